@@ -1,0 +1,305 @@
+"""Writes a graph of standard operators as an ONNX model.
+
+The same graph gives the same bytes. The opset is the lowest from 17 on that expresses the graph,
+and the IR version is the lowest that may carry it. Each node's `doc_string` says where it comes
+from (`source`) and which rewrites made it (`history`). A graph with parameters becomes a model
+whose parameters are inputs, and whose next values are outputs; `docs/step_graph.md` describes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from nncomp.backends.ort.live import live_nodes
+from nncomp.backends.ort.manifest import MANIFEST_KEY, OUTPUTS_KEY, step_manifest
+from nncomp.backends.ort.naming import DimNames, Names, constant_hint, scoped
+from nncomp.backends.ort.opsets import (
+    FIRST_OPSET,
+    IR_OPSET,
+    ONNX_DTYPES,
+    Form,
+    Inexpressible,
+    ir_version,
+    lowest_opset,
+    schema,
+    spell,
+)
+from nncomp.errors import CompileError, Note, error
+from nncomp.ir.constant import Constant
+from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.op import Data
+from nncomp.types import Array, DType, TensorType
+
+
+def emit(
+    graph: Graph,
+    *,
+    opset: int | None = None,
+    metadata: Mapping[str, str] | None = None,
+    losses: Sequence[str] = (),
+) -> onnx.ModelProto:
+    """The graph as an ONNX model.
+
+    graph: of standard operators only (`legalize` sees to that)
+    opset: 17 to 26; None for the lowest that expresses the graph
+    metadata: further `metadata_props` of the model
+    losses: outputs of a step graph that are losses (of those without, `loss`), for the manifest
+
+    CompileError NN0601 where the opset cannot express a node, NN0603 for an operator that is not
+    ONNX's.
+    """
+    live = live_nodes(graph)
+    version = _choose_opset(live, opset)
+    writer = _Writer(graph, version)
+    for node in live:
+        writer.write(node)
+    return writer.model(metadata or {}, losses)
+
+
+def to_bytes(model: onnx.ModelProto) -> bytes:
+    """The model serialised so that equal models give equal bytes."""
+    return model.SerializeToString(deterministic=True)
+
+
+def _choose_opset(nodes: Iterable[Node], requested: int | None) -> int:
+    if requested is not None and not FIRST_OPSET <= requested <= IR_OPSET:
+        raise error(
+            "NN0601", f"opset {requested} is not one of those written, {FIRST_OPSET} to {IR_OPSET}"
+        )
+    lowest = FIRST_OPSET
+    known: dict[Any, int] = {}
+    for node in nodes:
+        if node.op.domain:
+            raise error(
+                "NN0603",
+                f"`{node.op.name}` is not an operator of ONNX",
+                node.origin.spans[0] if node.origin.spans else None,
+            )
+        if isinstance(node.op, Constant):
+            continue
+        key = (node.op, tuple(v and (v.type, v.type.elements) for v in node.inputs))
+        if key not in known:
+            known[key] = _node_opset(node, requested)
+        lowest = max(lowest, known[key])
+    return lowest if requested is None else requested
+
+
+def _node_opset(node: Node, requested: int | None) -> int:
+    try:
+        if requested is not None:
+            spell(node, requested)
+            return requested
+        return lowest_opset(node)
+    except Inexpressible as refusal:
+        raise _cannot_express(node, requested or IR_OPSET, refusal) from None
+
+
+def _cannot_express(node: Node, opset: int, refusal: Inexpressible) -> CompileError:
+    try:
+        hint = f"use `--opset {lowest_opset(node)}` or leave the choice to the compiler"
+    except Inexpressible:
+        hint = None
+    spans = node.origin.spans
+    return error(
+        "NN0601",
+        f"opset {opset} cannot express this: {refusal}",
+        spans[0] if spans else None,
+        node.op.name,
+        notes=[Note("also from here", span) for span in spans[1:3]],
+        help=hint,
+    )
+
+
+@dataclass(frozen=True)
+class _Port:
+    """A graph input or output: the name in the source and the name in the model."""
+
+    name: str
+    written: str
+
+
+class _Writer:
+    """Collects the parts of one model."""
+
+    def __init__(self, graph: Graph, opset: int) -> None:
+        self.graph = graph
+        self.opset = opset
+        self.names = Names()
+        self.dims = DimNames()
+        self.values: dict[Value, str] = {}
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+        self._shared: dict[Data, str] = {}
+        self._node_names = Names()
+        self.inputs = [self._declare(v.name, v) for v in graph.inputs]
+        self.parameters = [self._declare(p.path, p.value) for p in graph.parameters]
+        self._aliases: list[tuple[Value, str]] = []
+        self.outputs = [self._promise(name, value) for name, value in graph.outputs.items()]
+        self.updates = [
+            _Port(path, self._promise(f"next.{path}", value).written)
+            for path, value in graph.updates.items()
+        ]
+
+    def _declare(self, name: str, value: Value) -> _Port:
+        written = self.names.take(name)
+        self.values[value] = written
+        return _Port(name, written)
+
+    def _promise(self, name: str, value: Value) -> _Port:
+        """Reserves an output's name: the value's own where it is a node's result not named yet,
+        else that of an Identity."""
+        written = self.names.take(name)
+        if value.node is None or isinstance(value.node.op, Constant) or value in self.values:
+            self._aliases.append((value, written))
+        else:
+            self.values[value] = written
+        return _Port(name, written)
+
+    def write(self, node: Node) -> None:
+        if isinstance(node.op, Constant):
+            return  # written where it is read
+        form = spell(node, self.opset)
+        proto = onnx.NodeProto(op_type=form.op_type)
+        proto.input.extend(self._name(value) for value in form.inputs)
+        proto.output.extend(self._results(node))
+        proto.name = self._node_names.take(scoped(node, node.op.name))
+        proto.attribute.extend(self._attributes(form))
+        proto.doc_string = _provenance(node)
+        self.nodes.append(proto)
+
+    def _results(self, node: Node) -> list[str]:
+        outputs = list(node.outputs)
+        while len(outputs) > 1 and not self._is_used(outputs[-1]):
+            outputs.pop()
+        names = []
+        for value in outputs:
+            if value not in self.values:
+                used = self._is_used(value) or len(outputs) == 1
+                hint = value.name
+                if not hint and len(node.op.results()) > 1 and value.index:
+                    hint = f"{node.op.name}.{_result_name(node, value.index)}"
+                self.values[value] = self.names.take(scoped(node, hint)) if used else ""
+            names.append(self.values[value])
+        return names
+
+    def _is_used(self, value: Value) -> bool:
+        return self.graph.use_count(value) > 0
+
+    def _name(self, value: Value | Array | None) -> str:
+        if value is None:
+            return ""
+        if not isinstance(value, Value):
+            return self._initializer(Data(value), "")
+        if value not in self.values:
+            assert value.node is not None, f"{value} is not of this graph"
+            assert isinstance(value.node.op, Constant), f"{value} is read before it is computed"
+            self.values[value] = self._initializer(value.node.op.value, value.name)
+        return self.values[value]
+
+    def _initializer(self, data: Data, hint: str) -> str:
+        if not hint and data in self._shared:
+            return self._shared[data]
+        name = self.names.take(hint or constant_hint(data.array))
+        self.initializers.append(_tensor(data.array, name))
+        self._shared.setdefault(data, name)
+        return name
+
+    def _attributes(self, form: Form) -> list[onnx.AttributeProto]:
+        known = schema(form.op_type, self.opset)
+        assert known is not None
+        return [
+            _attribute(name, value, known.attributes[name].type)
+            for name, value in form.attributes.items()
+            if value is not None
+        ]
+
+    def model(self, metadata: Mapping[str, str], losses: Sequence[str]) -> onnx.ModelProto:
+        for value, written in self._aliases:
+            source = self._name(value)
+            name = self._node_names.take(f"output/{written}")
+            self.nodes.append(helper.make_node("Identity", [source], [written], name=name))
+        graph = self.graph
+        inputs = [
+            self._value_info(port.written, value.type)
+            for port, value in zip(
+                self.inputs + self.parameters,
+                [*graph.inputs, *(p.value for p in graph.parameters)],
+                strict=True,
+            )
+        ]
+        outputs = [
+            self._value_info(port.written, value.type)
+            for port, value in zip(self.outputs + self.updates, graph.results, strict=True)
+        ]
+        proto = helper.make_graph(
+            self.nodes, graph.name or "model", inputs, outputs, self.initializers
+        )
+        model = helper.make_model(
+            proto,
+            producer_name="nncomp",
+            opset_imports=[helper.make_opsetid("", self.opset)],
+            ir_version=ir_version(self.opset),
+        )
+        helper.set_model_props(model, {**metadata, **self._own_metadata(losses)})
+        return model
+
+    def _own_metadata(self, losses: Sequence[str]) -> dict[str, str]:
+        if self.graph.parameters:
+            written = {
+                "inputs": {port.name: port.written for port in self.inputs},
+                "parameters": {port.name: port.written for port in self.parameters},
+                "outputs": {port.name: port.written for port in self.outputs},
+                "updates": {port.name: port.written for port in self.updates},
+            }
+            manifest = step_manifest(self.graph, written, losses, self.dims)
+            return {MANIFEST_KEY: json.dumps(manifest, ensure_ascii=False)}
+        renamed = {port.written: port.name for port in self.outputs if port.written != port.name}
+        return {OUTPUTS_KEY: json.dumps(renamed, ensure_ascii=False)} if renamed else {}
+
+    def _value_info(self, name: str, type_: TensorType) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(
+            name, ONNX_DTYPES[type_.dtype], self.dims.shape(type_.shape)
+        )
+
+
+def _result_name(node: Node, index: int) -> str:
+    formal = node.op.results()
+    last = formal[min(index, len(formal) - 1)]
+    return f"{last.name}.{index}" if last.variadic else last.name
+
+
+def _provenance(node: Node) -> str:
+    lines = []
+    if node.origin.spans:
+        lines.append("source: " + ", ".join(str(span) for span in node.origin.spans))
+    if node.origin.history:
+        lines.append("history: " + ", ".join(str(step) for step in node.origin.history))
+    return "\n".join(lines)
+
+
+def _tensor(array: Array, name: str) -> onnx.TensorProto:
+    return numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+
+
+def _attribute(name: str, value: Any, kind: onnx.defs.OpSchema.AttrType) -> onnx.AttributeProto:
+    kinds = onnx.defs.OpSchema.AttrType
+    if isinstance(value, Data):
+        value = _tensor(value.array, "")
+    elif isinstance(value, DType):
+        value = ONNX_DTYPES[value]
+    elif kind == kinds.FLOAT:
+        value = float(value)
+    elif kind == kinds.FLOATS:
+        value = [float(item) for item in value]
+    elif kind in (kinds.INT, kinds.BOOL if hasattr(kinds, "BOOL") else kinds.INT):
+        value = int(value)
+    elif isinstance(value, tuple):
+        value = list(value)
+    return helper.make_attribute(name, value, attr_type=int(kind.value))

@@ -1,0 +1,159 @@
+"""Lowering for onnxruntime: a graph of standard operators that means the same.
+
+Operators of our own domain, and those that the runtime has no kernel for, are replaced by bodies:
+of several, the cheapest for the shape and the provider. The nodes that a body adds carry
+`legalize/NAME` in their history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nncomp.backends.ort.bodies import BODIES
+from nncomp.backends.ort.bodies.body import Body, Results, Target
+from nncomp.backends.ort.live import live_nodes
+from nncomp.backends.ort.opsets import Inexpressible, spell
+from nncomp.backends.ort.shapes import RuntimeShapes, static_reshape
+from nncomp.dims import equal
+from nncomp.errors import error
+from nncomp.ir.builder import Builder
+from nncomp.ir.constant import Constant, Dims
+from nncomp.ir.graph import Graph, Node, Origin, Rewrite, Value
+from nncomp.ir.rebuild import remap
+from nncomp.ops.shape import Reshape
+
+__all__ = ["Target", "choose_body", "legalize"]
+
+_MAX_ROUNDS = 16  # bodies of bodies of bodies; more means that two expand into each other
+
+
+def choose_body(node: Node, target: Target) -> Body | None:
+    """The cheapest body that applies to the node; None for the operator's decomposition."""
+    candidates = [
+        body for body in BODIES.get(type(node.op), ()) if body.refuses(node, target) is None
+    ]
+    return min(candidates, key=lambda body: body.cost(node, target), default=None)
+
+
+Choose = Callable[[Node, Target], Body | None]
+
+
+def legalize(
+    graph: Graph, target: Target | None = None, *, choose: Choose = choose_body
+) -> Graph:
+    """The graph with standard operators only, which onnxruntime has kernels for.
+
+    choose: picks the body of a node; the default picks the cheapest
+    CompileError NN0603 for an operator without body and decomposition, NN0206 for a size that
+    cannot be computed from the inputs.
+    """
+    target = target or Target()
+    for _ in range(_MAX_ROUNDS):
+        graph, changed = _expand(graph, target, choose)
+        if not changed:
+            return _materialize_shapes(graph)
+    raise AssertionError("bodies expand without end")
+
+
+def _expand(graph: Graph, target: Target, choose: Choose) -> tuple[Graph, bool]:
+    """One round: each node that needs a body gets it."""
+    b = Builder()
+    values: dict[Value, Value] = {}
+    changed = False
+    for original in live_nodes(graph):
+        node = remap(original, values)
+        body = choose(node, target) if type(node.op) in BODIES else None
+        if body is None and not _must_decompose(node, target):
+            b.append(node)
+            continue
+        changed = True
+        rewrite = Rewrite("legalize", body.name if body else "decompose")
+        with b.at(node.origin.merged((), rewrite)):
+            results = body.build(b, node) if body else _decompose(b, node)
+        if isinstance(results, Value):
+            results = (results,)
+        for old, new in zip(original.outputs, results, strict=True):
+            _require_same_type(node, old, new)
+            values[old] = new
+    return graph.replace(b.nodes, values), changed
+
+
+def _must_decompose(node: Node, target: Target) -> bool:
+    op = node.op
+    if op.domain:
+        return not isinstance(op, Dims)
+    return target.opset is not None and op.has_decomposition() and not _spelt(node, target.opset)
+
+
+def _spelt(node: Node, opset: int) -> bool:
+    try:
+        spell(node, opset)
+    except Inexpressible:
+        return False
+    return True
+
+
+def _decompose(b: Builder, node: Node) -> Results:
+    op = node.op
+    if not op.has_decomposition():
+        spans = node.origin.spans
+        raise error(
+            "NN0603",
+            f"`{op.name}` cannot be written in operators of ONNX",
+            spans[0] if spans else None,
+        )
+    results: Results = op.decompose(b, *node.inputs)
+    return results
+
+
+def _require_same_type(node: Node, old: Value, new: Value) -> None:
+    """Bodies that give another type are wrong: better found here than at run time."""
+    a, b = old.type, new.type
+    same = a.dtype is b.dtype and a.rank == b.rank
+    if same:
+        same = all(equal(x, y) is not False for x, y in zip(a.shape, b.shape, strict=True))
+    assert same, f"a body of {node.op.name} gives {b} instead of {a}"
+
+
+def _materialize_shapes(graph: Graph) -> Graph:
+    """Computes `Dims` from the shapes of inputs; reshapes that need no computing get constants."""
+    shapes = RuntimeShapes([*graph.inputs, *(p.value for p in graph.parameters)])
+    b = Builder()
+    values: dict[Value, Value] = {}
+    graph = _with_constant_reshapes(graph)
+    for node in live_nodes(graph):
+        if isinstance(node.op, Dims):
+            with b.at(Origin(node.origin.spans, "", node.origin.history)):
+                values[node.outputs[0]] = shapes.vector(b, node.op, node)
+            continue
+        b.append(remap(node, values))
+        shapes.offer(b.nodes[-1].outputs)
+    return graph.replace(b.nodes, values)
+
+
+def _with_constant_reshapes(graph: Graph) -> Graph:
+    """The graph with constants as shapes of reshapes where they can say it."""
+    b = Builder()
+    values: dict[Value, Value] = {}
+    for original in graph.nodes:
+        node = remap(original, values)
+        shape = _constant_reshape(node)
+        if shape is not None:
+            types = tuple(v.type for v in node.outputs)
+            names = tuple(v.name for v in node.outputs)
+            inputs = (node.inputs[0], b.ints(*shape))
+            node = Node(node.op, inputs, types, node.origin, names)
+            values.update(zip(original.outputs, node.outputs, strict=True))
+        b.append(node)
+    return graph.replace(b.nodes, values)
+
+
+def _constant_reshape(node: Node) -> list[int] | None:
+    """The numbers for a Reshape whose shape would be computed at run time, if they can be."""
+    if not isinstance(node.op, Reshape) or node.op.allowzero:
+        return None
+    data, shape = node.inputs
+    assert data is not None and shape is not None
+    if shape.node is not None and isinstance(shape.node.op, Constant):
+        return None
+    return static_reshape(node.outputs[0].shape, data.shape)

@@ -1,0 +1,228 @@
+"""Runs graphs in NumPy: nodes in order, each tensor freed after its last use.
+
+An operator without a kernel runs through its decomposition. Dims come from the shapes of the
+inputs and parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from nncomp.backends.reference.kernels import KERNELS
+from nncomp.backends.reference.symbols import Symbols
+
+from nncomp.errors import did_you_mean, error
+from nncomp.ir.builder import Builder
+from nncomp.ir.constant import Dims
+from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.op import Op
+from nncomp.types import Array, DType, TensorType
+
+_NONE: Mapping[str, Array] = MappingProxyType({})
+_FEW = 64  # integers whose contents `evaluate` tells the shape rules
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run computes: outputs by name, next values of parameters by path."""
+
+    outputs: dict[str, Array]
+    updates: dict[str, Array]
+
+
+def run(
+    graph: Graph, inputs: Mapping[str, Array], parameters: Mapping[str, Array] = _NONE
+) -> Results:
+    """Runs the graph.
+
+    inputs: by name; those with defaults may be left out. parameters: by path.
+    Raises CompileError: NN0502 if parameters do not fit, NN0503 if inputs do not, NN0603 if an
+    operator has neither kernel nor decomposition.
+    """
+    plan = _plan(graph)
+    symbols = Symbols()
+    values: dict[Value, Array] = {}
+    for value, array in _inputs(graph, inputs):
+        symbols.add(f"input `{value.name}`", value.type, array.shape, "NN0503")
+        values[value] = array
+    for path, value, array in _parameters(graph, parameters):
+        symbols.add(f"`{path}`", value.type, array.shape, "NN0502")
+        values[value] = array
+    symbols.solve()
+    given = {id(array) for array in values.values()}
+    with np.errstate(all="ignore"):
+        for step in plan.steps:
+            operands = [None if v is None else values[v] for v in step.inputs]
+            results = _compute(step.node, operands, symbols)
+            del operands
+            for value in step.dead:
+                del values[value]
+            for value, array in zip(step.node.outputs, results, strict=False):
+                if value in plan.read:
+                    values[value] = array
+            del results
+
+    def own(value: Value) -> Array:
+        array = values[plan.same.get(value, value)]
+        fresh = array.flags.owndata and array.flags.writeable and id(array) not in given
+        return array if fresh else array.copy()
+
+    return Results(
+        {name: own(value) for name, value in graph.outputs.items()},
+        {path: own(value) for path, value in graph.updates.items()},
+    )
+
+
+def evaluate(op: Op, operands: Sequence[Array | None]) -> tuple[Array, ...]:
+    """All results of one operator (`pure` or not) on arrays.
+
+    Raises CompileError: NN0603 if there is no implementation, NN0503 for operands that do not fit.
+    """
+    inputs = tuple(None if a is None else Value(_type_of(a)) for a in operands)
+    b = Builder()
+    node = b.add(op, inputs)
+    if type(op) in KERNELS or isinstance(op, Dims):
+        with np.errstate(all="ignore"):
+            return _compute(node, operands, Symbols())
+    named = {f"{i}": v for i, v in enumerate(inputs) if v is not None}
+    for name, value in named.items():
+        value.name = name
+    outputs = {f"{i}": v for i, v in enumerate(node.outputs)}
+    graph = Graph(op.name, tuple(named.values()), (), (node,), outputs)
+    arrays = {f"{i}": a for i, a in enumerate(operands) if a is not None}
+    return tuple(run(graph, arrays).outputs.values())
+
+
+def _type_of(array: Array) -> TensorType:
+    dtype, elements = DType.of(array), None
+    if dtype.is_int and array.ndim <= 1 and array.size <= _FEW:
+        elements = tuple(int(e) for e in array.reshape(-1))
+    return TensorType(dtype, array.shape, elements)
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """A node to compute, the values it reads, and those of them that nobody reads again."""
+
+    node: Node
+    inputs: tuple[Value | None, ...]
+    dead: tuple[Value, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """The steps; `same`: values of decomposed nodes, by the value that is computed for them;
+    `read`: every value that is read or is a result."""
+
+    steps: tuple[_Step, ...]
+    same: Mapping[Value, Value]
+    read: frozenset[Value]
+
+
+_plans: WeakKeyDictionary[Graph, _Plan] = WeakKeyDictionary()
+
+
+def _plan(graph: Graph) -> _Plan:
+    if graph not in _plans:
+        _plans[graph] = _make_plan(graph)
+    return _plans[graph]
+
+
+def _make_plan(graph: Graph) -> _Plan:
+    same: dict[Value, Value] = {}
+    nodes = list(_with_kernels(graph.nodes, same))
+    results = [same.get(value, value) for value in graph.results]
+    read = set(results)
+    steps: list[_Step] = []
+    kept = {*results, *graph.inputs, *(p.value for p in graph.parameters)}
+    for node in reversed(nodes):
+        inputs = tuple(None if v is None else same.get(v, v) for v in node.inputs)
+        present = dict.fromkeys(v for v in inputs if v is not None)
+        if not any(v in read for v in node.outputs):
+            continue  # what a decomposition makes beyond the results that are used
+        dead = tuple(v for v in present if v not in read and v not in kept)
+        read.update(present)
+        steps.append(_Step(node, inputs, dead))
+    return _Plan(tuple(reversed(steps)), same, frozenset(read))
+
+
+def _with_kernels(nodes: Iterable[Node], same: dict[Value, Value]) -> Iterable[Node]:
+    """The nodes, those without a kernel replaced by their decompositions."""
+    pending = list(nodes)[::-1]
+    aliases: list[tuple[Value, Value]] = []
+    while pending:
+        node = pending.pop()
+        if type(node.op) in KERNELS or isinstance(node.op, Dims):
+            yield node
+            continue
+        if not node.op.has_decomposition():
+            span = node.origin.spans[0] if node.origin.spans else None
+            raise error("NN0603", f"NumPy has no kernel for {node.op.name}", span)
+        b = Builder(node.origin)
+        meaning = node.op.decompose(b, *node.inputs)
+        inner = (meaning,) if isinstance(meaning, Value) else meaning
+        aliases += zip(node.outputs, inner, strict=False)
+        pending += b.nodes[::-1]
+    for outer, value in reversed(aliases):  # a decomposition may hold another: innermost first
+        same[outer] = same.get(value, value)
+
+
+def _compute(node: Node, operands: Sequence[Array | None], symbols: Symbols) -> tuple[Array, ...]:
+    op = node.op
+    if isinstance(op, Dims):
+        return (np.array([symbols.value(dim) for dim in op.dims], np.int64),)
+    try:
+        result: Any = KERNELS[type(op)](op, *operands)
+    except (ValueError, IndexError, OverflowError, ZeroDivisionError) as failure:
+        span = node.origin.spans[0] if node.origin.spans else None
+        raise error("NN0503", f"{op.name} failed: {failure}", span) from None
+    results = result if isinstance(result, tuple) else (result,)
+    return tuple(np.asarray(array) for array in results)
+
+
+def _inputs(graph: Graph, given: Mapping[str, Array]) -> Iterable[tuple[Value, Array]]:
+    names = [value.name for value in graph.inputs]
+    for name in given:
+        if name not in names:
+            known = ", ".join(f"`{n}`" for n in names) or "none"
+            raise error(
+                "NN0503",
+                f"{graph.name} has no input `{name}` (it has {known})",
+                help=did_you_mean(name, names),
+            )
+    for value in graph.inputs:
+        if value.name in given:
+            yield value, _checked(f"input `{value.name}`", value.type, given[value.name], "NN0503")
+        elif value.name in graph.defaults:
+            default = graph.defaults[value.name]
+            yield value, np.asarray(default, value.type.dtype.numpy)
+        else:
+            raise error("NN0503", f"input `{value.name}` ({value.type}) is missing")
+
+
+def _parameters(graph: Graph, given: Mapping[str, Array]) -> Iterable[tuple[str, Value, Array]]:
+    for parameter in graph.parameters:
+        path, value = parameter.path, parameter.value
+        if path not in given:
+            raise error(
+                "NN0502",
+                f"the weights lack `{path}` ({value.type})",
+                help=did_you_mean(path, given),
+            )
+        yield path, value, _checked(f"`{path}`", value.type, given[path], "NN0502")
+
+
+def _checked(what: str, type: TensorType, given: Any, code: str) -> Array:
+    """The array that was given, of the right dtype; a Python number takes it on."""
+    wanted = type.dtype.numpy
+    if isinstance(given, bool | int | float):
+        return np.asarray(given, wanted)
+    array = np.asarray(given)
+    if array.dtype != wanted:
+        raise error(code, f"{what} has dtype {array.dtype}, but is {type} ({wanted})")
+    return array

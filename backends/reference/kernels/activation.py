@@ -1,0 +1,106 @@
+"""Activation functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from nncomp.backends.reference.kernels.elementwise import plain
+from nncomp.backends.reference.kernels.erf import erf
+from nncomp.backends.reference.kernels.precision import widened
+
+from nncomp.ir.op import Op
+from nncomp.ops import activation as a
+from nncomp.types import Array
+
+
+def relu(_op: a.Relu, x: Array) -> Array:
+    return np.asarray(np.maximum(x, x.dtype.type(0)))
+
+
+def relu_grad(_op: a.ReluGrad, dy: Array, y: Array) -> Array:
+    return np.asarray(dy * (y > 0))
+
+
+def sigmoid(_op: a.Sigmoid, x: Array) -> Array:
+    y = np.asarray(np.exp(-x))  # may overflow: 1 / inf is the right 0
+    y += 1
+    return np.asarray(np.divide(1, y, out=y))
+
+
+def leaky_relu(op: a.LeakyRelu, x: Array) -> Array:
+    return np.asarray(np.where(x >= 0, x, x * op.alpha))
+
+
+def elu(op: a.Elu, x: Array) -> Array:
+    return np.asarray(np.where(x > 0, x, np.expm1(x) * op.alpha))
+
+
+def selu(op: a.Selu, x: Array) -> Array:
+    return np.asarray(np.where(x > 0, x, np.expm1(x) * op.alpha) * op.gamma)
+
+
+def prelu(_op: a.PRelu, x: Array, slope: Array) -> Array:
+    return np.asarray(np.where(x >= 0, x, x * slope))
+
+
+def hard_sigmoid(op: a.HardSigmoid, x: Array) -> Array:
+    return np.asarray(np.clip(x * op.alpha + op.beta, 0, 1))
+
+
+def hard_swish(_op: a.HardSwish, x: Array) -> Array:
+    return np.asarray(x * np.clip(x / 6 + 0.5, 0, 1))
+
+
+def softplus(_op: a.Softplus, x: Array) -> Array:
+    return np.asarray(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))
+
+
+def softsign(_op: a.Softsign, x: Array) -> Array:
+    return np.asarray(x / (1 + np.abs(x)))
+
+
+def gelu(op: a.Gelu, x: Array) -> Array:
+    if op.approximate == "tanh":
+        bent = np.tanh((x + 0.044715 * x * x * x) * math.sqrt(2 / math.pi))
+    else:
+        bent = erf(x * math.sqrt(0.5))
+    return np.asarray(0.5 * x * (1 + bent))
+
+
+def softmax(op: a.Softmax, x: Array) -> Array:
+    y = np.exp(x - x.max(op.axis, keepdims=True))
+    y /= y.sum(op.axis, keepdims=True)
+    return np.asarray(y)
+
+
+def log_softmax(op: a.LogSoftmax, x: Array) -> Array:
+    return shifted_log_softmax(x, op.axis)
+
+
+def shifted_log_softmax(x: Array, axis: int) -> Array:
+    """x - log Σ exp(x) along an axis, without overflow."""
+    y = x - x.max(axis, keepdims=True)
+    y -= np.log(np.exp(y).sum(axis, keepdims=True))
+    return np.asarray(y)
+
+
+KERNELS: dict[type[Op], Callable[..., Any]] = {
+    a.Relu: relu,
+    a.ReluGrad: relu_grad,
+    a.Sigmoid: widened(sigmoid),
+    a.Tanh: plain(np.tanh),
+    a.LeakyRelu: widened(leaky_relu),
+    a.Elu: widened(elu),
+    a.Selu: widened(selu),
+    a.PRelu: prelu,
+    a.HardSigmoid: widened(hard_sigmoid),
+    a.HardSwish: widened(hard_swish),
+    a.Softplus: widened(softplus),
+    a.Softsign: widened(softsign),
+    a.Gelu: widened(gelu),
+    a.Softmax: widened(softmax),
+    a.LogSoftmax: widened(log_softmax),
+}

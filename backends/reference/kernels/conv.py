@@ -1,0 +1,264 @@
+"""Convolution and its gradients: im2col by slices and BLAS; depthwise by multiply-accumulate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from nncomp.backends.reference.kernels.windows import (
+    chunks,
+    crop,
+    in_single,
+    ints,
+    is_plain,
+    is_pointwise,
+    outputs,
+    pad,
+    padded_sizes,
+    taps,
+)
+
+from nncomp.ops.conv import Conv, ConvTranspose
+from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
+from nncomp.ops.convolution import Convolution
+from nncomp.ops.fused import FusedConv
+from nncomp.ops.windows import Window
+from nncomp.types import Array
+
+Windows = Sequence[Window]
+
+
+def correlate(x: Array, w: Array, windows: Windows, group: int) -> Array:
+    """Σ over taps and channels of padded x times w: [N, M, spatial…], a new array."""
+    n, m = x.shape[0], w.shape[0]
+    sizes = outputs(windows)
+    y = np.empty((n, m, *sizes), x.dtype)
+    if y.size == 0 or x.size == 0:
+        y[...] = 0
+        return y
+    if w.shape[1] == 1 and group > 1:
+        return _correlate_depthwise(x, w, windows, y)
+    per_group, filters = w.shape[1], w.reshape(group, m // group, -1)
+    positions = y.shape[2:]
+    flat = y.reshape(n, group, m // group, -1)
+    if is_pointwise(windows):
+        np.matmul(filters, _strided(x, windows).reshape(n, group, per_group, -1), out=flat)
+        return y
+    padded = pad(x, windows)
+    count = int(np.prod(ints([v.kernel for v in windows])))
+    length = x.shape[1] * count * flat.shape[-1]
+    for part in chunks(n, length * x.itemsize):
+        block = padded[part]
+        columns = np.empty((block.shape[0], x.shape[1], count, *positions), x.dtype)
+        for tap, slices in enumerate(taps(windows)):
+            columns[:, :, tap] = block[(..., *slices)]
+        matrix = columns.reshape(block.shape[0], group, per_group * count, -1)
+        np.matmul(filters, matrix, out=flat[part])
+    return y
+
+
+def _correlate_depthwise(x: Array, w: Array, windows: Windows, y: Array) -> Array:
+    n, channels = x.shape[:2]
+    multiplier = w.shape[0] // channels
+    spatial = (1,) * len(windows)
+    filters = w.reshape(channels, multiplier, -1)
+    padded = pad(x, windows)[:, :, None]
+    result = y.reshape(n, channels, multiplier, *y.shape[2:])
+    product = np.empty_like(result)
+    for tap, slices in enumerate(taps(windows)):
+        factor = filters[:, :, tap].reshape(channels, multiplier, *spatial)
+        view = padded[(..., *slices)]
+        if tap == 0:
+            np.multiply(view, factor, out=result)
+        else:
+            np.multiply(view, factor, out=product)
+            result += product
+    return y
+
+
+def _strided(x: Array, windows: Windows) -> Array:
+    """What pointwise windows meet: x itself at stride 1."""
+    return x[(..., *next(taps(windows)))]
+
+
+def spread(dy: Array, w: Array, windows: Windows, group: int) -> Array:
+    """The transpose of `correlate` in x: [N, C, sizes of the windows…]."""
+    n, m = dy.shape[:2]
+    per_group = w.shape[1]
+    channels = per_group * group
+    filters = w.reshape(group, m // group, -1)
+    gradient = dy.reshape(n, group, m // group, -1)
+    if is_plain(windows) and outputs(windows) == ints([v.size for v in windows]):
+        if per_group > 1 or group == 1:
+            dx = np.matmul(filters.swapaxes(-1, -2), gradient)
+            return dx.reshape(n, channels, *dy.shape[2:])
+    padded = np.zeros((n, channels, *padded_sizes(windows)), dy.dtype)
+    if dy.size and padded.size:
+        if per_group == 1 and group > 1:
+            _spread_depthwise(dy, w, windows, padded)
+        else:
+            _spread_columns(gradient, filters, windows, padded)
+    return padded if padded.shape[2:] == ints([v.size for v in windows]) else crop(padded, windows)
+
+
+def _spread_columns(gradient: Array, filters: Array, windows: Windows, padded: Array) -> None:
+    n, channels = padded.shape[:2]
+    sizes = outputs(windows)
+    count = int(np.prod(ints([v.kernel for v in windows])))
+    transposed = filters.swapaxes(-1, -2)
+    for part in chunks(n, channels * count * gradient.shape[-1] * gradient.itemsize):
+        columns = np.matmul(transposed, gradient[part])
+        columns = columns.reshape(-1, channels, count, *sizes)
+        block = padded[part]
+        for tap, slices in enumerate(taps(windows)):
+            block[(..., *slices)] += columns[:, :, tap]
+
+
+def _spread_depthwise(dy: Array, w: Array, windows: Windows, padded: Array) -> None:
+    channels = padded.shape[1]
+    multiplier = w.shape[0] // channels
+    spatial = (1,) * len(windows)
+    filters = w.reshape(channels, multiplier, -1)
+    gradient = dy.reshape(dy.shape[0], channels, multiplier, *dy.shape[2:])
+    product = np.empty((dy.shape[0], channels, *dy.shape[2:]), dy.dtype)
+    for j in range(multiplier):
+        for tap, slices in enumerate(taps(windows)):
+            factor = filters[:, j, tap].reshape(channels, *spatial)
+            np.multiply(gradient[:, :, j], factor, out=product)
+            padded[(..., *slices)] += product
+
+
+def weight_gradient(x: Array, dy: Array, windows: Windows, group: int) -> Array:
+    """The transpose of `correlate` in w: [M, C / group, kernel…]."""
+    n, m = dy.shape[:2]
+    per_group = x.shape[1] // group
+    kernel = ints([v.kernel for v in windows])
+    count = int(np.prod(kernel))
+    padded = pad(x, windows)
+    if per_group == 1 and group > 1:
+        return _weight_gradient_depthwise(padded, dy, windows).reshape(m, 1, *kernel)
+    dw = np.zeros((group, m // group, per_group * count), x.dtype)
+    positions = int(np.prod(dy.shape[2:]))
+    # one long product a chunk: batch and positions together are the summed axis
+    for part in chunks(n, x.shape[1] * count * positions * x.itemsize):
+        block = padded[part].swapaxes(0, 1)
+        batch = block.shape[1]
+        columns = np.empty((x.shape[1], count, batch, *dy.shape[2:]), x.dtype)
+        for tap, slices in enumerate(taps(windows)):
+            columns[:, tap] = block[(..., *slices)]
+        matrix = columns.reshape(group, per_group * count, batch * positions)
+        gradient = np.ascontiguousarray(dy[part].swapaxes(0, 1))
+        gradient = gradient.reshape(group, m // group, batch * positions)
+        dw += np.matmul(gradient, matrix.swapaxes(-1, -2))
+    return dw.reshape(m, per_group, *kernel)
+
+
+def _weight_gradient_depthwise(padded: Array, dy: Array, windows: Windows) -> Array:
+    channels, multiplier = padded.shape[1], dy.shape[1] // padded.shape[1]
+    gradient = dy.reshape(dy.shape[0], channels, multiplier, *dy.shape[2:])
+    columns = [
+        np.einsum("ncp,ncjp->cj", view, gradient.reshape(*gradient.shape[:3], -1))
+        for slices in taps(windows)
+        for view in [padded[(..., *slices)].reshape(*padded.shape[:2], -1)]
+    ]
+    return np.stack(columns, axis=-1)
+
+
+def _add_bias(y: Array, bias: Array | None) -> Array:
+    if bias is not None:
+        y += bias.reshape(-1, *(1,) * (y.ndim - 2))
+    return y
+
+
+@in_single
+def conv(op: Convolution, x: Array, w: Array, bias: Array | None = None) -> Array:
+    return _add_bias(correlate(x, w, op.windows(x.shape, w.shape), op.group), bias)
+
+
+@in_single
+def conv_transpose(op: ConvTranspose, x: Array, w: Array, bias: Array | None = None) -> Array:
+    return _add_bias(spread(x, w, op.transposed(x.shape, w.shape), op.group), bias)
+
+
+@in_single
+def conv_input_grad(op: ConvInputGrad, dy: Array, w: Array, shape: Array) -> Array:
+    return spread(dy, w, op.windows(ints(shape), w.shape), op.group)
+
+
+@in_single
+def conv_weight_grad(op: ConvWeightGrad, x: Array, dy: Array, shape: Array) -> Array:
+    return weight_gradient(x, dy, op.windows(x.shape, ints(shape)), op.group)
+
+
+def _sigmoid(y: Array, alpha: float = 1.0) -> Array:
+    """1 / (1 + exp(-alpha·y)) in place, as a tanh, which does not overflow."""
+    y *= 0.5 * alpha
+    np.tanh(y, out=y)
+    y += 1
+    y *= 0.5
+    return y
+
+
+def _leaky_relu(y: Array, alpha: float = 0.01) -> Array:
+    return np.multiply(y, alpha, out=y, where=y < 0)
+
+
+def _clip(y: Array, low: float, high: float) -> Array:
+    return np.clip(y, low, high, out=y)
+
+
+def _hard_sigmoid(y: Array, alpha: float = 0.2, beta: float = 0.5) -> Array:
+    y *= alpha
+    y += beta
+    return _clip(y, 0, 1)
+
+
+def _hard_swish(y: Array) -> Array:
+    gate = _hard_sigmoid(y.copy(), 1 / 6, 0.5)
+    return np.multiply(y, gate, out=y)
+
+
+def _swish(y: Array, alpha: float = 1.0) -> Array:
+    gate = _sigmoid(y.copy(), alpha)
+    return np.multiply(y, gate, out=y)
+
+
+def _elu(y: Array, alpha: float = 1.0) -> Array:
+    negative = y < 0
+    np.expm1(y, out=y, where=negative)
+    return np.multiply(y, alpha, out=y, where=negative)
+
+
+IN_PLACE: dict[str, Callable[..., Array]] = {
+    "Relu": lambda y: np.maximum(y, 0, out=y),
+    "Sigmoid": _sigmoid,
+    "Tanh": lambda y: np.tanh(y, out=y),
+    "LeakyRelu": _leaky_relu,
+    "Clip": _clip,
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": _hard_swish,
+    "Swish": _swish,
+    "Elu": _elu,
+}
+
+
+@in_single
+def fused_conv(
+    op: FusedConv, x: Array, w: Array, bias: Array | None = None, z: Array | None = None
+) -> Array:
+    y = _add_bias(correlate(x, w, op.windows(x.shape, w.shape), op.group), bias)
+    if z is not None:
+        y += z
+    if op.activation:
+        y = IN_PLACE[op.activation](y, *op.activation_params)
+    return y
+
+
+KERNELS: dict[type[Any], Callable[..., Any]] = {
+    Conv: conv,
+    ConvTranspose: conv_transpose,
+    ConvInputGrad: conv_input_grad,
+    ConvWeightGrad: conv_weight_grad,
+    FusedConv: fused_conv,
+}

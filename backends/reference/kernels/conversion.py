@@ -1,0 +1,41 @@
+"""Casts, selection and bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from nncomp.backends.reference.kernels.elementwise import plain
+
+from nncomp.ir.constant import Constant
+from nncomp.ir.op import Op
+from nncomp.ops import conversion as c
+from nncomp.types import Array
+
+
+def cast(op: c.Cast, x: Array) -> Array:
+    return x.astype(op.to.numpy, copy=False)
+
+
+def bit_shift(op: c.BitShift, x: Array, y: Array) -> Array:
+    shift = np.left_shift if op.direction == "LEFT" else np.right_shift
+    return np.asarray(shift(x, y))
+
+
+def constant(op: Constant) -> Array:
+    return op.value.array
+
+
+KERNELS: dict[type[Op], Callable[..., Any]] = {
+    Constant: constant,
+    c.Identity: plain(lambda x: x),
+    c.StopGradient: plain(lambda x: x),
+    c.Cast: cast,
+    c.Where: plain(np.where),
+    c.BitShift: bit_shift,
+    c.BitwiseAnd: plain(np.bitwise_and),
+    c.BitwiseOr: plain(np.bitwise_or),
+    c.BitwiseXor: plain(np.bitwise_xor),
+    c.BitwiseNot: plain(np.invert),
+}

@@ -1,0 +1,122 @@
+"""Elementwise arithmetic, functions, comparisons and logic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from nncomp.backends.reference.kernels.erf import erf
+from nncomp.backends.reference.kernels.precision import widened
+
+from nncomp.ir.op import Op
+from nncomp.ops import comparison as c
+from nncomp.ops import elementwise as e
+from nncomp.ops import elementwise_math as m
+from nncomp.types import Array
+
+
+def plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The kernel of an operator without attributes."""
+
+    def kernel(_op: Op, *operands: Array) -> Any:
+        return function(*operands)
+
+    return kernel
+
+
+def divide(_op: e.Div, a: Array, b: Array) -> Array:
+    if a.dtype.kind not in "iu":
+        return np.asarray(np.divide(a, b))
+    quotient = np.floor_divide(a, b)
+    if a.dtype.kind == "u":
+        return quotient
+    below = ((a < 0) != (b < 0)) & (quotient * b != a)  # rounded down, not towards zero
+    return np.asarray(quotient + below.astype(a.dtype))
+
+
+def modulo(op: e.Mod, a: Array, b: Array) -> Array:
+    return np.asarray(np.fmod(a, b) if op.fmod else np.mod(a, b))
+
+
+def power(_op: m.Pow, x: Array, y: Array) -> Array:
+    if y.size == 1 and y.ndim <= x.ndim:  # np.power is slow, and these are what models have
+        exponent = float(y.item())
+        if exponent == 2:
+            return np.asarray(x * x)
+        if exponent == 0.5 and x.dtype.kind == "f":
+            return np.asarray(np.sqrt(x))
+    if x.dtype.kind in "iu":
+        whole = y.dtype.kind in "iu" and not np.any(y < 0)
+        result = np.power(x, y.astype(x.dtype)) if whole else np.power(x.astype(np.float64), y)
+        return np.asarray(result).astype(x.dtype)
+    return np.asarray(np.power(x, y.astype(x.dtype)))
+
+
+def mean(_op: e.Mean, *operands: Array) -> Array:
+    return np.asarray(reduce(np.add, operands) / operands[0].dtype.type(len(operands)))
+
+
+def clip(_op: e.Clip, x: Array, low: Array | None = None, high: Array | None = None) -> Array:
+    if low is not None:
+        x = np.maximum(x, low)
+    if high is not None:
+        x = np.minimum(x, high)
+    return x
+
+
+def is_inf(op: c.IsInf, x: Array) -> Array:
+    found = np.isinf(x)
+    if not op.detect_negative:
+        found &= x > 0
+    if not op.detect_positive:
+        found &= x < 0
+    return np.asarray(found)
+
+
+def _fold(function: Callable[[Array, Array], Array]) -> Callable[..., Any]:
+    def kernel(_op: Op, *operands: Array) -> Array:
+        return reduce(function, operands)
+
+    return kernel
+
+
+KERNELS: dict[type[Op], Callable[..., Any]] = {
+    e.Add: plain(np.add),
+    e.Sub: plain(np.subtract),
+    e.Mul: plain(np.multiply),
+    e.Div: divide,
+    e.Mod: modulo,
+    e.Neg: plain(np.negative),
+    e.Min: _fold(np.minimum),
+    e.Max: _fold(np.maximum),
+    e.Sum: _fold(np.add),
+    e.Mean: mean,
+    e.Clip: clip,
+    m.Abs: plain(np.abs),
+    m.Sign: plain(np.sign),
+    m.Sqrt: plain(np.sqrt),
+    m.Reciprocal: plain(lambda x: np.divide(x.dtype.type(1), x)),
+    m.Exp: plain(np.exp),
+    m.Log: plain(np.log),
+    m.Sin: plain(np.sin),
+    m.Cos: plain(np.cos),
+    m.Tan: plain(np.tan),
+    m.Erf: widened(plain(erf)),
+    m.Floor: plain(np.floor),
+    m.Ceil: plain(np.ceil),
+    m.Round: plain(np.rint),
+    m.Pow: power,
+    c.Equal: plain(np.equal),
+    c.Greater: plain(np.greater),
+    c.GreaterOrEqual: plain(np.greater_equal),
+    c.Less: plain(np.less),
+    c.LessOrEqual: plain(np.less_equal),
+    c.And: plain(np.logical_and),
+    c.Or: plain(np.logical_or),
+    c.Xor: plain(np.logical_xor),
+    c.Not: plain(np.logical_not),
+    c.IsNaN: plain(np.isnan),
+    c.IsInf: is_inf,
+}

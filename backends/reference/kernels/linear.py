@@ -1,0 +1,29 @@
+"""Matrix products, by BLAS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from nncomp.backends.reference.kernels.elementwise import plain
+from nncomp.backends.reference.kernels.precision import widened
+
+from nncomp.ir.op import Op
+from nncomp.ops.linear import Gemm, MatMul
+from nncomp.types import Array
+
+
+def gemm(op: Gemm, a: Array, b: Array, c: Array | None = None) -> Array:
+    y = np.matmul(a.T if op.transA else a, b.T if op.transB else b)
+    if op.alpha != 1:
+        y = (y * op.alpha).astype(a.dtype, copy=False)
+    if c is not None:
+        y += c if op.beta == 1 else (c * op.beta).astype(a.dtype, copy=False)
+    return np.asarray(y)
+
+
+KERNELS: dict[type[Op], Callable[..., Any]] = {
+    MatMul: widened(plain(np.matmul)),
+    Gemm: widened(gemm),
+}

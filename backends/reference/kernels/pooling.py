@@ -1,0 +1,170 @@
+"""Pooling and its gradients, one tap of the windows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from nncomp.backends.reference.kernels.windows import (
+    crop,
+    in_single,
+    interior,
+    ints,
+    pad,
+    padded_sizes,
+    taps,
+)
+
+from nncomp.ops.pooling import GlobalAveragePool, GlobalLpPool, GlobalMaxPool
+from nncomp.ops.pooling_average import AveragePool, AveragePoolGrad, LpPool
+from nncomp.ops.pooling_base import divisors
+from nncomp.ops.pooling_max import MaxPool, MaxPoolGrad, MaxUnpool
+from nncomp.ops.windows import Window
+from nncomp.types import Array, DType
+
+Windows = Sequence[Window]
+
+
+def _lowest(x: Array) -> Any:
+    return -np.inf if DType.of(x).is_float else np.iinfo(x.dtype).min
+
+
+@in_single
+def max_pool_values(op: MaxPool, x: Array) -> Array:
+    """MaxPool's first result alone, at a third of the cost of both."""
+    windows = op.windows(x.shape)
+    padded = pad(x, windows, _lowest(x))
+    views = (padded[(..., *slices)] for slices in taps(windows))
+    y = next(views).copy()
+    for view in views:
+        np.maximum(y, view, out=y)
+    return y
+
+
+@in_single
+def max_pool(op: MaxPool, x: Array) -> tuple[Array, Array]:
+    windows = op.windows(x.shape)
+    padded = pad(x, windows, _lowest(x))
+    places = np.full(padded.shape[2:], -1, np.int64)
+    places[interior(windows)] = _positions(x.shape[2:], op.storage_order)
+    y, indices = None, np.empty(0, np.int64)
+    for slices in taps(windows):
+        view, place = padded[(..., *slices)], places[slices]
+        if y is None:
+            y = view.copy()
+            indices = np.broadcast_to(place, y.shape).copy()
+            continue
+        # a padded place never wins over an element, not even over one of -inf
+        larger = (view > y) | ((indices < 0) & (place >= 0))
+        np.copyto(indices, place, where=larger)
+        np.maximum(y, view, out=y)
+    assert y is not None
+    channels = np.arange(y.shape[0] * y.shape[1]).reshape(*y.shape[:2], *(1,) * len(windows))
+    np.maximum(indices, 0, out=indices)
+    indices += channels * int(np.prod(x.shape[2:]))
+    return y, indices
+
+
+def _positions(sizes: tuple[int, ...], storage_order: int) -> Array:
+    """The number of each position of one channel, row-major or column-major."""
+    order = "F" if storage_order else "C"
+    return np.arange(int(np.prod(sizes))).reshape(sizes, order=order)
+
+
+@in_single
+def max_pool_grad(op: MaxPoolGrad, dy: Array, indices: Array, shape: Array) -> Array:
+    sizes = ints(shape)
+    count = int(np.prod(sizes))
+    if all(v.stride >= int(v.extent) for v in op.windows(sizes)):  # each place is met once
+        dx = np.zeros(count, dy.dtype)
+        dx[indices.reshape(-1)] = dy.reshape(-1)
+        return dx.reshape(sizes)
+    sums = np.bincount(indices.reshape(-1), weights=dy.reshape(-1), minlength=count)
+    return sums.astype(dy.dtype).reshape(sizes)
+
+
+def max_unpool(op: MaxUnpool, x: Array, indices: Array, output_shape: Array | None = None) -> Array:
+    smallest = ints(op.smallest(x.shape))
+    y = np.zeros(smallest, x.dtype)
+    y.reshape(-1)[indices.reshape(-1)] = x.reshape(-1)
+    if output_shape is None or ints(output_shape) == smallest:
+        return y
+    larger = np.zeros(ints(output_shape), x.dtype)
+    larger[tuple(map(slice, smallest))] = y
+    return larger
+
+
+def _window_sums(x: Array, windows: Windows) -> Array:
+    padded = pad(x, windows)
+    views = (padded[(..., *slices)] for slices in taps(windows))
+    y = next(views).copy()
+    for view in views:
+        y += view
+    return y
+
+
+@in_single
+def average_pool(op: AveragePool, x: Array) -> Array:
+    windows = op.windows(x.shape)
+    y = _window_sums(x, windows)
+    y /= divisors(windows, bool(op.count_include_pad)).astype(x.dtype)
+    return y
+
+
+@in_single
+def average_pool_grad(op: AveragePoolGrad, dy: Array, shape: Array) -> Array:
+    windows = op.windows(ints(shape))
+    share = dy / divisors(windows, bool(op.count_include_pad)).astype(dy.dtype)
+    padded = np.zeros((*dy.shape[:2], *padded_sizes(windows)), dy.dtype)
+    for slices in taps(windows):
+        padded[(..., *slices)] += share
+    return crop(padded, windows)
+
+
+@in_single
+def lp_pool(op: LpPool, x: Array) -> Array:
+    windows = op.windows(x.shape)
+    if op.p == 1:
+        return _window_sums(np.abs(x), windows)
+    if op.p == 2:
+        y = _window_sums(x * x, windows)
+        return np.sqrt(y, out=y)
+    y = _window_sums(np.abs(x) ** op.p, windows)
+    return np.power(y, 1 / op.p, out=y)
+
+
+def _spatial(x: Array) -> tuple[int, ...]:
+    return tuple(range(2, x.ndim))
+
+
+@in_single
+def global_average_pool(op: GlobalAveragePool, x: Array) -> Array:
+    mean: Array = x.mean(axis=_spatial(x), keepdims=True)
+    return mean
+
+
+def global_max_pool(op: GlobalMaxPool, x: Array) -> Array:
+    largest: Array = x.max(axis=_spatial(x), keepdims=True)
+    return largest
+
+
+@in_single
+def global_lp_pool(op: GlobalLpPool, x: Array) -> Array:
+    sums: Array = (np.abs(x) ** op.p).sum(axis=_spatial(x), keepdims=True)
+    return np.power(sums, 1 / op.p)
+
+
+KERNELS: dict[type[Any], Callable[..., Any]] = {
+    MaxPool: max_pool,
+    MaxPoolGrad: max_pool_grad,
+    MaxUnpool: max_unpool,
+    AveragePool: average_pool,
+    AveragePoolGrad: average_pool_grad,
+    LpPool: lp_pool,
+    GlobalAveragePool: global_average_pool,
+    GlobalMaxPool: global_max_pool,
+    GlobalLpPool: global_lp_pool,
+}
+# kernels of the first result, for when nobody uses the others
+FIRST_RESULT: dict[type[Any], Callable[..., Any]] = {MaxPool: max_pool_values}

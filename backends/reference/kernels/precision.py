@@ -1,0 +1,34 @@
+"""Half-precision operands are computed in float32 and rounded once, as runtimes do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from nncomp.types import Array
+
+_HALF = 2  # bytes
+
+
+def is_half(x: Array) -> bool:
+    """float16 or bfloat16 (which NumPy takes for a kind of its own)."""
+    return x.dtype.itemsize == _HALF and x.dtype.kind not in "iub"
+
+
+def widened(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """The kernel with half-precision operands in float32 and its result rounded back.
+
+    For kernels with one result of the dtype of the first operand.
+    """
+
+    @wraps(kernel)
+    def run(op: Any, x: Array, *rest: Array | None) -> Any:
+        if not is_half(x):
+            return kernel(op, x, *rest)
+        wide = [r.astype(np.float32) if r is not None and is_half(r) else r for r in (x, *rest)]
+        return np.asarray(kernel(op, *wide)).astype(x.dtype)
+
+    return run

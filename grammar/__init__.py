@@ -1,0 +1,1 @@
+"""The grammar of `.nn`: `nn.lark`, the one description of the language's syntax."""

@@ -1,0 +1,1 @@
+"""nncomp: a declarative graph compiler for neural networks."""

@@ -1,0 +1,164 @@
+"""Diagnostics: every rejection has a stable code, a span, the facts that clash, a suggestion.
+
+A `Diagnostic` says what is wrong; a `CompileError` carries one or more of them. The codes and
+what each means in general stand in `nncomp/codes.py`.
+
+The text form is rustc's::
+
+    error[NN0207]: cannot add float[N, 64, 56, 56] and float[N, 64, 28, 28]
+      --> resnet.nn:14:15
+       |
+    14 |   return relu(y + skip)
+       |               ^^^^^^^^ height 56 (left) is not 28 (right)
+       |
+    note: the right side lost half its height here
+      --> resnet.nn:12:15
+       ...
+    help: did you mean `pad=1`?
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nncomp.codes import CODES
+from nncomp.source import Span
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A further fact, with the place where it comes from if it has one."""
+
+    message: str
+    span: Span | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding about an input.
+
+    code:    stable, a key of `nncomp.codes.CODES`
+    message: the headline, in plain words
+    span:    where; None only if there is no text to point at (a missing file)
+    label:   stands beside the marked characters
+    """
+
+    code: str
+    message: str
+    span: Span | None = None
+    label: str = ""
+    notes: tuple[Note, ...] = ()
+    help: str | None = None
+    severity: Severity = "error"
+
+    def __post_init__(self) -> None:
+        assert self.code in CODES, f"undeclared diagnostic code {self.code}"
+
+    def render(self) -> str:
+        """The text form, without a final line end."""
+        lines = [f"{self.severity}[{self.code}]: {self.message}"]
+        if self.span is not None:
+            lines += _excerpt(self.span, self.label, "^")
+        for note in self.notes:
+            lines.append(f"note: {note.message}")
+            if note.span is not None:
+                lines += _excerpt(note.span, note.label, "-")
+        if self.help:
+            lines.append(f"help: {self.help}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "message": self.message,
+            "label": self.label,
+            **_place(self.span),
+            "notes": [
+                {"message": note.message, "label": note.label, **_place(note.span)}
+                for note in self.notes
+            ],
+            "help": self.help,
+        }
+
+
+class CompileError(Exception):
+    """The input is at fault; `diagnostics` say how (at least one)."""
+
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        assert diagnostics
+        self.diagnostics = diagnostics
+        super().__init__("\n\n".join(d.render() for d in diagnostics))
+
+
+def error(
+    code: str,
+    message: str,
+    span: Span | None = None,
+    label: str = "",
+    *,
+    notes: Iterable[Note] = (),
+    help: str | None = None,
+) -> CompileError:
+    """A `CompileError` of one diagnostic, to be raised."""
+    return CompileError(Diagnostic(code, message, span, label, tuple(notes), help))
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
+    """A help line that names the candidate nearest to a misspelt name, if one is near."""
+    near = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
+    return f"did you mean `{near[0]}`?" if near else None
+
+
+_MAX_WIDTH = 160
+
+
+def _excerpt(span: Span, label: str, mark: str) -> list[str]:
+    line_number, column = span.source.position(span.start)
+    text = span.source.line(line_number)
+    first = min(column - 1, len(text))
+    length = max(1, min(span.end - span.start, len(text) - first))
+    if len(text) > _MAX_WIDTH:  # a window around the marked characters
+        cut = max(0, first - _MAX_WIDTH // 3)
+        text, first = text[cut : cut + _MAX_WIDTH], first - cut
+        length = max(1, min(length, len(text) - first))
+    gutter = " " * len(str(line_number))
+    lead = " " * _width(text[:first])
+    marks = mark * max(1, _width(text[first : first + length]))
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return [
+        f"{gutter}--> {span}",
+        f"{gutter} |",
+        f"{line_number} | {printable}",
+        f"{gutter} | {lead}{marks} {label}".rstrip(),
+        f"{gutter} |",
+    ]
+
+
+def _width(text: str) -> int:
+    """Columns that a terminal gives the text."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def _place(span: Span | None) -> dict[str, Any]:
+    if span is None:
+        return {"file": None}
+    line, column = span.source.position(span.start)
+    end_line, end_column = span.source.position(span.end)
+    return {
+        "file": span.source.name,
+        "line": line,
+        "column": column,
+        "end_line": end_line,
+        "end_column": end_column,
+    }

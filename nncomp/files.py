@@ -1,0 +1,95 @@
+"""Reading source text and writing outputs: coded errors, and never a half-written file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from nncomp.errors import CompileError, error
+from nncomp.source import SourceFile, Span
+
+PathLike = str | os.PathLike[str]
+
+
+def read_bytes(path: PathLike) -> bytes:
+    """The contents of a file. Raises CompileError NN0001."""
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
+        raise cannot("read", path, failure) from None
+
+
+def read_source(path: PathLike) -> SourceFile:
+    """The text of a `.nn` file. Raises CompileError NN0001, NN0002 (not UTF-8)."""
+    return decode_source(os.fspath(path), read_bytes(path))
+
+
+def decode_source(name: str, data: bytes) -> SourceFile:
+    """UTF-8 bytes as a source. Raises CompileError NN0002, pointing at the first bad byte."""
+    try:
+        return SourceFile(name, data.decode("utf-8").removeprefix("\ufeff"))
+    except UnicodeDecodeError as failure:
+        readable = SourceFile(name, data[: failure.start].decode("utf-8") + "\ufffd")
+        end = len(readable.text)
+        raise error(
+            "NN0002",
+            f"{name} is not UTF-8 text",
+            Span(readable, end - 1, end),
+            f"byte 0x{data[failure.start]:02x}",
+            help="save the file as UTF-8",
+        ) from None
+
+
+def write_atomic(path: PathLike, data: bytes) -> None:
+    """Writes beside the target, syncs, and moves into place: all of it or nothing.
+
+    Makes the folder where it is missing. Raises CompileError NN0001.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not target.is_file():  # /dev/stdout, a pipe: nothing to replace
+            target.write_bytes(data)
+            return
+        target = target.resolve()  # through a link: what it points at is replaced
+        handle, beside = tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(beside, _mode(target))
+            os.replace(beside, target)
+        except BaseException:
+            Path(beside).unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+    except (OSError, ValueError) as failure:
+        raise cannot("write", path, failure) from None
+
+
+def cannot(action: str, path: PathLike, failure: Exception) -> CompileError:
+    """NN0001 for a file that cannot be read or written."""
+    reason = failure.strerror if isinstance(failure, OSError) and failure.strerror else failure
+    return error("NN0001", f"cannot {action} {os.fspath(path)!r}: {reason}")
+
+
+def _mode(target: Path) -> int:
+    """The target's permissions, or those a new file gets."""
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the rename durable, where folders can be synced."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

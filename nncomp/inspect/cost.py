@@ -1,0 +1,168 @@
+"""The cost model: operations, bytes and parameters of each node, and of a graph.
+
+Symbolic dims count as 1 unless sizes are given, so that a model's cost is that of one sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from nncomp.dims import Dim, DimLike, Symbol, substitute
+from nncomp.inspect.flops import Sized, flops
+from nncomp.ir.constant import Constant
+from nncomp.ir.graph import Graph, Node, Value
+
+# Results that share their operand's memory.
+VIEWS = frozenset(["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "StopGradient"])
+# These read their operand's type only, or as many elements as they write.
+READ_NOTHING = frozenset(["Shape", "Size"])
+READ_WHAT_THEY_WRITE = frozenset(["Gather", "Slice", "GatherElements", "GatherND"])
+
+
+@dataclass(frozen=True)
+class NodeCost:
+    """Of one node, at the sizes given to `cost`.
+
+    flops:      floating-point operations; a multiply-add is two (see `nncomp.inspect.flops`)
+    read:       bytes of operands, each once
+    written:    bytes of the results that are used
+    parameters: learnt numbers among the operands (those computed from parameters alone too)
+    once:       depends on constants and parameters only, so it is computed before the first run
+    """
+
+    flops: int = 0
+    read: int = 0
+    written: int = 0
+    parameters: int = 0
+    once: bool = False
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of a graph: each node's, and the totals of one run (without what is computed once).
+
+    parameters counts learnt parameters only; buffers and optimiser state stand apart.
+    """
+
+    nodes: Mapping[Node, NodeCost]
+    flops: int
+    read: int
+    written: int
+    parameters: int
+    buffers: int
+    state: int
+
+
+def cost(graph: Graph, sizes: Mapping[str, int] | None = None) -> Cost:
+    """What one run of the graph costs.
+
+    sizes: the size of symbolic dims by name; 1 for those that are not given
+    """
+    measure = Measure(sizes or {})
+    once = known_before_run(graph)
+    kinds = {p.value: p.kind for p in graph.parameters}
+    counted: dict[Node, NodeCost] = {}
+    for node in graph.nodes:
+        operands = dict.fromkeys(node.operands)
+        counted[node] = NodeCost(
+            flops=flops(_sized(node, measure)),
+            read=_bytes_read(graph, node, operands, measure),
+            written=_bytes_written(graph, node, measure),
+            parameters=sum(
+                measure.size(v)
+                for v in operands
+                if kinds.get(v) == "param" or (v.node is not None and _is_weight(v, once))
+            ),
+            once=all(v in once for v in node.outputs),
+        )
+    running = [c for c in counted.values() if not c.once]
+    by_kind = dict.fromkeys(("param", "buffer", "state"), 0)
+    for parameter in graph.parameters:
+        by_kind[parameter.kind] += measure.size(parameter.value)
+    return Cost(
+        nodes=counted,
+        flops=sum(c.flops for c in running),
+        read=sum(c.read for c in running),
+        written=sum(c.written for c in running),
+        parameters=by_kind["param"],
+        buffers=by_kind["buffer"],
+        state=by_kind["state"],
+    )
+
+
+def known_before_run(graph: Graph) -> frozenset[Value]:
+    """The values that depend on constants and parameters only.
+
+    A parameter that the graph updates is not among them: it changes from run to run.
+    """
+    known = {p.value for p in graph.parameters if p.path not in graph.updates}
+    for node in graph.nodes:
+        starts = isinstance(node.op, Constant)  # `Dims`, without operands too, waits for inputs
+        if starts or (node.inputs and node.op.pure and all(v in known for v in node.operands)):
+            known.update(node.outputs)
+    return frozenset(known)
+
+
+class Measure:
+    """Turns symbolic dims into numbers."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self._sizes = sizes
+        self._values: dict[Symbol, DimLike] = {}
+        self._dims: dict[Dim, int] = {}
+
+    def dim(self, dim: DimLike) -> int:
+        if isinstance(dim, int):
+            return dim
+        if dim not in self._dims:
+            for symbol in dim.symbols():
+                self._values.setdefault(symbol, self._sizes.get(symbol.name, symbol.minimum))
+            value = substitute(dim, self._values)
+            assert isinstance(value, int)
+            self._dims[dim] = max(0, value)
+        return self._dims[dim]
+
+    def shape(self, shape: Iterable[DimLike]) -> tuple[int, ...]:
+        return tuple(map(self.dim, shape))
+
+    def size(self, value: Value) -> int:
+        """Elements."""
+        count = 1
+        for dim in value.shape:
+            count *= self.dim(dim)
+        return count
+
+    def bytes(self, value: Value) -> int:
+        return self.size(value) * value.type.dtype.size
+
+
+def _sized(node: Node, measure: Measure) -> Sized:
+    return Sized(
+        node.op,
+        tuple(None if v is None else measure.shape(v.shape) for v in node.inputs),
+        tuple(measure.shape(v.shape) for v in node.outputs),
+    )
+
+
+def _is_weight(value: Value, once: frozenset[Value]) -> bool:
+    """A tensor of numbers that is no mere setting such as an epsilon or a pad width."""
+    return value in once and value.rank > 0 and value.type.dtype.is_float
+
+
+def _bytes_read(graph: Graph, node: Node, operands: Iterable[Value], measure: Measure) -> int:
+    name = node.op.name
+    if name in VIEWS or name in READ_NOTHING:
+        return 0
+    if name in READ_WHAT_THEY_WRITE:
+        rest = list(operands)[1:]
+        return _bytes_written(graph, node, measure) + sum(measure.bytes(v) for v in rest)
+    return sum(measure.bytes(v) for v in operands)
+
+
+def _bytes_written(graph: Graph, node: Node, measure: Measure) -> int:
+    if node.op.name in VIEWS or isinstance(node.op, Constant):
+        return 0
+    return sum(
+        measure.bytes(v) for v in node.outputs if v in graph.uses or v in graph.result_values
+    )

@@ -1,0 +1,53 @@
+"""Which family an operator belongs to: for tables, for the colours of pictures."""
+
+from __future__ import annotations
+
+from nncomp.ir.op import Op
+
+# Family: its operators. What stands in none is "other".
+FAMILIES: dict[str, str] = {
+    "convolution": """
+        Conv ConvTranspose FusedConv ConvInputGrad ConvWeightGrad DeformConv ConvInteger QLinearConv
+    """,
+    "linear": """
+        MatMul Gemm Einsum Attention MatMulInteger QLinearMatMul LSTM GRU RNN
+    """,
+    "normalization": """
+        BatchNormalization BatchNormTraining BatchNormGrad LayerNormalization GroupNormalization
+        InstanceNormalization RMSNormalization LpNormalization MeanVarianceNormalization LRN Dropout
+    """,
+    "activation": """
+        Relu ReluGrad Sigmoid Tanh LeakyRelu Elu Selu Celu PRelu HardSigmoid HardSwish Softplus
+        Softsign Gelu Mish Swish ThresholdedRelu Softmax LogSoftmax Hardmax Clip
+    """,
+    "pooling": """
+        MaxPool AveragePool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool MaxPoolGrad
+        AveragePoolGrad MaxUnpool Resize Upsample
+    """,
+    "reduction": """
+        ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceSumSquare ReduceL1 ReduceL2
+        ReduceLogSum ReduceLogSumExp ArgMax ArgMin CumSum TopK
+    """,
+    "elementwise": """
+        Add Sub Mul Div Mod Pow Neg Abs Sign Min Max Sum Mean Sqrt Reciprocal Exp Log Sin Cos Tan
+        Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Erf Floor Ceil Round Equal Greater GreaterOrEqual
+        Less LessOrEqual And Or Xor Not IsNaN IsInf Where BitShift BitwiseAnd BitwiseOr BitwiseXor
+        BitwiseNot
+    """,
+    "data movement": """
+        Reshape Transpose Flatten Squeeze Unsqueeze Expand Concat Split Slice Tile Pad Gather
+        GatherGrad GatherElements GatherND ScatterElements ScatterND OneHot Shape Size Cast Identity
+        StopGradient DepthToSpace SpaceToDepth Trilu Compress NonZero Constant ConstantOfShape Range
+        EyeLike Dims
+    """,
+    "loss": "SoftmaxCrossEntropyLoss NegativeLogLikelihoodLoss CrossEntropyGrad Grad",
+    "random": "Random RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli",
+    "control": "If Loop Scan",
+}
+
+_FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names.split()}
+
+
+def family(op: Op) -> str:
+    """The family of an operator, "other" if it stands in none."""
+    return _FAMILY_OF.get(op.name, "other")

@@ -1,0 +1,303 @@
+"""What a model consists of, block by block, and what each pass changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nncomp.inspect.cost import Cost, Measure, cost, known_before_run
+from nncomp.inspect.units import count, size
+from nncomp.ir.graph import Graph, Value
+from nncomp.passes.manager import OptimizeResult
+from nncomp.types import TensorType
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass
+class BlockSummary:
+    """One instance of a block, with all that is inside it.
+
+    path: as in parameter paths, "" for the whole model
+    output: the type of the last result that is used outside
+    parameters: learnt numbers; buffers (running means and the like) are no part of them
+    activations: bytes of all results that a run writes
+    """
+
+    path: str
+    operators: Counter[str] = field(default_factory=Counter)
+    output: TensorType | None = None
+    nodes: int = 0
+    parameters: int = 0
+    buffers: int = 0
+    flops: int = 0
+    activations: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition(".")[2]
+
+    @property
+    def depth(self) -> int:
+        """0 for the model, 1 for its blocks."""
+        return self.path.count(".") + 1 if self.path else 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "path": self.path,
+            "output": None if self.output is None else str(self.output),
+            "parameters": self.parameters,
+            "buffers": self.buffers,
+            "flops": self.flops,
+            "nodes": self.nodes,
+            "activation_bytes": self.activations,
+            "operators": dict(self.operators),
+        }
+
+
+@dataclass(frozen=True)
+class PassSummary:
+    """What one pass did: nodes that run before and after it, how often each rule fired."""
+
+    name: str
+    before: int
+    after: int
+    rules: Mapping[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "pass": self.name,
+            "nodes_before": self.before,
+            "nodes_after": self.after,
+            "rules": dict(self.rules),
+        }
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Of one run of a graph."""
+
+    nodes: int
+    flops: int
+    read: int
+    written: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "nodes": self.nodes,
+            "flops": self.flops,
+            "bytes_read": self.read,
+            "bytes_written": self.written,
+        }
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Of a model as it is written, and of what the passes made of it.
+
+    blocks: in source order, each after the block that holds it; the first is the model
+    state: numbers that an optimiser keeps
+    """
+
+    name: str
+    blocks: tuple[BlockSummary, ...]
+    totals: Totals
+    parameters: int
+    buffers: int
+    state: int
+    passes: tuple[PassSummary, ...] = ()
+    optimized: Totals | None = None
+
+    @property
+    def nodes(self) -> int:
+        return self.totals.nodes
+
+    @property
+    def flops(self) -> int:
+        return self.totals.flops
+
+    def to_json(self) -> dict[str, Any]:
+        """`parameters`, `flops`, `nodes` and so on of the model as it is written; `optimized`
+        holds what changes when the passes have run."""
+        return {
+            "model": self.name,
+            "parameters": self.parameters,
+            "buffers": self.buffers,
+            "optimizer_state": self.state,
+            **self.totals.to_json(),
+            "optimized": None if self.optimized is None else self.optimized.to_json(),
+            "blocks": [block.to_json() for block in self.blocks],
+            "passes": [pass_.to_json() for pass_ in self.passes],
+        }
+
+
+def summarize(
+    graph: Graph,
+    optimized: OptimizeResult | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> Summary:
+    """The summary of a graph, and of its optimisation if given.
+
+    sizes: the size of symbolic dims by name; 1 for those that are not given
+    """
+    costs = cost(graph, sizes)
+    passes: list[PassSummary] = []
+    if optimized is not None:
+        for record in optimized.log:
+            if record.changed:
+                before, after = count_nodes(record.before), count_nodes(record.result.graph)
+                passes.append(PassSummary(record.name, before, after, record.result.counts))
+    return Summary(
+        name=graph.name,
+        blocks=_blocks(graph, costs, Measure(sizes or {})),
+        totals=_totals(costs),
+        parameters=costs.parameters,
+        buffers=costs.buffers,
+        state=costs.state,
+        passes=tuple(passes),
+        optimized=None if optimized is None else _totals(cost(optimized.graph, sizes)),
+    )
+
+
+def count_nodes(graph: Graph) -> int:
+    """The nodes that a run computes: no constants, nothing that depends on parameters alone."""
+    once = known_before_run(graph)
+    return sum(any(v not in once for v in node.outputs) for node in graph.nodes)
+
+
+def _totals(costs: Cost) -> Totals:
+    running = sum(not c.once for c in costs.nodes.values())
+    return Totals(running, costs.flops, costs.read, costs.written)
+
+
+def _blocks(graph: Graph, costs: Cost, measure: Measure) -> tuple[BlockSummary, ...]:
+    blocks: dict[str, BlockSummary] = {"": BlockSummary("")}
+    for node, node_cost in costs.nodes.items():
+        if node_cost.once:
+            continue
+        scopes = _scopes(node.origin.scope)
+        for path in scopes:
+            block = blocks.setdefault(path, BlockSummary(path))
+            block.nodes += 1
+            block.flops += node_cost.flops
+            block.activations += node_cost.written
+            block.operators[node.op.name] += 1
+        for value in node.outputs:
+            for path in scopes[_scopes_kept(graph, value, scopes) :]:
+                blocks[path].output = value.type
+    for parameter in graph.parameters:
+        elements = measure.size(parameter.value)
+        if parameter.kind == "state":  # belongs to an optimiser, not to a block
+            continue
+        for path in _scopes(parameter.path.rpartition(".")[0]):
+            block = blocks.setdefault(path, BlockSummary(path))
+            if parameter.kind == "param":
+                block.parameters += elements
+            else:
+                block.buffers += elements
+    return tuple(_in_tree_order(blocks))
+
+
+def _scopes(path: str) -> list[str]:
+    """The path and those of all that hold it, outermost first: `a.b` -> "", "a", "a.b"."""
+    found = [""]
+    for part in path.split(".") if path else ():
+        found.append(f"{found[-1]}.{part}" if found[-1] else part)
+    return found
+
+
+def _scopes_kept(graph: Graph, value: Value, scopes: list[str]) -> int:
+    """How many of the scopes, outermost first, hold every use of the value."""
+    if value in graph.result_values:
+        return 0
+    kept = len(scopes)
+    for user in graph.uses.get(value, ()):
+        scope = user.origin.scope
+        while kept > 1 and not (scope + ".").startswith(scopes[kept - 1] + "."):
+            kept -= 1
+    return kept
+
+
+def _in_tree_order(blocks: Mapping[str, BlockSummary]) -> list[BlockSummary]:
+    """Each block before its parts, otherwise in the order of first appearance."""
+    children: dict[str, list[str]] = {}
+    for path in blocks:
+        if path:
+            children.setdefault(path.rpartition(".")[0], []).append(path)
+    ordered, pending = [], [""]
+    while pending:
+        path = pending.pop()
+        ordered.append(blocks[path])
+        pending.extend(reversed(children.get(path, ())))
+    return ordered
+
+
+def print_summary(summary: Summary, console: Console | None = None, depth: int | None = 2) -> None:
+    """Prints the summary as tables.
+
+    depth: how many levels of blocks are shown; None for all
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    console = console or Console()
+    table = Table(title=summary.name, title_justify="left")
+    table.add_column("block")
+    table.add_column("output")
+    buffers = ["buffers"] if summary.buffers else []
+    for heading in ("parameters", *buffers, "FLOPs", "activations"):
+        table.add_column(heading, justify="right")
+    for block in summary.blocks:
+        if block.depth and (depth is None or block.depth <= depth):
+            table.add_row("  " * (block.depth - 1) + block.name, *_cells(block, bool(buffers)))
+    table.add_section()
+    table.add_row("total", *_cells(summary.blocks[0], bool(buffers)), style="bold")
+    console.print(table)
+    console.print(_totals_line(summary), highlight=False)
+    if summary.passes:
+        _print_passes(summary, console)
+
+
+def _cells(block: BlockSummary, buffers: bool) -> list[str]:
+    return [
+        "" if block.output is None else str(block.output).replace("[", r"\["),
+        count(block.parameters) if block.parameters else "",
+        *([count(block.buffers) if block.buffers else ""] if buffers else []),
+        count(block.flops),
+        size(block.activations),
+    ]
+
+
+def _totals_line(summary: Summary) -> str:
+    parts = [f"{summary.parameters:,} trainable parameters"]
+    if summary.buffers:
+        parts.append(f"{summary.buffers:,} numbers in buffers")
+    if summary.state:
+        parts.append(f"{summary.state:,} in optimiser state")
+    parts.append(f"{summary.nodes} nodes")
+    parts.append(f"{count(summary.flops)} FLOPs (a multiply-add is two)")
+    return ", ".join(parts)
+
+
+def _print_passes(summary: Summary, console: Console) -> None:
+    from rich.table import Table
+
+    table = Table(title="passes", title_justify="left")
+    table.add_column("pass")
+    table.add_column("nodes", justify="right")
+    table.add_column("what it changed")
+    for pass_ in summary.passes:
+        rules = ", ".join(f"{rule} ×{times}" for rule, times in pass_.rules.items())
+        table.add_row(pass_.name, f"{pass_.before} → {pass_.after}", rules)
+    console.print(table)
+    if summary.optimized is not None:
+        after = summary.optimized
+        console.print(
+            f"optimised: {after.nodes} nodes, {count(after.flops)} FLOPs, "
+            f"{size(after.read + after.written)} of memory traffic "
+            f"(before: {size(summary.totals.read + summary.totals.written)})",
+            highlight=False,
+        )

@@ -1,0 +1,154 @@
+"""Building graphs: appends nodes, inferring their types and reporting errors with spans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import overload
+
+import numpy as np
+
+from nncomp.dims import DimLike, equal
+from nncomp.errors import CompileError, Diagnostic, Note
+from nncomp.ir.constant import Constant, Dims
+from nncomp.ir.graph import NOWHERE, Node, Origin, Value
+from nncomp.ir.op import Data, InferError, Op
+from nncomp.types import Array, DType, TensorType
+
+Input = Value | int | float | None
+
+
+class Builder:
+    """Collects nodes in order. `b(Add(), x, 1.0)` adds a node and gives its (first) result.
+
+    A Python number as operand becomes a rank-0 constant of the first tensor operand's dtype.
+    `origin` is given to each node added.
+    """
+
+    def __init__(self, origin: Origin = NOWHERE) -> None:
+        self.nodes: list[Node] = []
+        self.origin = origin
+        self._constants: dict[Data, Value] = {}
+        self._dims: dict[Dims, Value] = {}
+
+    def __call__(self, op: Op, *inputs: Input, name: str = "") -> Value:
+        """Adds a node; its first result."""
+        return self.add(op, inputs, (name,)).outputs[0]
+
+    def multi(self, op: Op, *inputs: Input, names: tuple[str, ...] = ()) -> tuple[Value, ...]:
+        """Adds a node; all its results."""
+        return self.add(op, inputs, names).outputs
+
+    def add(self, op: Op, inputs: Sequence[Input], names: tuple[str, ...] = ()) -> Node:
+        values = self._values(inputs)
+        while values and values[-1] is None:
+            values.pop()
+        return self.append(Node(op, tuple(values), self.infer(op, values), self.origin, names))
+
+    def append(self, node: Node) -> Node:
+        """Adds a node that exists already."""
+        self.nodes.append(node)
+        return node
+
+    def infer(self, op: Op, values: Sequence[Value | None]) -> tuple[TensorType, ...]:
+        """Result types, or a CompileError that points at where the operands came from."""
+        try:
+            _check_arity(op, values)
+            result = op.infer(*(None if v is None else v.type for v in values))
+        except InferError as failure:
+            raise _report(failure, op, values, self.origin) from None
+        return result if isinstance(result, tuple) else (result,)
+
+    @contextmanager
+    def at(self, origin: Origin) -> Iterator[None]:
+        """Gives `origin` to the nodes added inside."""
+        before, self.origin = self.origin, origin
+        try:
+            yield
+        finally:
+            self.origin = before
+
+    @overload
+    def constant(self, value: Array, *, name: str = "") -> Value: ...
+    @overload
+    def constant(self, value: int | float | bool, dtype: DType, *, name: str = "") -> Value: ...
+    @overload
+    def constant(self, value: Sequence[int], dtype: DType, *, name: str = "") -> Value: ...
+    def constant(
+        self,
+        value: Array | float | Sequence[int],
+        dtype: DType | None = None,
+        *,
+        name: str = "",
+    ) -> Value:
+        """A constant; equal ones are shared."""
+        data = Data(np.asarray(value, None if dtype is None else dtype.numpy))
+        if data not in self._constants:
+            with self.at(Origin(scope=self.origin.scope)):
+                self._constants[data] = self(Constant(data), name=name)
+        return self._constants[data]
+
+    def ints(self, *values: int) -> Value:
+        """An i64 vector constant: axes, pads, splits."""
+        return self.constant(values, DType.I64)
+
+    def dims(self, shape: Sequence[DimLike]) -> Value:
+        """An i64 vector of dims, constant where all are known."""
+        if all(isinstance(d, int) for d in shape):
+            return self.ints(*(d for d in shape if isinstance(d, int)))
+        op = Dims(tuple(shape))
+        if op not in self._dims:
+            self._dims[op] = self(op)
+        return self._dims[op]
+
+    def _values(self, inputs: Sequence[Input]) -> list[Value | None]:
+        dtype = next((v.type.dtype for v in inputs if isinstance(v, Value)), DType.F32)
+        return [v if v is None or isinstance(v, Value) else self.constant(v, dtype) for v in inputs]
+
+
+def _check_arity(op: Op, values: Sequence[Value | None]) -> None:
+    formal = op.operands()
+    if len(values) > len(formal) and not (formal and formal[-1].variadic):
+        raise InferError("NN0702", f"{op.name} takes {len(formal)} operands, not {len(values)}")
+    for i, operand in enumerate(formal):
+        needed = not operand.optional and not operand.variadic
+        if needed and (i >= len(values) or values[i] is None):
+            raise InferError("NN0702", f"{op.name} lacks its operand `{operand.name}`")
+
+
+def _report(
+    failure: InferError, op: Op, values: Sequence[Value | None], origin: Origin
+) -> CompileError:
+    notes = []
+    if failure.operand is not None:
+        value = values[failure.operand]
+        source = value and _where_changed(value, failure.axis)
+        if source and source.node and source.node.origin.spans:
+            notes.append(
+                Note(
+                    f"the {_ordinal(failure.operand)} operand became {source.type} here",
+                    source.node.origin.spans[0],
+                    source.node.op.name,
+                )
+            )
+    span = origin.spans[0] if origin.spans else None
+    message = failure.message if span else f"{op.name}: {failure.message}"
+    return CompileError(
+        Diagnostic(failure.code, message, span, failure.label, tuple(notes), failure.help)
+    )
+
+
+def _ordinal(index: int) -> str:
+    return ("first", "second", "third")[index] if index < 3 else f"{index + 1}th"
+
+
+def _where_changed(value: Value, axis: int | None) -> Value | None:
+    """The value, up the chain of first operands, at which the size along `axis` last changed."""
+    while value.node is not None and axis is not None:
+        above = value.node.inputs[0] if value.node.inputs else None
+        if above is None or above.rank != value.rank:
+            return value
+        if equal(above.shape[axis], value.shape[axis]) is not True:
+            return value
+        value = above
+    return value

@@ -1,0 +1,177 @@
+"""The graph: SSA values and nodes in topological order. Graphs, nodes and values are immutable
+and shared between graphs; a pass that changes nothing returns the graph it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+from nncomp.dims import DimLike
+from nncomp.ir.op import Op
+from nncomp.source import Span
+from nncomp.types import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """One step in a node's history: which rule of which pass made it."""
+
+    pass_name: str
+    rule: str
+
+    def __str__(self) -> str:
+        return f"{self.pass_name}/{self.rule}"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a node comes from.
+
+    spans: source characters, innermost first within one call chain
+    scope: path of the block instance that it belongs to (`layer1.0.conv1`), "" for the model
+    history: the rewrites that made it, oldest first
+    """
+
+    spans: tuple[Span, ...] = ()
+    scope: str = ""
+    history: tuple[Rewrite, ...] = ()
+
+    def merged(self, others: Iterable[Origin], rewrite: Rewrite) -> Origin:
+        """The origin of a node that replaces this one and `others` by `rewrite`."""
+        spans, history = dict.fromkeys(self.spans), dict.fromkeys(self.history)
+        for other in others:
+            spans.update(dict.fromkeys(other.spans))
+            history.update(dict.fromkeys(other.history))
+        history[rewrite] = None
+        return Origin(tuple(spans), self.scope, tuple(history))
+
+
+NOWHERE = Origin()
+
+
+class Value:
+    """One tensor: a graph's input or parameter (node is None) or a node's output.
+
+    name is a hint for printing; identity is the object.
+    """
+
+    __slots__ = ("index", "name", "node", "type")
+
+    def __init__(
+        self, type: TensorType, name: str = "", node: Node | None = None, index: int = 0
+    ) -> None:
+        self.type = type
+        self.name = name
+        self.node = node
+        self.index = index
+
+    @property
+    def shape(self) -> tuple[DimLike, ...]:
+        return self.type.shape
+
+    @property
+    def rank(self) -> int:
+        return len(self.type.shape)
+
+    def __repr__(self) -> str:
+        return f"<{self.name or '_'}: {self.type}>"
+
+
+class Node:
+    """An operator applied to values."""
+
+    __slots__ = ("inputs", "op", "origin", "outputs")
+
+    def __init__(
+        self,
+        op: Op,
+        inputs: tuple[Value | None, ...],
+        types: tuple[TensorType, ...],
+        origin: Origin = NOWHERE,
+        names: tuple[str, ...] = (),
+    ) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.origin = origin
+        self.outputs = tuple(
+            Value(type, names[i] if i < len(names) else "", self, i) for i, type in enumerate(types)
+        )
+
+    @property
+    def operands(self) -> Iterator[Value]:
+        """The inputs that are present."""
+        return (value for value in self.inputs if value is not None)
+
+    def __repr__(self) -> str:
+        return f"<{self.op.name} {', '.join(map(repr, self.outputs))}>"
+
+
+ParameterKind = Literal["param", "buffer", "state"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """State that outlives a run: learnt (`param`), kept by a block (`buffer`), kept by an
+    optimiser (`state`). `path` is its name in weights files."""
+
+    path: str
+    value: Value
+    kind: ParameterKind
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A function from inputs and parameters to outputs and next parameter values.
+
+    inputs:     given at each run, named; rank-0 hyperparameters among them have `defaults`
+    parameters: known before the run
+    nodes:      topologically ordered
+    outputs:    by name
+    updates:    next values of parameters, by path
+    """
+
+    name: str
+    inputs: tuple[Value, ...]
+    parameters: tuple[Parameter, ...]
+    nodes: tuple[Node, ...]
+    outputs: Mapping[str, Value]
+    updates: Mapping[str, Value] = field(default_factory=dict)
+    defaults: Mapping[str, int | float] = field(default_factory=dict)
+
+    @property
+    def results(self) -> Iterator[Value]:
+        """Everything that must be computed: outputs, then updates."""
+        yield from self.outputs.values()
+        yield from self.updates.values()
+
+    @cached_property
+    def uses(self) -> Mapping[Value, tuple[Node, ...]]:
+        """For each value the nodes that read it, once per operand place."""
+        found: dict[Value, list[Node]] = {}
+        for node in self.nodes:
+            for value in node.operands:
+                found.setdefault(value, []).append(node)
+        return {value: tuple(nodes) for value, nodes in found.items()}
+
+    @cached_property
+    def result_values(self) -> frozenset[Value]:
+        return frozenset(self.results)
+
+    def use_count(self, value: Value) -> int:
+        """How many operand places and results read the value."""
+        reads = len(self.uses.get(value, ()))
+        if value in self.result_values:
+            reads += sum(v is value for v in self.results)
+        return reads
+
+    def replace(self, nodes: Iterable[Node], values: Mapping[Value, Value] | None = None) -> Graph:
+        """The graph with other nodes; `values` maps replaced values for outputs and updates."""
+        values = values or {}
+        return replace(
+            self,
+            nodes=tuple(nodes),
+            outputs={name: values.get(v, v) for name, v in self.outputs.items()},
+            updates={path: values.get(v, v) for path, v in self.updates.items()},
+        )

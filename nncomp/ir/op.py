@@ -1,0 +1,213 @@
+"""What an operator is: one frozen dataclass with its attributes, operands, shape and gradient.
+
+A subclass is declared once, in `nncomp/ops`::
+
+    @dataclass(frozen=True)
+    class Relu(Op):
+        \"\"\"max(x, 0), elementwise (ONNX Relu-14).\"\"\"
+
+        signature = "X -> Y"
+
+        def infer(self, x: TensorType) -> TensorType:
+            return same_as(x)
+
+        def vjp(self, at: Vjp) -> Gradients:
+            return (at.b(ReluGrad(), at.dy[0], at.outputs[0]),)
+
+Its fields are the ONNX attributes, with ONNX's names and defaults; instances are values (equal,
+hashable). Kernels and target spellings stay in the backends.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from nncomp.types import Array, TensorType
+
+if TYPE_CHECKING:
+    from nncomp.ir.builder import Builder
+    from nncomp.ir.graph import Value
+
+Gradients = Sequence["Value | None"]
+
+
+class InferError(Exception):
+    """Operands that an operator does not take. The builder adds spans and raises CompileError.
+
+    code, message, label, help: as in `Diagnostic`
+    operand, axis: which operand (and which of its axes) disagrees, so that the report can say
+        where that size came from
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        label: str = "",
+        operand: int | None = None,
+        axis: int | None = None,
+        help: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.label = label
+        self.operand = operand
+        self.axis = axis
+        self.help = help
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """One formal operand or result: `X`, `B?` (optional) or `inputs*` (any number ≥ 0)."""
+
+    name: str
+    optional: bool
+    variadic: bool
+
+
+@cache
+def _parse_signature(signature: str) -> tuple[tuple[Operand, ...], tuple[Operand, ...]]:
+    def side(text: str) -> tuple[Operand, ...]:
+        words = [word.strip() for word in text.split(",") if word.strip()]
+        return tuple(Operand(w.rstrip("?*"), w.endswith("?"), w.endswith("*")) for w in words)
+
+    left, right = signature.split("->")
+    return side(left), side(right)
+
+
+@dataclass(frozen=True)
+class Op:
+    """Base of all operators.
+
+    signature: operands and results in ONNX order, `"X, W, B? -> Y"`; infer always gives all
+        results, and the emitter leaves out those that nobody uses
+    domain: "" for ONNX's own, "nncomp" for ours
+    """
+
+    signature: ClassVar[str]
+    domain: ClassVar[str] = ""
+    pure: ClassVar[bool] = True  # same operands, same results: CSE and folding may touch it
+
+    @property
+    def name(self) -> str:
+        return type(self).__name__
+
+    @classmethod
+    def operands(cls) -> tuple[Operand, ...]:
+        return _parse_signature(cls.signature)[0]
+
+    @classmethod
+    def results(cls) -> tuple[Operand, ...]:
+        return _parse_signature(cls.signature)[1]
+
+    def attributes(self) -> dict[str, Any]:
+        """The attributes that differ from their defaults, by name, in declared order."""
+        return {
+            f.name: value
+            for f in dataclasses.fields(self)
+            if (value := getattr(self, f.name)) != f.default
+        }
+
+    def infer(self, *args: Any, **kwargs: Any) -> TensorType | tuple[TensorType, ...]:
+        """Result types from operand types, given positionally (None for one left out).
+
+        Raises InferError.
+        """
+        raise NotImplementedError(f"{self.name} declares no infer")
+
+    def vjp(self, at: Vjp) -> Gradients:
+        """Gradients with respect to each operand, None where there is none or it is zero.
+
+        A gradient has the operand's broadcast shape: the driver sums over broadcast dims.
+        """
+        raise NoGradient(self.name)
+
+    def decompose(self, b: Builder, *inputs: Any, **kwargs: Any) -> Value | tuple[Value, ...]:
+        """The operator's meaning in standard operators, one value for each result.
+
+        For operators of our own domain, and for those that ONNX defines as functions. It is what
+        a target without a better body runs, and what is differentiated where there is no `vjp`.
+        """
+        raise NotImplementedError(f"{self.name} declares no decomposition")
+
+    @classmethod
+    def has_vjp(cls) -> bool:
+        return cls.vjp is not Op.vjp
+
+    @classmethod
+    def has_decomposition(cls) -> bool:
+        return cls.decompose is not Op.decompose
+
+
+class NoGradient(Exception):
+    """The operator has no gradient rule; the driver turns this into a diagnostic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vjp:
+    """What a gradient rule sees.
+
+    b: builds nodes; inputs, outputs: of the node; dy: the gradient of each output, None for zero
+    """
+
+    b: Builder
+    inputs: tuple[Value | None, ...]
+    outputs: tuple[Value, ...]
+    dy: tuple[Value | None, ...]
+
+    @property
+    def x(self) -> Value:
+        """The first operand."""
+        assert self.inputs[0] is not None
+        return self.inputs[0]
+
+    @property
+    def y(self) -> Value:
+        """The first result."""
+        return self.outputs[0]
+
+    @property
+    def g(self) -> Value:
+        """The gradient of the first result; only for rules of operators with one result."""
+        assert self.dy[0] is not None
+        return self.dy[0]
+
+
+class Data:
+    """An immutable array that is a value: equal and hashable by dtype, shape and bytes."""
+
+    __slots__ = ("_hash", "array")
+
+    def __init__(self, array: Array) -> None:
+        array = np.asarray(array)
+        if array.flags.writeable:
+            array = array.copy() if array.base is not None else array.view()
+            array.flags.writeable = False
+        self.array = array
+        self._hash: int | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Data):
+            return NotImplemented
+        a, b = self.array, other.array
+        if a is b:
+            return True
+        same = a.dtype == b.dtype and a.shape == b.shape and hash(self) == hash(other)
+        return same and a.tobytes() == b.tobytes()
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            array = self.array
+            self._hash = hash((array.dtype.str, array.shape, array.tobytes()))
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Data({self.array.dtype}{list(self.array.shape)})"

@@ -1,0 +1,243 @@
+"""The text form of a graph: flat `.nn`, one statement for each node.
+
+    model LeNet5 {
+      input image: f32[N, 1, 28, 28]
+      param conv1_weight: f32[6, 1, 5, 5] as "conv1.weight"
+
+      v1 = onnx.Conv(image, conv1_weight, pads=[2, 2, 2, 2])
+      logits = onnx.Relu(v1)
+
+      output logits
+    }
+
+It is read by the ordinary parser. What is written follows a few rules:
+
+* an operator is `onnx.NAME(operands, attributes)`, one of our own domain `nncomp.NAME(...)`; only
+  attributes that differ from their defaults are given, an operand left out is `none`
+* `(y, mean) = ...` names the first results of a node, as many as are used
+* a small constant is a dtype applied to a list, `f32(0.5)`, `i64([1, 2])`, written exactly; a
+  larger one is a `param` at `constant.1`, …, whose data stand beside the text
+* spans, scopes and histories are not part of it; with `comments` they trail each line
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nncomp.dims import Dim, DimLike, Symbol, substitute
+from nncomp.ir.constant import Constant, Dims
+from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.naming import identifier, name_graph
+from nncomp.ir.op import Data
+from nncomp.types import Array, DType, TensorType
+
+MAX_WRITTEN = 64  # elements of a constant that is written out
+MAX_INLINE = 8  # elements of a constant that is written where it is used
+
+
+@dataclass(frozen=True)
+class Text:
+    """A graph as text, and the data of its large constants by path."""
+
+    text: str
+    constants: Mapping[str, Array]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def to_text(graph: Graph, *, comments: bool = False) -> Text:
+    """The graph as `.nn`. The same graph gives the same text.
+
+    comments: end each line with the type of the results, the scope and the rewrites.
+    """
+    return _Writer(graph, comments).write()
+
+
+class _Writer:
+    def __init__(self, graph: Graph, comments: bool) -> None:
+        self.graph = graph
+        self.comments = comments
+        self.constants: dict[str, Array] = {}
+        self._paths = {p.path for p in graph.parameters}
+        names = name_graph(graph)
+        self.names = names.values
+        self.outputs = names.outputs
+        self._renamed: dict[Symbol, DimLike] = {
+            s: Symbol(name, s.minimum).dim for s, name in names.symbols.items() if s.name != name
+        }
+
+    def write(self) -> Text:
+        graph = self.graph
+        head = [*map(self._input, graph.inputs)]
+        for p in graph.parameters:
+            head.append(
+                f"{p.kind} {self.names[p.value]}: {self._type(p.value.type)} as {_string(p.path)}"
+            )
+        body: list[str] = []
+        for node in graph.nodes:
+            if isinstance(node.op, Constant):
+                self._constant(node, node.op, head, body)
+            else:
+                body.append(self._statement(node))
+        tail = [self._output(name, value) for name, value in graph.outputs.items()]
+        tail += self._updates()
+        parts = [[f"  {line}\n" for line in part] for part in (head, body, tail) if part]
+        inside = "\n".join("".join(part) for part in parts)
+        return Text(f"model {identifier(graph.name)} {{\n{inside}}}\n", self.constants)
+
+    def _input(self, value: Value) -> str:
+        line = f"input {self.names[value]}: {self._type(value.type)}"
+        default = self.graph.defaults.get(value.name)
+        return line if default is None else f"{line} = {_attribute(default)}"
+
+    def _output(self, name: str, value: Value) -> str:
+        shown = self._operand(value)
+        printed = self.outputs[name]
+        return f"output {printed}" if printed == shown else f"output {printed} = {shown}"
+
+    def _updates(self) -> Iterator[str]:
+        """An update rebinds its name at once, so a parameter read later is copied before."""
+        parameters = {p.path: p.value for p in self.graph.parameters}
+        written: set[Value] = set()
+        copies: dict[Value, str] = {}
+        lines: list[str] = []
+        for path, value in self.graph.updates.items():
+            if value in written and value not in copies:
+                copies[value] = f"{self.names[value]}_before"
+            shown = copies.get(value) or self._operand(value)
+            lines.append(f"update {self.names[parameters[path]]} = {shown}")
+            written.add(parameters[path])
+        yield from (f"{copy} = {self.names[value]}" for value, copy in copies.items())
+        yield from lines
+
+    def _constant(self, node: Node, op: Constant, head: list[str], body: list[str]) -> None:
+        value, array = node.outputs[0], op.value.array
+        if not _can_write(array):
+            number = len(self.constants) + 1
+            while f"constant.{number}" in self._paths:
+                number += 1
+            path = f"constant.{number}"
+            self._paths.add(path)
+            self.constants[path] = array
+            head.append(
+                f"param {self.names[value]}: {self._type(value.type)} as {_string(path)}"
+                + self._comment(node)
+            )
+        elif not _is_inline(array):
+            body.append(f"{self.names[value]} = {_literal(array)}{self._comment(node)}")
+
+    def _statement(self, node: Node) -> str:
+        op = node.op
+        uses, results = self.graph.uses, self.graph.result_values
+        used = [i for i, v in enumerate(node.outputs) if v in uses or v in results]
+        names = [self.names[v] for v in node.outputs[: (used[-1] if used else 0) + 1]]
+        target = names[0] if len(names) == 1 else f"({', '.join(names)})"
+        if isinstance(op, Dims):
+            arguments = [self._attribute(op.dims)]
+        else:
+            arguments = ["none" if v is None else self._operand(v) for v in node.inputs]
+            arguments += [f"{k}={self._attribute(v)}" for k, v in op.attributes().items()]
+        domain = op.domain or "onnx"
+        return f"{target} = {domain}.{op.name}({', '.join(arguments)}){self._comment(node)}"
+
+    def _operand(self, value: Value) -> str:
+        op = value.node.op if value.node is not None else None
+        if isinstance(op, Constant) and _can_write(op.value.array) and _is_inline(op.value.array):
+            return _literal(op.value.array)
+        return self.names[value]
+
+    def _comment(self, node: Node) -> str:
+        if not self.comments:
+            return ""
+        types = ", ".join(self._type(v.type) for v in node.outputs)
+        parts = [types, node.origin.scope, " ".join(map(str, node.origin.history))]
+        return f"  # {'; '.join(part for part in parts if part)}"
+
+    def _type(self, type_: TensorType) -> str:
+        return f"{type_.dtype}[{', '.join(map(self._dim, type_.shape))}]"
+
+    def _dim(self, dim: DimLike) -> str:
+        return str(substitute(dim, self._renamed) if self._renamed else dim)
+
+    def _attribute(self, value: Any) -> str:
+        return _attribute(value, self._dim)
+
+
+def _attribute(value: Any, dim: Callable[[DimLike], str] = str) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Dim):
+        return dim(value)
+    if isinstance(value, int | DType):
+        return str(value)
+    if isinstance(value, float):
+        return _float(value)
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, Data):
+        return _literal(value.array)
+    if isinstance(value, tuple):
+        return f"[{', '.join(_attribute(item, dim) for item in value)}]"
+    raise TypeError(f"an attribute of type {type(value).__name__} has no text form")
+
+
+_ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r"} | {c: "\\" + c for c in '"\\{}'}
+
+
+def _string(text: str) -> str:
+    return '"' + "".join(_ESCAPES.get(c, c) for c in text) + '"'
+
+
+def _float(value: float) -> str:
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return repr(value)
+
+
+def _can_write(array: Array) -> bool:
+    """Whether a list of numbers gives the array back: not too long, no shape lost, no odd NaN."""
+    if array.size > MAX_WRITTEN or (array.size == 0 and array.ndim != 1):
+        return False
+    return DType.of(array).is_float is False or _nans_are_plain(array)
+
+
+def _nans_are_plain(array: Array) -> bool:
+    nans = array[np.isnan(array)] if array.ndim else array.reshape(1)[np.isnan(array.reshape(1))]
+    return nans.tobytes() == np.full(nans.shape, np.nan, array.dtype).tobytes()
+
+
+def _is_inline(array: Array) -> bool:
+    return array.ndim <= 1 and array.size <= MAX_INLINE
+
+
+def _literal(array: Array) -> str:
+    """`f32([0.5, 1.0])`, `i64(3)`: a dtype applied to nested lists."""
+    dtype = DType.of(array)
+    # an array of digits of the same shape, then its nested lists with the quotes taken off
+    digits = np.array([_number(e, dtype) for e in array.reshape(-1)], object).reshape(array.shape)
+    return f"{dtype}({str(digits.tolist()).replace(chr(39), '')})"
+
+
+def _number(element: Any, dtype: DType) -> str:
+    """The shortest decimal that gives the element back when read as f64 and then rounded."""
+    if dtype is DType.BOOL:
+        return "true" if element else "false"
+    if dtype.is_int:
+        return str(int(element))
+    exact = _float(float(element))
+    if dtype in (DType.F64, DType.BF16) or not math.isfinite(element):
+        return exact
+    short = str(element)
+    with np.errstate(over="ignore"):
+        same = dtype.numpy.type(float(short)) == element
+    return short if same else exact

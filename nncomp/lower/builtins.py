@@ -1,0 +1,399 @@
+"""Functions of the compiler: static arithmetic, lists, random numbers, gradients.
+
+All else that every file sees is the standard library, written in `.nn`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from nncomp import dims
+from nncomp.dims import Dim, DimLike
+from nncomp.ir.graph import Value
+from nncomp.ir.op import Op
+from nncomp.lower import tensors
+from nncomp.lower.context import Context
+from nncomp.lower.values import (
+    Builtin,
+    Deferred,
+    Factory,
+    Instance,
+    Namespace,
+    RawOp,
+    Tree,
+    describe,
+    is_static_number,
+)
+from nncomp.ops import REGISTRY
+from nncomp.types import DType, TensorType
+
+MAX_RANGE = 1_000_000
+
+# --- elementwise mathematics, on static numbers and on tensors ------------------------------
+
+_MATH: dict[str, tuple[Callable[[float], float], str]] = {
+    "sqrt": (math.sqrt, "Sqrt"),
+    "exp": (math.exp, "Exp"),
+    "log": (math.log, "Log"),
+    "sin": (math.sin, "Sin"),
+    "cos": (math.cos, "Cos"),
+    "tanh": (math.tanh, "Tanh"),
+    "erf": (math.erf, "Erf"),
+    "floor": (math.floor, "Floor"),
+    "ceil": (math.ceil, "Ceil"),
+    "abs": (abs, "Abs"),
+}
+
+
+def _elementwise(name: str) -> Builtin:
+    static, operator = _MATH[name]
+
+    def call(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
+        (x,) = _exactly(ctx, name, args, named, 1)
+        if isinstance(x, Value):
+            return ctx.b(tensors.op(operator), x)
+        if isinstance(x, Dim):
+            return ctx.b(tensors.op(operator), tensors.as_tensor(ctx, x, ctx.frame.float_dtype))
+        if isinstance(x, bool) or not isinstance(x, (int, float)):
+            raise ctx.fail("NN0201", f"`{name}` takes a number or a tensor, not {describe(x)}")
+        try:
+            return static(x)
+        except (ValueError, OverflowError):
+            raise ctx.fail("NN0211", f"{name}({x}) is not a finite number") from None
+
+    return Builtin(name, call)
+
+
+def _exactly(
+    ctx: Context, name: str, args: list[Any], named: dict[str, Any], count: int
+) -> list[Any]:
+    if named or len(args) != count:
+        given = len(args) + len(named)
+        raise ctx.fail("NN0202", f"`{name}` takes {count} values, {given} are given")
+    return args
+
+
+# --- static values ---------------------------------------------------------------------------
+
+
+def _len(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
+    (x,) = _exactly(ctx, "len", args, named, 1)
+    if isinstance(x, Value) and x.rank:
+        return x.shape[0]
+    if not isinstance(x, (list, tuple, str, dict)):
+        raise ctx.fail("NN0201", f"`len` takes a list, not {describe(x)}")
+    return len(x)
+
+
+def _range(ctx: Context, args: list[Any], named: dict[str, Any]) -> list[int]:
+    if named or not 1 <= len(args) <= 3:
+        raise ctx.fail("NN0202", "`range` takes a stop, or start, stop and step")
+    for value in args:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ctx.fail("NN0212", f"`range` takes ints, not {describe(value)}")
+    if len(args) == 3 and args[2] == 0:
+        raise ctx.fail("NN0208", "the step of `range` cannot be 0")
+    items = range(*args)
+    if len(items) > MAX_RANGE:
+        raise ctx.fail("NN0004", f"a range of {len(items):,} is too long")
+    return list(items)
+
+
+def _lists(ctx: Context, name: str, args: list[Any], named: dict[str, Any]) -> list[list[Any]]:
+    if named or not args:
+        raise ctx.fail("NN0202", f"`{name}` takes lists")
+    for value in args:
+        if not isinstance(value, (list, tuple)):
+            raise ctx.fail("NN0201", f"`{name}` takes lists, not {describe(value)}")
+    return [list(value) for value in args]
+
+
+def _zip(ctx: Context, args: list[Any], named: dict[str, Any]) -> list[Any]:
+    lists = _lists(ctx, "zip", args, named)
+    sizes = sorted({len(items) for items in lists})
+    if len(sizes) > 1:
+        raise ctx.fail("NN0202", f"`zip` needs lists of one length, these have {sizes}")
+    return list(zip(*lists, strict=True))
+
+
+def _enumerate(ctx: Context, args: list[Any], named: dict[str, Any]) -> list[Any]:
+    (items,) = _lists(ctx, "enumerate", _exactly(ctx, "enumerate", args, named, 1), {})
+    return list(enumerate(items))
+
+
+def _reversed(ctx: Context, args: list[Any], named: dict[str, Any]) -> list[Any]:
+    (items,) = _lists(ctx, "reversed", _exactly(ctx, "reversed", args, named, 1), {})
+    return items[::-1]
+
+
+def _is_list(ctx: Context, args: list[Any], named: dict[str, Any]) -> bool:
+    return isinstance(_exactly(ctx, "is_list", args, named, 1)[0], (list, tuple))
+
+
+def _is_tensor(ctx: Context, args: list[Any], named: dict[str, Any]) -> bool:
+    return isinstance(_exactly(ctx, "is_tensor", args, named, 1)[0], Value)
+
+
+def _is_float(ctx: Context, args: list[Any], named: dict[str, Any]) -> bool:
+    (x,) = _exactly(ctx, "is_float", args, named, 1)
+    return x.type.dtype.is_float if isinstance(x, Value) else isinstance(x, float)
+
+
+def _fold(ctx: Context, name: str, symbol: str, start: int, args: list[Any]) -> Any:
+    (items,) = _lists(ctx, name, args, {})
+    result: Any = start
+    for number, item in enumerate(items):
+        result = item if number == 0 else tensors.binary(ctx, symbol, result, item)
+    return result
+
+
+def _prod(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
+    return _fold(ctx, "prod", "*", 1, _exactly(ctx, "prod", args, named, 1))
+
+
+def _total(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
+    return _fold(ctx, "total", "+", 0, _exactly(ctx, "total", args, named, 1))
+
+
+def _extremum(name: str, pick: Callable[[DimLike, DimLike], DimLike]) -> Builtin:
+    """`min`, `max` of static numbers; of tensors it is the standard library's reduction."""
+
+    def call(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
+        items = list(args[0]) if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
+        if named or not items or not all(is_static_number(v) for v in items):
+            raise ctx.fail("NN0201", f"`{name}` takes static numbers here")
+        result = items[0]
+        for item in items[1:]:
+            if isinstance(result, Dim) or isinstance(item, Dim):
+                result = pick(result, item)
+            else:
+                result = (min if name == "static_min" else max)(result, item)
+        return result
+
+    return Builtin(name, call)
+
+
+def _to_int(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
+    (x,) = _exactly(ctx, "int", args, named, 1)
+    if isinstance(x, (int, float)) and math.isfinite(x):
+        return int(x)
+    if isinstance(x, Dim):
+        return x
+    raise ctx.fail("NN0201", f"`int` takes a static number, not {describe(x)}")
+
+
+def _to_float(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
+    (x,) = _exactly(ctx, "float", args, named, 1)
+    if isinstance(x, (int, float)):
+        return float(x)
+    if isinstance(x, (Dim, Value)):
+        value = tensors.as_tensor(ctx, x, ctx.frame.float_dtype)
+        return tensors.cast(ctx, value, ctx.frame.float_dtype)
+    raise ctx.fail("NN0201", f"`float` takes a number or a tensor, not {describe(x)}")
+
+
+def _partial(ctx: Context, args: list[Any], named: dict[str, Any]) -> Factory:
+    if len(args) != 1 or not isinstance(args[0], Factory):
+        raise ctx.fail("NN0202", "`partial` takes a block, then named hyperparameters")
+    return Factory(args[0].decl, args[0].module, {**args[0].given, **named})
+
+
+# --- tensors without operands ----------------------------------------------------------------
+
+
+def _constant_fill(name: str, value: float) -> Builtin:
+    def call(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
+        shape, rest = _shape_argument(ctx, name, args, named)
+        dtype = named.get("dtype")
+        if rest or set(named) - {"shape", "dtype"}:
+            raise ctx.fail("NN0202", f"`{name}` takes a shape and a dtype")
+
+        def make(ctx: Context, type_: TensorType) -> Value:
+            return tensors.filled(ctx, value, type_)
+
+        return _deferred(ctx, name, make, shape, dtype)
+
+    return Builtin(name, call)
+
+
+def _full(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
+    shape, rest = _shape_argument(ctx, "full", args, named)
+    values = [*rest, *(v for k, v in named.items() if k == "value")]
+    if len(values) != 1 or isinstance(values[0], bool) or not isinstance(values[0], (int, float)):
+        raise ctx.fail("NN0202", "`full` takes a shape and a number")
+    value = values[0]
+    return _deferred(
+        ctx, "full", lambda ctx, t: tensors.filled(ctx, value, t), shape, named.get("dtype")
+    )
+
+
+def _random(name: str, distribution: str, formals: tuple[tuple[str, float], ...]) -> Builtin:
+    """`uniform(low, high)`, `normal(mean, std)`: shape first if given, else deferred."""
+
+    def call(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
+        shape, rest = _shape_argument(ctx, name, args, named)
+        if len(rest) > len(formals):
+            raise ctx.fail(
+                "NN0202", f"`{name}` takes a shape, {' and '.join(f for f, _ in formals)}"
+            )
+        values = dict(formals)
+        values.update(zip(values, rest, strict=False))
+        for key, value in named.items():
+            if key in values:
+                values[key] = value
+            elif key not in ("shape", "dtype"):
+                raise ctx.fail("NN0202", f"`{name}` has no argument `{key}`")
+
+        def make(ctx: Context, type_: TensorType) -> Value:
+            seed, step, site = ctx.stream()
+            drawn = ctx.b(
+                tensors.op("Random", site=site, distribution=distribution),
+                seed,
+                step,
+                ctx.b.dims(type_.shape),
+            )
+            drawn = tensors.cast(ctx, drawn, type_.dtype)
+            first, second = values.values()
+            if distribution == "uniform":
+                offset, scale = first, tensors.binary(ctx, "-", second, first)
+            else:
+                offset, scale = first, second
+            if scale != 1:
+                drawn = tensors.binary(ctx, "*", drawn, scale)
+            if offset != 0:
+                drawn = tensors.binary(ctx, "+", drawn, offset)
+            return drawn
+
+        return _deferred(ctx, name, make, shape, named.get("dtype"))
+
+    return Builtin(name, call)
+
+
+def _shape_argument(
+    ctx: Context, name: str, args: list[Any], named: dict[str, Any]
+) -> tuple[list[DimLike] | None, list[Any]]:
+    """The shape, given first or by name, and the other positional arguments."""
+    shape = named.get("shape")
+    if args and isinstance(args[0], (list, tuple)):
+        shape, args = args[0], args[1:]
+    if shape is None:
+        return None, args
+    for dim in shape:
+        if isinstance(dim, bool) or not isinstance(dim, (int, Dim)):
+            raise ctx.fail("NN0201", f"a dim of `{name}` must be an int, not {describe(dim)}")
+        if isinstance(dim, int) and dim < 0:
+            raise ctx.fail("NN0205", f"a dim cannot be negative, this is {dim}")
+    return list(shape), args
+
+
+def _deferred(
+    ctx: Context,
+    name: str,
+    make: Callable[[Context, TensorType], Value],
+    shape: list[DimLike] | None,
+    dtype: DType | None,
+) -> Any:
+    if shape is None:
+        return Deferred(name, make)
+    return make(ctx, TensorType(dtype or ctx.frame.float_dtype, tuple(shape)))
+
+
+# --- tensors ---------------------------------------------------------------------------------
+
+
+def _cast(ctx: Context, args: list[Any], named: dict[str, Any]) -> Value:
+    x, dtype = _exactly(ctx, "cast", args, named, 2)
+    if not isinstance(dtype, DType):
+        raise ctx.fail("NN0201", f"`cast` takes a tensor and a dtype, not {describe(dtype)}")
+    return tensors.cast(ctx, tensors.as_tensor(ctx, x, dtype), dtype)
+
+
+def _reshape(ctx: Context, args: list[Any], named: dict[str, Any]) -> Value:
+    x, shape = _exactly(ctx, "reshape", args, named, 2)
+    if not isinstance(x, Value) or not isinstance(shape, (list, tuple)):
+        raise ctx.fail("NN0201", "`reshape` takes a tensor and a list of dims")
+    return ctx.b(tensors.op("Reshape"), x, ctx.b.dims(list(shape)))
+
+
+def _stop_gradient(ctx: Context, args: list[Any], named: dict[str, Any]) -> Value:
+    (x,) = _exactly(ctx, "stop_gradient", args, named, 1)
+    return ctx.b(tensors.op("StopGradient"), tensors.as_tensor(ctx, x, ctx.frame.float_dtype))
+
+
+def _grad(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
+    """`grad(loss, wrt)`: a tensor for a tensor, a tree for an instance or tree."""
+    loss, wrt = _exactly(ctx, "grad", args, named, 2)
+    if not isinstance(loss, Value) or loss.rank or not loss.type.dtype.is_float:
+        raise ctx.fail(
+            "NN0402",
+            f"`grad` differentiates a floating scalar, this is {describe(loss)}",
+            help="`grad(sum(…), x)`",
+        )
+    if isinstance(wrt, Instance):
+        prefix = f"{wrt.path}."
+        leaves = {
+            path.removeprefix(prefix): ctx.current[path]
+            for path, parameter in ctx.parameters.items()
+            if path.startswith(prefix) and parameter.kind == "param"
+        }
+        wrt = Tree(wrt.path, leaves)
+    if isinstance(wrt, Tree):
+        gradients = ctx.b.multi(tensors.op("Grad"), loss, *wrt.leaves.values())
+        return Tree(wrt.path, dict(zip(wrt.leaves, gradients, strict=True)))
+    if isinstance(wrt, (list, tuple)) and all(isinstance(v, Value) for v in wrt):
+        return list(ctx.b.multi(tensors.op("Grad"), loss, *wrt))
+    if not isinstance(wrt, Value) or not wrt.type.dtype.is_float:
+        raise ctx.fail("NN0401", f"there is no gradient with respect to {describe(wrt)}")
+    return ctx.b(tensors.op("Grad"), loss, wrt)
+
+
+def _operators(name: str, domain: str) -> Namespace:
+    def lookup(operator: str) -> RawOp | None:
+        cls: type[Op] | None = REGISTRY.get(operator)
+        return RawOp(cls) if cls is not None and cls.domain == domain else None
+
+    def names() -> list[str]:
+        return [n for n, cls in REGISTRY.items() if cls.domain == domain]
+
+    return Namespace(name, lookup, names)
+
+
+BUILTINS: dict[str, Any] = {
+    "pi": math.pi,
+    "inf": math.inf,
+    "nan": math.nan,
+    "onnx": _operators("onnx", ""),
+    "nncomp": _operators("nncomp", "nncomp"),
+    **{name: _elementwise(name) for name in _MATH},
+    "zeros": _constant_fill("zeros", 0),
+    "ones": _constant_fill("ones", 1),
+    "uniform": _random("uniform", "uniform", (("low", 0.0), ("high", 1.0))),
+    "normal": _random("normal", "normal", (("mean", 0.0), ("std", 1.0))),
+    "static_min": _extremum("static_min", dims.minimum),
+    "static_max": _extremum("static_max", dims.maximum),
+    **{
+        builtin.name: builtin
+        for builtin in (
+            Builtin("len", _len),
+            Builtin("range", _range),
+            Builtin("zip", _zip),
+            Builtin("enumerate", _enumerate),
+            Builtin("reversed", _reversed),
+            Builtin("is_list", _is_list),
+            Builtin("is_tensor", _is_tensor),
+            Builtin("is_float", _is_float),
+            Builtin("prod", _prod),
+            Builtin("total", _total),
+            Builtin("int", _to_int),
+            Builtin("float", _to_float),
+            Builtin("partial", _partial),
+            Builtin("full", _full),
+            Builtin("cast", _cast),
+            Builtin("reshape", _reshape),
+            Builtin("stop_gradient", _stop_gradient),
+            Builtin("grad", _grad),
+        )
+    },
+}

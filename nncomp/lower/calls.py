@@ -1,0 +1,404 @@
+"""Calls: binding arguments, applying fns, blocks, instances and raw operators."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from nncomp.errors import CompileError, Note, did_you_mean, error
+from nncomp.ir.graph import Value
+from nncomp.ir.op import Op
+from nncomp.lower import tensors
+from nncomp.lower.context import Context, Frame
+from nncomp.lower.names import attribute, look_up_callable
+from nncomp.lower.signature import check
+from nncomp.lower.sites import join, site_names
+from nncomp.lower.values import (
+    Argument,
+    Arguments,
+    Builtin,
+    Factory,
+    Function,
+    Instance,
+    RawOp,
+    Results,
+    Tree,
+    describe,
+)
+from nncomp.source import Span
+from nncomp.syntax import ast
+from nncomp.types import DType
+
+SiteName = ast.Name | ast.String | None
+
+
+def call(ctx: Context, expr: ast.Call, name: SiteName = None) -> Any:
+    """`callee(arguments)`; `name` is what an instance made by it is called."""
+    callee = resolve(ctx, expr.callee)
+    arguments = evaluate_arguments(ctx, expr.arguments)
+    if isinstance(callee, Factory):
+        return instantiate(ctx, callee, arguments, expr, name)
+    return apply(ctx, callee, arguments, expr.span)
+
+
+def pipe(ctx: Context, expr: ast.Pipe, value: Any) -> Any:
+    """`value |> stage as name`."""
+    stage, piped = expr.stage, Argument(value, expr.value.span)
+    span = stage.span
+    if isinstance(stage, ast.Call):
+        inner = stage.callee
+        if isinstance(inner, ast.Call):  # GraphConv(16)(A)
+            callee = call(ctx, inner, expr.name)
+        else:
+            callee = resolve(ctx, inner)
+            if expr.name is not None and not isinstance(callee, Factory):
+                raise _cannot_name(expr, callee)
+        arguments = evaluate_arguments(ctx, stage.arguments)
+        if isinstance(callee, Factory):
+            callee = instantiate(ctx, callee, arguments, stage, expr.name)
+            arguments = Arguments([], {})
+    else:
+        callee = resolve(ctx, stage)
+        arguments = Arguments([], {})
+        if expr.name is not None:
+            raise _cannot_name(expr, callee)
+    return apply(ctx, callee, Arguments([piped, *arguments.positional], arguments.named), span)
+
+
+def _cannot_name(expr: ast.Pipe, callee: Any) -> CompileError:
+    assert expr.name is not None
+    return error(
+        "NN0302",
+        f"`as` names an instance of a block, this is {describe(callee)}",
+        expr.name.span,
+        help="to name the value, assign it: `name = …`",
+    )
+
+
+def resolve(ctx: Context, callee: ast.Expr) -> Any:
+    """The value in call position."""
+    if isinstance(callee, ast.Ref):
+        return look_up_callable(ctx, callee)
+    if isinstance(callee, ast.Attribute):
+        return attribute(ctx, ctx.evaluate(callee.value), callee.name)
+    return ctx.evaluate(callee)
+
+
+def evaluate_arguments(ctx: Context, arguments: tuple[ast.Argument, ...]) -> Arguments:
+    positional: list[Argument] = []
+    named: dict[str, Argument] = {}
+    for argument in arguments:
+        if isinstance(argument.value, ast.Splice) and argument.value.value is not None:
+            values = ctx.evaluate(argument.value.value)
+            if not isinstance(values, (list, tuple)):
+                raise error(
+                    "NN0201", f"only a list can be spliced, not {describe(values)}", argument.span
+                )
+            positional += [Argument(v, argument.span) for v in values]
+            continue
+        value = ctx.evaluate(argument.value)
+        if isinstance(value, Results):
+            value = value[0]
+        if argument.name is None:
+            if named:
+                raise error("NN0202", "a positional argument after a named one", argument.span)
+            positional.append(Argument(value, argument.span))
+        elif argument.name.text in named:
+            raise error("NN0202", f"`{argument.name.text}` is given twice", argument.name.span)
+        else:
+            named[argument.name.text] = Argument(value, argument.span)
+    return Arguments(positional, named)
+
+
+def apply(ctx: Context, callee: Any, arguments: Arguments, span: Span) -> Any:
+    """Applies anything callable but a block without its hyperparameters."""
+    with ctx.at(span):
+        if isinstance(callee, Function):
+            return _apply_function(ctx, callee, arguments, span)
+        if isinstance(callee, Instance):
+            return apply_instance(ctx, callee, arguments, span)
+        if isinstance(callee, Builtin):
+            return _apply_builtin(ctx, callee, arguments)
+        if isinstance(callee, RawOp):
+            return _apply_raw(ctx, callee.cls, arguments)
+        if isinstance(callee, DType):
+            return _convert(ctx, callee, arguments)
+        if isinstance(callee, Factory):
+            name = callee.decl.name.text
+            raise error(
+                "NN0202",
+                f"the {callee.decl.kind} `{name}` is applied without its hyperparameters",
+                span,
+                help=f"write `{name}()` to make an instance, then apply that",
+            )
+    raise error("NN0201", f"{describe(callee)} cannot be called", span)
+
+
+def _convert(ctx: Context, dtype: DType, arguments: Arguments) -> Value:
+    if len(arguments.positional) != 1 or arguments.named:
+        raise ctx.fail("NN0202", f"`{dtype}(…)` takes one value")
+    value = arguments.positional[0].value
+    if isinstance(value, Value):
+        return tensors.cast(ctx, value, dtype)
+    if isinstance(value, (list, tuple)):
+        return tensors.tensor_of(ctx, value, dtype)
+    return tensors.as_tensor(ctx, value, dtype)
+
+
+def _apply_builtin(ctx: Context, builtin: Builtin, arguments: Arguments) -> Any:
+    try:
+        return builtin.call(ctx, arguments.values, arguments.keywords)
+    except TypeError as failure:
+        text = str(failure)
+        if "argument" not in text:
+            raise
+        raise ctx.fail("NN0202", f"`{builtin.name}` {text.split('() ')[-1]}") from None
+
+
+# --- fns, blocks, instances ------------------------------------------------------------------
+
+
+def _apply_function(ctx: Context, function: Function, arguments: Arguments, span: Span) -> Any:
+    decl = function.decl
+    caller = ctx.frame
+    frame = Frame(decl, function.module, {}, caller.path, _float_dtype(caller, arguments))
+    with ctx.call(frame, span):
+        bind_arguments(ctx, decl.parameters, arguments, decl, span)
+        value = ctx.execute(ctx, decl.body)
+        return _result(ctx, decl, (decl.result,) if decl.result else (), value, span)
+
+
+def apply_instance(ctx: Context, instance: Instance, arguments: Arguments, span: Span) -> Any:
+    """Runs the block's body on tensors. Its parameters come into being the first time."""
+    decl = instance.factory.decl
+    frame = Frame(
+        decl,
+        instance.factory.module,
+        dict(instance.hyperparameters),
+        instance.path,
+        _float_dtype(ctx.frame, arguments),
+    )
+    with ctx.call(frame, span):
+        bind_arguments(ctx, decl.tensors, arguments, decl, span)
+        value = ctx.execute(ctx, decl.body)
+        return _result(ctx, decl, decl.results, value, span)
+
+
+def _float_dtype(caller: Frame, arguments: Arguments) -> DType:
+    for argument in (*arguments.positional, *arguments.named.values()):
+        value = argument.value
+        if isinstance(value, Value) and value.type.dtype.is_float:
+            return value.type.dtype
+    return caller.float_dtype
+
+
+def _result(
+    ctx: Context,
+    decl: ast.FnDecl | ast.BlockDecl,
+    types: tuple[ast.TypeExpr, ...],
+    value: Any,
+    span: Span,
+) -> Any:
+    name = decl.name.text
+    if value is None and not _may_return_none(decl):
+        raise error(
+            "NN0106",
+            f"`{name}` ends without `return`",
+            decl.name.span,
+            notes=[Note("it is applied here", span)],
+        )
+    if not types:
+        return value
+    if len(types) == 1:
+        return check(ctx, types[0], value, f"the result of `{name}`", span)
+    if not isinstance(value, tuple) or len(value) != len(types):
+        raise error(
+            "NN0202", f"`{name}` must return {len(types)} values, not {describe(value)}", span
+        )
+    return tuple(
+        check(ctx, t, v, f"result {i + 1} of `{name}`", span)
+        for i, (t, v) in enumerate(zip(types, value, strict=True))
+    )
+
+
+def _may_return_none(decl: ast.FnDecl | ast.BlockDecl) -> bool:
+    return isinstance(decl, ast.FnDecl) or decl.kind == "optimizer"
+
+
+def bind_arguments(
+    ctx: Context,
+    formals: tuple[ast.Parameter, ...],
+    arguments: Arguments,
+    decl: ast.Decl,
+    span: Span,
+) -> None:
+    """Binds the formals in the current frame, checking types in order."""
+    name = decl.name.text
+    given = _match(formals, arguments, decl, span)
+    for formal in formals:
+        formal_name = formal.name.text
+        if formal_name in given:
+            argument = given[formal_name]
+        elif formal.default is not None:
+            argument = Argument(ctx.evaluate(formal.default), formal.span)
+        else:
+            missing = [f.name.text for f in formals if not f.default and f.name.text not in given]
+            raise error(
+                "NN0202",
+                f"`{name}` lacks its argument{'s' if len(missing) > 1 else ''} "
+                f"{', '.join(f'`{m}`' for m in missing)}",
+                span,
+                notes=[Note(f"`{name}` is declared here", decl.name.span)],
+            )
+        value = check(
+            ctx, formal.type, argument.value, f"`{formal_name}` of `{name}`", argument.span
+        )
+        ctx.frame.names[formal_name] = value
+
+
+def _match(
+    formals: tuple[ast.Parameter, ...], arguments: Arguments, decl: ast.Decl, span: Span
+) -> dict[str, Argument]:
+    name = decl.name.text
+    names = [formal.name.text for formal in formals]
+    if len(arguments.positional) > len(formals):
+        extra = arguments.positional[len(formals)]
+        raise error(
+            "NN0202",
+            f"`{name}` takes {_count(len(formals), 'argument')}, "
+            f"{len(arguments.positional)} are given",
+            extra.span,
+            "one too many",
+            notes=[Note(f"`{name}` is declared here", decl.name.span)],
+        )
+    given = dict(zip(names, arguments.positional, strict=False))
+    for key, argument in arguments.named.items():
+        if key not in names:
+            raise error(
+                "NN0202",
+                f"`{name}` has no argument `{key}`",
+                argument.span,
+                notes=[Note(f"`{name}` is declared here", decl.name.span)],
+                help=did_you_mean(key, names) or f"it takes {', '.join(names) or 'none'}",
+            )
+        if key in given:
+            raise error("NN0202", f"`{key}` of `{name}` is given twice", argument.span)
+        given[key] = argument
+    return given
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def instantiate(
+    ctx: Context, factory: Factory, arguments: Arguments, site: ast.Call, name: SiteName
+) -> Instance:
+    """`Conv(64, 3)`: binds hyperparameters and takes a place in the tree of parameters."""
+    decl, frame = factory.decl, ctx.frame
+    if isinstance(frame.decl, ast.FnDecl) and decl.kind == "block":
+        raise error(
+            "NN0301",
+            f"`{frame.decl.name.text}` is a fn and cannot hold the parameters of "
+            f"`{decl.name.text}`",
+            site.span,
+            notes=[Note(f"`{frame.decl.name.text}` is declared here", frame.decl.name.span)],
+            help=f"make it a block: `block {frame.decl.name.text}()(…)`",
+        )
+    path = join(frame.path, _site_name(ctx, site, name))
+    if path in frame.sites:
+        raise error(
+            "NN0302",
+            f"two instances are called `{path}`",
+            name.span if name else site.span,
+            notes=[Note("the other one", frame.sites[path])],
+            help="give one of them another name with `as`, or apply the first one twice",
+        )
+    frame.sites[path] = site.span
+    inner = Frame(decl, factory.module, dict(factory.given), path, frame.float_dtype)
+    with ctx.at(site.span), ctx.call(inner, site.span):
+        formals = tuple(f for f in decl.hyperparameters if f.name.text not in factory.given)
+        bind_arguments(ctx, formals, arguments, decl, site.span)
+    return Instance(factory, inner.names, path, site.span)
+
+
+def _site_name(ctx: Context, site: ast.Call, name: SiteName) -> str:
+    from nncomp.lower.expressions import interpolate
+
+    if isinstance(name, ast.String):
+        text = interpolate(ctx, name)
+        if len(name.parts) > 1 or not isinstance(name.parts[0] if name.parts else "", str):
+            return text
+    elif name is not None:
+        text = name.text
+    else:
+        text = site_names(ctx.frame.decl)[id(site)]
+    return ".".join([text, *map(str, ctx.frame.loops)])
+
+
+# --- raw operators ---------------------------------------------------------------------------
+
+
+def _apply_raw(ctx: Context, cls: type[Op], arguments: Arguments) -> Any:
+    formal = cls.operands()
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    operands: list[Any] = arguments.values
+    attributes: dict[str, Any] = {}
+    names = [o.name for o in formal]
+    for key, value in arguments.keywords.items():
+        if key in fields:
+            attributes[key] = _attribute_value(ctx, cls, fields[key], value)
+        elif key in names:
+            at = names.index(key)
+            operands += [None] * (at + 1 - len(operands))
+            operands[at] = value
+        else:
+            near = did_you_mean(key, [*fields, *names])
+            raise ctx.fail("NN0202", f"{cls.__name__} has no attribute `{key}`", help=near)
+    missing = [f for f in fields.values() if f.name not in attributes and _is_required(f)]
+    if missing:
+        raise ctx.fail("NN0202", f"{cls.__name__} lacks its attribute `{missing[0].name}`")
+    try:
+        op = cls(**attributes)
+    except (ValueError, TypeError) as failure:
+        raise ctx.fail("NN0208", f"{cls.__name__}: {failure}") from None
+    dtype = next((v.type.dtype for v in operands if isinstance(v, Value)), ctx.frame.float_dtype)
+    results = ctx.b.multi(op, *(_operand(ctx, value, dtype) for value in operands))
+    return results[0] if len(results) == 1 else Results(results)
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is missing and field.default_factory is missing
+
+
+def _operand(ctx: Context, value: Any, dtype: DType) -> Value | None:
+    if value is None or isinstance(value, Value):
+        return value
+    if isinstance(value, (Tree, Instance)):
+        raise ctx.fail("NN0201", f"an operand must be a tensor, this is {describe(value)}")
+    return tensors.as_tensor(ctx, value, dtype)
+
+
+def _attribute_value(ctx: Context, cls: type[Op], field: dataclasses.Field[Any], value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, (list, tuple)):
+        flat = tuple(value)
+        if not all(isinstance(v, (int, float, str)) for v in flat):
+            wrong = next(v for v in flat if not isinstance(v, (int, float, str)))
+            raise ctx.fail(
+                "NN0212",
+                f"`{field.name}` of {cls.__name__} must be known while compiling, "
+                f"this holds {describe(wrong)}",
+            )
+        return flat
+    if isinstance(value, int) and field.type == "float":
+        return float(value)
+    if value is None or isinstance(value, (int, float, str, DType)):
+        return value
+    raise ctx.fail(
+        "NN0212",
+        f"`{field.name}` of {cls.__name__} must be known while compiling, "
+        f"this is {describe(value)}",
+    )

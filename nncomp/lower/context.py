@@ -1,0 +1,213 @@
+"""The state of lowering: the graph being built, the parameters met so far, the call stack."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from nncomp.errors import CompileError, Note, error
+from nncomp.ir.builder import Builder
+from nncomp.ir.graph import Origin, Parameter, ParameterKind, Value
+from nncomp.source import Span
+from nncomp.syntax import ast
+from nncomp.types import DType, TensorType
+
+MAX_CALLS = 64  # blocks within blocks
+MAX_NODES = 1_000_000
+SCALAR = TensorType(DType.I64, ())
+
+
+class Prelude(Protocol):
+    """Names that every file sees: the compiler's functions and the standard library's fns."""
+
+    def __contains__(self, name: object) -> bool: ...
+    def __getitem__(self, name: str) -> Any: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def get(self, name: str, default: Any = None) -> Any: ...
+
+    def home(self, name: str) -> str | None:
+        """The module of the standard library that an import of the name would name."""
+
+
+@dataclass(eq=False)
+class Module:
+    """A file with its names. `is_std` marks the standard library, whose spans come last."""
+
+    name: str
+    names: dict[str, Any] = field(default_factory=dict)
+    is_std: bool = False
+
+
+@dataclass(eq=False)
+class Frame:
+    """One call: the names it sees and where in the tree of parameters it stands.
+
+    names: what the body binds; dims of the signature among them
+    float_dtype: what `float[...]` means here
+    loops: indices of the static loops around the point of execution, outermost first
+    sites: instance names given in this call, with the place that gave them
+    state: paths of the parameters, buffers and optimiser states that the body declares, by name
+    """
+
+    decl: ast.Decl
+    module: Module
+    names: dict[str, Any]
+    path: str = ""
+    float_dtype: DType = DType.F32
+    loops: list[int] = field(default_factory=list)
+    sites: dict[str, Span] = field(default_factory=dict)
+    state: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Initial:
+    """What a parameter starts from."""
+
+    kind: ParameterKind
+    value: Value  # in the graph of initial values
+    span: Span
+
+
+class Store:
+    """All parameters of a program, over all of its graphs, with their initial values."""
+
+    def __init__(self) -> None:
+        self.initial: dict[str, Initial] = {}
+        self.builder = Builder()
+        self.seed = Value(SCALAR, "seed")
+
+    def site(self, name: str) -> int:
+        """A number for a place that draws random numbers, the same in every graph of the name."""
+        return zlib.crc32(name.encode())
+
+
+class Context:
+    """One graph in the making.
+
+    prelude: what every file sees without an import
+    training: the static bool of that name
+    section: the `train` or `entry` section that belongs to this graph
+    learning: whether `minimize` updates parameters (not in the evaluation graph)
+    evaluate, execute: the two halves of the evaluator, which call each other through here
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        prelude: Prelude,
+        *,
+        training: bool,
+        section: ast.Section | None,
+        learning: bool,
+        evaluate: Callable[[Context, ast.Expr], Any],
+        execute: Callable[[Context, tuple[ast.Stmt, ...]], Any],
+    ) -> None:
+        self.store = store
+        self.prelude = prelude
+        self.training = training
+        self.section = section
+        self.learning = learning
+        self._evaluate = evaluate
+        self.execute = execute
+        self.b = Builder()
+        self.frames: list[Frame] = []
+        self.parameters: dict[str, Parameter] = {}
+        self.current: dict[str, Value] = {}  # parameter values as of now, by path
+        self.updates: dict[str, Value] = {}
+        self.inputs: dict[str, Value] = {}
+        self.outputs: dict[str, Value] = {}
+        self.defaults: dict[str, int | float] = {}
+        self.initializing: str | None = None  # path of the parameter being initialised
+        self._draws: dict[str, int] = {}
+
+    @property
+    def frame(self) -> Frame:
+        return self.frames[-1]
+
+    def evaluate(self, expr: ast.Expr) -> Any:
+        return self._evaluate(self, expr)
+
+    @property
+    def span(self) -> Span | None:
+        return self.b.origin.spans[0] if self.b.origin.spans else None
+
+    @contextmanager
+    def at(self, span: Span) -> Iterator[None]:
+        """Nodes made inside come from `span`. In the standard library the caller's line stays
+        first, so that errors and pictures speak of the user's text."""
+        outer = self.b.origin
+        spans: tuple[Span, ...] = (span,)
+        if self.frame.module.is_std and outer.spans:
+            spans = (outer.spans[0], span)
+        scope = self.frame.path
+        with self.b.at(Origin(spans, scope)):
+            yield
+        if len(self.b.nodes) > MAX_NODES:
+            raise error("NN0004", f"the program expands to over {MAX_NODES:,} nodes", span)
+
+    @contextmanager
+    def call(self, frame: Frame, span: Span | None) -> Iterator[None]:
+        """Executes a body in a frame of its own."""
+        if len(self.frames) >= MAX_CALLS:
+            self._refuse_depth(frame, span)
+        self.frames.append(frame)
+        try:
+            yield
+        finally:
+            self.frames.pop()
+
+    def _refuse_depth(self, frame: Frame, span: Span | None) -> None:
+        name = frame.decl.name.text
+        if sum(f.decl is frame.decl for f in self.frames) > 1:
+            raise error(
+                "NN0305",
+                f"`{name}` contains itself",
+                span,
+                notes=[Note(f"`{name}` is declared here", frame.decl.name.span)],
+                help="repeat a block with `for` instead",
+            )
+        raise error("NN0003", f"calls are nested more than {MAX_CALLS} deep", span)
+
+    def fail(self, code: str, message: str, label: str = "", **more: Any) -> CompileError:
+        """An error at the place being lowered."""
+        return error(code, message, self.span, label, **more)
+
+    def graph_input(self, name: str, type: TensorType, default: int | float | None = None) -> Value:
+        """The graph's input of that name, added at first use."""
+        if name not in self.inputs:
+            self.inputs[name] = Value(type, name)
+            if default is not None:
+                self.defaults[name] = default
+        return self.inputs[name]
+
+    def stream(self) -> tuple[Value, Value, int]:
+        """seed, step and site of the next random draw."""
+        if self.initializing is not None:
+            name = f"initial:{self.initializing}"
+        else:
+            name = f"draw:{self.frame.path}"
+        number = self._draws.get(name, 0)
+        self._draws[name] = number + 1
+        site = self.store.site(f"{name}:{number}")
+        if self.initializing is not None:
+            return self.store.seed, self.b.constant(0, DType.I64), site
+        return self.graph_input("seed", SCALAR, 0), self.step, site
+
+    @property
+    def step(self) -> Value:
+        """The number of the training step, i64[], counted from 0."""
+        return self.graph_input("step", SCALAR, 0)
+
+    @contextmanager
+    def initial_values(self, path: str) -> Iterator[None]:
+        """Builds inside into the graph of initial values."""
+        outer, before = self.b, self.initializing
+        self.b, self.initializing = self.store.builder, path
+        self.b.origin = outer.origin
+        try:
+            yield
+        finally:
+            self.b, self.initializing = outer, before

@@ -1,0 +1,359 @@
+"""Evaluating expressions: what is static becomes a Python value, the rest nodes of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nncomp.dims import Dim, bounds, equal
+from nncomp.errors import did_you_mean, error
+from nncomp.ir.graph import Value
+from nncomp.lower import calls, tensors
+from nncomp.lower.context import Context
+from nncomp.lower.names import attribute, look_up
+from nncomp.lower.targets import bind
+from nncomp.lower.values import Deferred, Results, describe
+from nncomp.syntax import ast
+
+MAX_ITEMS = 1_000_000
+
+
+def evaluate(ctx: Context, expr: ast.Expr) -> Any:
+    """The value of an expression."""
+    handler = _HANDLERS.get(type(expr))
+    if handler is None:
+        raise not_lowered(expr, f"`{_spelling(expr)}`")
+    return handler(ctx, expr)
+
+
+def not_lowered(node: ast.Node, what: str) -> Exception:
+    return error(
+        "NN0901",
+        f"{what} is part of the language, but this version does not lower it yet",
+        node.span,
+    )
+
+
+def _spelling(expr: ast.Expr) -> str:
+    return type(expr).__name__.lower()
+
+
+def _constant(ctx: Context, expr: Any) -> Any:
+    return expr.value
+
+
+def _string(ctx: Context, expr: ast.String) -> str:
+    return interpolate(ctx, expr)
+
+
+def interpolate(ctx: Context, string: ast.String) -> str:
+    """The text with `{expr}` replaced by the values."""
+    parts: list[str] = []
+    for part in string.parts:
+        if isinstance(part, str):
+            parts.append(part)
+        else:
+            value = evaluate(ctx, part)
+            static = isinstance(value, (int, float, str, bool, Dim, type(None)))
+            parts.append(str(value) if static else describe(value))
+    return "".join(parts)
+
+
+def _ref(ctx: Context, expr: ast.Ref) -> Any:
+    return look_up(ctx, expr)
+
+
+def _items(ctx: Context, exprs: tuple[ast.Expr, ...]) -> list[Any]:
+    values: list[Any] = []
+    for item in exprs:
+        if isinstance(item, ast.Splice):
+            if item.value is None:
+                raise error("NN0101", "`...` alone has no value here", item.span)
+            spliced = evaluate(ctx, item.value)
+            if not isinstance(spliced, (list, tuple)) or isinstance(spliced, Results):
+                raise error(
+                    "NN0201", f"only a list can be spliced, this is {describe(spliced)}", item.span
+                )
+            values += spliced
+        else:
+            values.append(evaluate(ctx, item))
+    return values
+
+
+def _list(ctx: Context, expr: ast.ListExpr) -> list[Any]:
+    return _items(ctx, expr.items)
+
+
+def _tuple(ctx: Context, expr: ast.TupleExpr) -> tuple[Any, ...]:
+    return tuple(_items(ctx, expr.items))
+
+
+def _comprehension(ctx: Context, expr: ast.Comprehension) -> list[Any]:
+    """Its targets are bound inside only; instances made in it are numbered like in a loop."""
+    results: list[Any] = []
+    frame = ctx.frame
+    before = dict(frame.names)
+
+    def clause(number: int) -> None:
+        if number == len(expr.clauses):
+            results.append(evaluate(ctx, expr.value))
+            return
+        part = expr.clauses[number]
+        for i, item in enumerate(iterate(ctx, part.iterable)):
+            bind(ctx, part.target, item, part.span)
+            if part.condition is not None and not truth(ctx, part.condition):
+                continue
+            frame.loops.append(i)
+            try:
+                clause(number + 1)
+            finally:
+                frame.loops.pop()
+
+    try:
+        clause(0)
+    finally:
+        frame.names.clear()
+        frame.names.update(before)
+    return results
+
+
+def iterate(ctx: Context, expr: ast.Expr) -> list[Any]:
+    """The items of a static iterable."""
+    value = evaluate(ctx, expr)
+    if isinstance(value, Results):
+        value = value[0]
+    if isinstance(value, Value):
+        with ctx.at(expr.span):
+            return list(tensors.unpack(ctx, value))
+    if isinstance(value, dict):
+        value = list(value.items())
+    if not isinstance(value, (list, tuple)):
+        hint = f"write `range({expr.span.text})`" if isinstance(value, int) else None
+        raise error(
+            "NN0201", f"cannot loop over {describe(value)}", expr.span, "not a list", help=hint
+        )
+    if len(value) > MAX_ITEMS:
+        raise error("NN0004", f"a loop over {len(value):,} items is too long", expr.span)
+    return list(value)
+
+
+def truth(ctx: Context, expr: ast.Expr) -> bool:
+    """A condition that must be known while compiling."""
+    value = evaluate(ctx, expr)
+    if isinstance(value, bool):
+        return value
+    if value is None or isinstance(value, (list, str, int)):
+        return bool(value)
+    if isinstance(value, (Value, Results)):
+        raise error(
+            "NN0212",
+            "a condition must be known while compiling, this is a tensor",
+            expr.span,
+            describe(value),
+            help="choose between tensors with `where(condition, a, b)`",
+        )
+    raise error("NN0201", f"a condition must be a bool, this is {describe(value)}", expr.span)
+
+
+def _unary(ctx: Context, expr: ast.Unary) -> Any:
+    value = evaluate(ctx, expr.operand)
+    if isinstance(value, Results):
+        value = value[0]
+    with ctx.at(expr.span):
+        if isinstance(value, Value):
+            if expr.op == "not":
+                return tensors.logical(ctx, "not", [value])
+            return value if expr.op == "+" else tensors.negate(ctx, value)
+        if expr.op == "not":
+            return not truth(ctx, expr.operand)
+        if isinstance(value, Deferred):
+            return tensors.binary(ctx, "*", value, -1 if expr.op == "-" else 1)
+        if isinstance(value, bool) or not isinstance(value, (int, float, Dim)):
+            raise ctx.fail("NN0201", f"`{expr.op}` does not take {describe(value)}")
+        return -value if expr.op == "-" else value
+
+
+def _binary(ctx: Context, expr: ast.Binary) -> Any:
+    """Walks down the left spine in a loop: a sum of thousands of terms is no deep recursion."""
+    spine: list[ast.Binary] = []
+    node: ast.Expr = expr
+    while isinstance(node, ast.Binary) and node.op not in ("and", "or"):
+        spine.append(node)
+        node = node.left
+    if not spine:
+        return _logical(ctx, expr)
+    left = evaluate(ctx, node)
+    for step in reversed(spine):
+        right = evaluate(ctx, step.right)
+        with ctx.at(step.span):
+            left = _apply_binary(ctx, step, left, right)
+    return left
+
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+}
+
+
+def _apply_binary(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> Any:
+    if expr.op == "in":
+        if not isinstance(right, (list, tuple, str, dict)):
+            raise ctx.fail("NN0201", f"`in` needs a list, this is {describe(right)}")
+        return left in right
+    if expr.op in ("==", "!=", *_COMPARE):
+        return _compare(ctx, expr, left, right)
+    return tensors.binary(ctx, expr.op, left, right)
+
+
+def _compare(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> Any:
+    left, right = (v[0] if isinstance(v, Results) else v for v in (left, right))
+    if isinstance(left, Value) or isinstance(right, Value):
+        if left is None or right is None:  # `mask == none` asks whether an operand was given
+            return expr.op == "!="
+        return tensors.compare(ctx, expr.op, left, right)
+    if isinstance(left, Dim) or isinstance(right, Dim):
+        return _compare_dims(ctx, expr, left, right)
+    if expr.op in ("==", "!="):
+        return (left == right) is (expr.op == "==")
+    try:
+        return _COMPARE[expr.op](left, right)
+    except TypeError:
+        raise ctx.fail("NN0201", f"cannot compare {describe(left)} and {describe(right)}") from None
+
+
+def _compare_dims(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> bool:
+    if not all(isinstance(v, (int, Dim)) and not isinstance(v, bool) for v in (left, right)):
+        if expr.op in ("==", "!="):
+            return expr.op == "!="
+        raise ctx.fail("NN0201", f"cannot compare {describe(left)} and {describe(right)}")
+    if expr.op in ("==", "!="):
+        same = equal(left, right)
+        answer = None if same is None else same is (expr.op == "==")
+    else:
+        low, high = bounds(left - right)
+        answer = {
+            "<": _known(high, low, lambda d: d < 0),
+            "<=": _known(high, low, lambda d: d <= 0),
+            ">": _known(low, high, lambda d: d > 0),
+            ">=": _known(low, high, lambda d: d >= 0),
+        }[expr.op]
+    if answer is None:
+        raise ctx.fail(
+            "NN0206",
+            f"whether {left} {expr.op} {right} is not known while compiling",
+            f"{describe(left)} and {describe(right)}",
+            help="give the dim a size in the input's type, or do without the branch",
+        )
+    return answer
+
+
+def _known(hardest: int | None, easiest: int | None, holds: Callable[[int], bool]) -> bool | None:
+    if hardest is not None and holds(hardest):
+        return True
+    if easiest is not None and not holds(easiest):
+        return False
+    return None
+
+
+def _logical(ctx: Context, expr: ast.Binary) -> Any:
+    left = evaluate(ctx, expr.left)
+    if isinstance(left, (Value, Results)):
+        right = evaluate(ctx, expr.right)
+        with ctx.at(expr.span):
+            return tensors.logical(ctx, expr.op, [left, right])
+    if bool(left) is (expr.op == "or"):
+        return left
+    return evaluate(ctx, expr.right)
+
+
+def _if(ctx: Context, expr: ast.IfExpr) -> Any:
+    chosen = expr.then if truth(ctx, expr.condition) else expr.otherwise
+    return evaluate(ctx, chosen)
+
+
+def _attribute(ctx: Context, expr: ast.Attribute) -> Any:
+    return attribute(ctx, evaluate(ctx, expr.value), expr.name)
+
+
+def _index(ctx: Context, expr: ast.Index) -> Any:
+    value = evaluate(ctx, expr.value)
+    if isinstance(value, Results):
+        value = value[0]
+    items = [_index_item(ctx, item) for item in expr.items]
+    with ctx.at(expr.span):
+        if isinstance(value, Value):
+            items = [tensors.tensor_of(ctx, i) if isinstance(i, list) else i for i in items]
+            return tensors.index(ctx, value, items)
+        sequence = isinstance(value, (list, tuple, str)) and len(items) == 1
+        if sequence and isinstance(items[0], (int, slice)):
+            try:
+                return value[items[0]]
+            except IndexError:
+                raise ctx.fail(
+                    "NN0210", f"index {items[0]} is out of range for {describe(value)}"
+                ) from None
+        if isinstance(value, dict) and len(items) == 1:
+            if items[0] not in value:
+                near = did_you_mean(str(items[0]), map(str, value))
+                raise ctx.fail("NN0103", f"there is no key {items[0]!r}", help=near)
+            return value[items[0]]
+        raise ctx.fail("NN0201", f"{describe(value)} cannot be indexed like this")
+
+
+def _index_item(ctx: Context, item: ast.Expr) -> Any:
+    if isinstance(item, ast.Splice):
+        if item.value is not None:
+            raise error("NN0201", "a splice cannot stand in an index", item.span)
+        return Ellipsis
+    if isinstance(item, ast.Slice):
+        parts = [
+            None if p is None else evaluate(ctx, p) for p in (item.start, item.stop, item.step)
+        ]
+        for part in parts:
+            if part is not None and not isinstance(part, (int, Dim)):
+                raise error("NN0201", f"a slice needs ints, this is {describe(part)}", item.span)
+        if parts[2] == 0:
+            raise error("NN0208", "a slice's step cannot be 0", item.span)
+        return slice(*parts)
+    value = evaluate(ctx, item)
+    return value[0] if isinstance(value, Results) else value
+
+
+def _call(ctx: Context, expr: ast.Call) -> Any:
+    return calls.call(ctx, expr)
+
+
+def _pipe(ctx: Context, expr: ast.Pipe) -> Any:
+    """Stages are applied in a loop: a chain of a thousand layers is no deep recursion."""
+    stages: list[ast.Pipe] = []
+    node: ast.Expr = expr
+    while isinstance(node, ast.Pipe):
+        stages.append(node)
+        node = node.value
+    value = evaluate(ctx, node)
+    for stage in reversed(stages):
+        value = calls.pipe(ctx, stage, value)
+    return value
+
+
+_HANDLERS: dict[type[ast.Expr], Callable[[Context, Any], Any]] = {
+    ast.Ref: _ref,
+    ast.Int: _constant,
+    ast.Float: _constant,
+    ast.Bool: _constant,
+    ast.String: _string,
+    ast.NoneLiteral: lambda ctx, expr: None,
+    ast.ListExpr: _list,
+    ast.TupleExpr: _tuple,
+    ast.Comprehension: _comprehension,
+    ast.Unary: _unary,
+    ast.Binary: _binary,
+    ast.IfExpr: _if,
+    ast.Attribute: _attribute,
+    ast.Index: _index,
+    ast.Call: _call,
+    ast.Pipe: _pipe,
+}

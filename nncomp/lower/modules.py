@@ -1,0 +1,232 @@
+"""Files and imports: reading `.nn` files, the standard library, and what a file sees."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from nncomp.errors import CompileError, Note, did_you_mean, error
+from nncomp.lower.builtins import BUILTINS
+from nncomp.lower.context import Module
+from nncomp.lower.values import Factory, Function, Namespace
+from nncomp.source import SourceFile, Span
+from nncomp.syntax import ast
+from nncomp.syntax.parser import parse
+
+MAX_IMPORTS = 16  # files importing files
+MAX_BYTES = 16 << 20
+LANGUAGE_VERSION = 1
+
+
+def read_source(path: Path, span: Span | None = None) -> SourceFile:
+    """The text of a `.nn` file."""
+    try:
+        if path.is_dir():
+            raise error("NN0001", f"{path} is a directory", span)
+        if path.stat().st_size > MAX_BYTES:
+            raise error("NN0001", f"{path} is larger than {MAX_BYTES >> 20} MiB", span)
+        data = path.read_bytes()
+    except (OSError, ValueError) as failure:
+        reason = getattr(failure, "strerror", None) or str(failure)
+        raise error("NN0001", f"{path} cannot be read: {reason}", span) from None
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as failure:
+        line = data.count(b"\n", 0, failure.start) + 1
+        raise error(
+            "NN0002", f"{path} is not UTF-8 text: byte {failure.start} in line {line}", span
+        ) from None
+    return SourceFile(str(path), text.removeprefix("\ufeff"))
+
+
+class Loader:
+    """Loads the files of one program, each once."""
+
+    def __init__(self) -> None:
+        self._modules: dict[str, Module] = {}
+        self._trees: dict[str, ast.File] = {}
+        self._loading: list[str] = []
+
+    def load(self, source: SourceFile) -> tuple[Module, ast.File]:
+        """The module of a source, with its imports resolved."""
+        return self._load(source, parse(source), is_std=False)
+
+    def _load(self, source: SourceFile, tree: ast.File, is_std: bool) -> tuple[Module, ast.File]:
+        if tree.version is not None and tree.version > LANGUAGE_VERSION:
+            raise error(
+                "NN0007",
+                f"{source.name} is written in version {tree.version} of the language, "
+                f"this compiler knows {LANGUAGE_VERSION}",
+                tree.span,
+            )
+        module = Module(source.name, is_std=is_std)
+        self._modules[source.name] = module
+        self._loading.append(source.name)
+        try:
+            for imported in tree.imports:
+                self._import(module, source, imported)
+        finally:
+            self._loading.pop()
+        spans: dict[str, Span] = {}
+        for declaration in tree.declarations:
+            name = declaration.name.text
+            if name in spans:
+                raise error(
+                    "NN0104",
+                    f"`{name}` is declared twice",
+                    declaration.name.span,
+                    notes=[Note("the other one", spans[name])],
+                )
+            spans[name] = declaration.name.span
+            module.names[name] = _value(declaration, module)
+        return module, tree
+
+    def _import(self, module: Module, source: SourceFile, statement: ast.Import) -> None:
+        if statement.names is None:
+            assert not isinstance(statement.module, str)
+            alias = statement.alias.text if statement.alias else statement.module[-1]
+            module.names[alias] = self._namespace(source, statement)
+            return
+        for item in statement.names:
+            alias = (item.alias or item.name).text
+            if alias in module.names:
+                raise error("NN0104", f"`{alias}` is imported twice", item.span)
+            module.names[alias] = self._imported(source, statement, item.name)
+
+    def _namespace(self, source: SourceFile, statement: ast.Import) -> Namespace:
+        text = ".".join(statement.module)
+        if statement.module[0] == "std":
+            home = _std_file(statement)
+            names = [n for n, file in std_index().items() if home in (None, file)]
+            return Namespace(text, lambda n: std_value(n) if n in names else None, lambda: names)
+        module = self._file(source, statement)
+        return Namespace(text, module.names.get, lambda: list(module.names))
+
+    def _imported(self, source: SourceFile, statement: ast.Import, name: ast.Name) -> Any:
+        if not isinstance(statement.module, str) and statement.module[0] == "std":
+            home = _std_file(statement)
+            known = [n for n, file in std_index().items() if home in (None, file)]
+            if name.text in known:
+                return std_value(name.text)
+            near = did_you_mean(name.text, known)
+            text = ".".join(statement.module)
+            raise error("NN0006", f"`{text}` has no `{name.text}`", name.span, help=near)
+        module = self._file(source, statement)
+        if name.text not in module.names:
+            near = did_you_mean(name.text, module.names)
+            raise error("NN0006", f"{module.name} has no `{name.text}`", name.span, help=near)
+        return module.names[name.text]
+
+    def _file(self, source: SourceFile, statement: ast.Import) -> Module:
+        folder = Path(source.name).parent
+        if isinstance(statement.module, str):
+            path = folder / statement.module
+        else:
+            path = folder.joinpath(*statement.module).with_suffix(".nn")
+        name = str(path)
+        if name in self._loading:
+            chain = " → ".join([*self._loading[self._loading.index(name) :], name])
+            raise error("NN0006", f"files import each other: {chain}", statement.span)
+        if name in self._modules:
+            return self._modules[name]
+        if len(self._loading) >= MAX_IMPORTS:
+            raise error(
+                "NN0006", f"imports are nested more than {MAX_IMPORTS} deep", statement.span
+            )
+        imported = read_source(path, statement.span)
+        return self._load(imported, parse(imported), is_std=False)[0]
+
+
+def _value(declaration: ast.Decl, module: Module) -> Any:
+    if isinstance(declaration, ast.FnDecl):
+        return Function(declaration, module)
+    if isinstance(declaration, ast.BlockDecl):
+        return Factory(declaration, module)
+    return declaration
+
+
+# --- the standard library --------------------------------------------------------------------
+
+_DECLARATION = re.compile(r"^(block|fn|optimizer)[ \t]+(\w+)", re.MULTILINE)
+
+
+@cache
+def _std_texts() -> dict[str, str]:
+    folder = files("nncomp.std")
+    return {
+        entry.name.removesuffix(".nn"): entry.read_text("utf-8")
+        for entry in sorted(folder.iterdir(), key=lambda e: e.name)
+        if entry.name.endswith(".nn")
+    }
+
+
+@cache
+def std_index() -> dict[str, str]:
+    """Which file of the standard library declares a name; found without parsing."""
+    return {
+        match[2]: file
+        for file, text in _std_texts().items()
+        for match in _DECLARATION.finditer(text)
+    }
+
+
+@cache
+def _std_fns() -> frozenset[str]:
+    return frozenset(
+        match[2]
+        for text in _std_texts().values()
+        for match in _DECLARATION.finditer(text)
+        if match[1] == "fn"
+    )
+
+
+def _std_file(statement: ast.Import) -> str | None:
+    """The file that `std.optim` names; None for `std` itself, which is all of them."""
+    if len(statement.module) == 1:
+        return None
+    file = statement.module[1] if len(statement.module) == 2 else "/"
+    if file not in _std_texts():
+        text = ".".join(statement.module)
+        near = did_you_mean(file, _std_texts())
+        raise error("NN0006", f"there is no module `{text}`", statement.span, help=near)
+    return file
+
+
+@cache
+def _std_module(file: str) -> Module:
+    source = SourceFile(f"std/{file}.nn", _std_texts()[file])
+    try:
+        return Loader()._load(source, parse(source), is_std=True)[0]
+    except CompileError as failure:  # a defect of the library, not of the user's program
+        raise AssertionError(f"std/{file}.nn: {failure}") from failure
+
+
+def std_value(name: str) -> Any:
+    return _std_module(std_index()[name]).names[name]
+
+
+class StandardPrelude:
+    """Names that need no import: the compiler's functions and every fn of the library."""
+
+    def __contains__(self, name: object) -> bool:
+        return name in BUILTINS or name in _std_fns()
+
+    def __getitem__(self, name: str) -> Any:
+        return BUILTINS[name] if name in BUILTINS else std_value(name)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from BUILTINS
+        yield from _std_fns()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name not in self:
+            return default
+        return self[name]
+
+    def home(self, name: str) -> str | None:
+        file = std_index().get(name)
+        return None if file is None else f"std.{file}"

@@ -1,0 +1,140 @@
+"""What a name means: looking it up, and taking attributes of values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nncomp.errors import did_you_mean, error
+from nncomp.ir.graph import Value
+from nncomp.lower.context import Context, Prelude
+from nncomp.lower.signature import DTYPES
+from nncomp.lower.values import (
+    Builtin,
+    Factory,
+    Function,
+    Instance,
+    Namespace,
+    RawOp,
+    Results,
+    Tree,
+    describe,
+)
+from nncomp.syntax import ast
+from nncomp.types import DType
+
+CALLABLE = (Function, Factory, Instance, Builtin, RawOp, DType)
+_MISSING = object()
+
+
+def look_up(ctx: Context, ref: ast.Ref) -> Any:
+    """The value of a name: of the call, then of the file, then of the prelude."""
+    for names in _scopes(ctx):
+        if ref.name in names:
+            return names[ref.name]
+    if ref.name == "training":
+        return ctx.training
+    if ref.name == "step" and ctx.section is not None and ctx.section.kind == "train":
+        return ctx.step
+    if ref.name in DTYPES:
+        return DTYPES[ref.name]
+    raise undefined(ctx, ref)
+
+
+def look_up_callable(ctx: Context, ref: ast.Ref) -> Any:
+    """The value of a name in call position, where tensors and numbers are passed over, so that
+    `mean = mean(x)` does no harm."""
+    first = _MISSING
+    for names in _scopes(ctx):
+        value = names.get(ref.name, _MISSING)
+        if value is _MISSING:
+            continue
+        if isinstance(value, CALLABLE):
+            return value
+        first = value if first is _MISSING else first
+    if ref.name in DTYPES:
+        return DTYPES[ref.name]
+    if first is not _MISSING:
+        raise error(
+            "NN0201",
+            f"`{ref.name}` is {describe(first)} and cannot be called",
+            ref.span,
+            help="it may be a parameter of the wrong kind, or a missing import",
+        )
+    raise undefined(ctx, ref)
+
+
+def _scopes(ctx: Context) -> Iterator[dict[str, Any] | Prelude]:
+    yield ctx.frame.names
+    yield ctx.frame.module.names
+    yield ctx.prelude
+
+
+def undefined(ctx: Context, ref: ast.Ref) -> Exception:
+    known = [name for names in _scopes(ctx) for name in names] + list(DTYPES) + ["training"]
+    near = did_you_mean(ref.name, known)
+    if near is None:
+        home = ctx.prelude.home(ref.name)
+        near = home and f"add `from {home} import {ref.name}`"
+    return error("NN0103", f"`{ref.name}` is not defined", ref.span, help=near)
+
+
+def attribute(ctx: Context, value: Any, name: ast.Name) -> Any:
+    """`value.name`."""
+    if isinstance(value, Results):
+        value = value[0]
+    if isinstance(value, Namespace):
+        found = value.lookup(name.text)
+        if found is None:
+            raise error(
+                "NN0103",
+                f"`{value.name}` has no `{name.text}`",
+                name.span,
+                help=did_you_mean(name.text, value.names()),
+            )
+        return found
+    if isinstance(value, Value) and name.text in ("shape", "dtype", "rank"):
+        return {"shape": list(value.shape), "dtype": value.type.dtype, "rank": value.rank}[
+            name.text
+        ]
+    if isinstance(value, Instance):
+        return _member(ctx, value.path, name, f"`{value.factory.decl.name.text}`")
+    if isinstance(value, Tree):
+        return _member(ctx, value.path, name, f"`{value.path}`")
+    raise error("NN0103", f"{describe(value)} has no attribute `{name.text}`", name.span)
+
+
+def _member(ctx: Context, path: str, name: ast.Name, owner: str) -> Any:
+    """A parameter, or the tree below a child; `params` is the whole tree of learnt ones."""
+    prefix = f"{path}." if path else ""
+    below = {p: v for p, v in ctx.current.items() if p.startswith(prefix)}
+    if name.text == "params":
+        learnt = {p: v for p, v in below.items() if ctx.parameters[p].kind == "param"}
+        if not learnt:
+            raise error(
+                "NN0303",
+                f"{owner} has no parameters yet",
+                name.span,
+                help="parameters exist once the block has been applied to an input",
+            )
+        return Tree(path, {p.removeprefix(prefix): v for p, v in learnt.items()})
+    full = prefix + name.text
+    if full in ctx.current:
+        return ctx.current[full]
+    children = {p.removeprefix(full + "."): v for p, v in below.items() if p.startswith(full + ".")}
+    if children:
+        return Tree(full, children)
+    if not below:
+        raise error(
+            "NN0303",
+            f"`{name.text}` of {owner} does not exist yet",
+            name.span,
+            help="parameters exist once the block has been applied to an input",
+        )
+    members = {p.removeprefix(prefix).split(".")[0] for p in below}
+    raise error(
+        "NN0103",
+        f"{owner} has no parameter or block `{name.text}`",
+        name.span,
+        help=did_you_mean(name.text, members) or f"it has {', '.join(sorted(members))}",
+    )

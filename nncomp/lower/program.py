@@ -1,0 +1,242 @@
+"""From a source to graphs: inference, entries, training steps, evaluation, initial values."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from nncomp.errors import CompileError, did_you_mean, error
+from nncomp.ir.graph import Graph, Value
+from nncomp.lower.calls import bind_arguments
+from nncomp.lower.context import Context, Frame, Module, Store
+from nncomp.lower.expressions import evaluate
+from nncomp.lower.modules import Loader, StandardPrelude
+from nncomp.lower.statements import execute
+from nncomp.lower.values import Argument, Arguments
+from nncomp.source import SourceFile
+from nncomp.syntax import ast
+from nncomp.syntax.parser import parse
+
+_RECURSION = 20_000  # Python frames: nesting and calls are limited to 64 each before
+
+
+@dataclass(frozen=True, eq=False)
+class TrainSection:
+    """One `train` block, lowered.
+
+    step: batch, hyperparameters, step and seed in; losses and metrics out; parameters updated.
+        Its gradients are `Grad` operators, to be expanded.
+    evaluation: the same losses and metrics in inference mode, without updates
+    """
+
+    step: Graph
+    evaluation: Graph
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A model with its hyperparameters, as graphs over one set of parameters.
+
+    graph: inference; the model's outputs, or those of its first entry
+    entries: by name
+    train: by name; "train" for a block without one
+    initial: seed in; the first value of every parameter, buffer and optimiser state, by path
+    """
+
+    name: str
+    graph: Graph
+    entries: Mapping[str, Graph]
+    train: Mapping[str, TrainSection]
+    initial: Graph
+
+
+def lower(
+    source: SourceFile, model: str | None = None, settings: Mapping[str, Any] | None = None
+) -> Program:
+    """Lowers one model of a source (the first, if no name is given). Raises CompileError."""
+    with _deep_recursion():
+        return _Lowering(source, model, settings or {}).program()
+
+
+def models(source: SourceFile) -> list[str]:
+    """Names of the models in a source, in order."""
+    return [d.name.text for d in parse(source).declarations if isinstance(d, ast.ModelDecl)]
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _RECURSION))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+class _Lowering:
+    """Lowers a model once for each of its graphs."""
+
+    def __init__(self, source: SourceFile, model: str | None, settings: Mapping[str, Any]) -> None:
+        self.prelude = StandardPrelude()
+        self.module, tree = Loader().load(source)
+        self.store = Store()
+        self._evaluate_constants(tree)
+        self.model = _choose(source, tree, model)
+        self.settings = settings
+
+    def _context(self, section: ast.Section | None, training: bool, learning: bool) -> Context:
+        return Context(
+            self.store,
+            self.prelude,
+            training=training,
+            section=section,
+            learning=learning,
+            evaluate=evaluate,
+            execute=execute,
+        )
+
+    def _evaluate_constants(self, tree: ast.File) -> None:
+        """Replaces each top-level constant, in order, by its value."""
+        ctx = self._context(None, False, False)
+        for declaration in tree.declarations:
+            if isinstance(declaration, ast.ConstDecl):
+                ctx.frames.append(Frame(declaration, self.module, {}))
+                self.module.names[declaration.name.text] = evaluate(ctx, declaration.value)
+                ctx.frames.pop()
+
+    def program(self) -> Program:
+        sections = [s for s in self.model.body if isinstance(s, ast.Section)]
+        name = self.model.name.text
+        entries: dict[str, Graph] = {}
+        train: dict[str, TrainSection] = {}
+        graph = self._graph(name, None, training=False, learning=False)
+        for section in sections:
+            title = section.name.text if section.name else section.kind
+            if title in entries or title in train:
+                raise error("NN0104", f"there are two sections `{title}`", section.span)
+            if section.kind == "entry":
+                entries[title] = self._graph(title, section, training=False, learning=False)
+                self._require_outputs(entries[title], section)
+            else:
+                step = self._graph(f"{name}.{title}", section, training=True, learning=True)
+                evaluation = self._graph(
+                    f"{name}.{title}.eval", section, training=False, learning=False
+                )
+                self._require_outputs(step, section)
+                train[title] = TrainSection(step, evaluation)
+        if not graph.outputs and entries:
+            graph = next(iter(entries.values()))
+        if not graph.outputs and not train:
+            self._require_outputs(graph, self.model)
+        return Program(name, graph, entries, train, self._initial(name))
+
+    def _require_outputs(self, graph: Graph, node: ast.Node) -> None:
+        if not graph.outputs:
+            what = "the model" if isinstance(node, ast.ModelDecl) else "the section"
+            raise error(
+                "NN0306", f"{what} has no output", _head(node), help="add `output name = …`"
+            )
+
+    def _graph(
+        self, name: str, section: ast.Section | None, *, training: bool, learning: bool
+    ) -> Graph:
+        ctx = self._context(section, training, learning)
+        frame = Frame(self.model, self.module, {})
+        ctx.frames.append(frame)
+        with ctx.at(self.model.name.span):
+            arguments = Arguments(
+                [],
+                {
+                    key: Argument(self._setting(key, value), self.model.name.span)
+                    for key, value in self.settings.items()
+                },
+            )
+            bind_arguments(
+                ctx, self.model.hyperparameters, arguments, self.model, self.model.name.span
+            )
+        execute(ctx, self.model.body)
+        return Graph(
+            name,
+            tuple(ctx.inputs.values()),
+            tuple(ctx.parameters.values()),
+            tuple(ctx.b.nodes),
+            dict(ctx.outputs),
+            dict(ctx.updates),
+            dict(ctx.defaults),
+        )
+
+    def _setting(self, key: str, value: Any) -> Any:
+        """A setting given as text, as the type that the hyperparameter declares."""
+        formals = {f.name.text: f for f in self.model.hyperparameters}
+        if key not in formals:
+            raise error(
+                "NN0202",
+                f"`{self.model.name.text}` has no hyperparameter `{key}`",
+                self.model.name.span,
+                help=did_you_mean(key, formals)
+                or f"it has {', '.join(formals) if formals else 'none'}",
+            )
+        type_ = formals[key].type
+        if isinstance(value, str) and (type_ is None or type_.name.text != "str"):
+            return _literal(key, value)
+        return list(value) if isinstance(value, tuple) else value
+
+    def _initial(self, name: str) -> Graph:
+        """All initial values; `store.initial` holds them over all graphs."""
+        initial = self.store.initial
+        return Graph(
+            f"{name}.initial",
+            (self.store.seed,),
+            (),
+            tuple(self.store.builder.nodes),
+            {path: entry.value for path, entry in initial.items()},
+            {},
+            {"seed": 0},
+        )
+
+
+def _literal(key: str, text: str) -> Any:
+    """A `--set` value: a literal of the language (`10`, `1e-3`, `true`, `[1, 2]`), else text."""
+    try:
+        tree = parse(SourceFile(f"--set {key}", f"value = {text}\n"))
+    except CompileError:
+        return text
+    declaration = tree.declarations[0] if tree.declarations else None
+    if not isinstance(declaration, ast.ConstDecl) or isinstance(declaration.value, ast.Ref):
+        return text
+    context = Context(
+        Store(),
+        StandardPrelude(),
+        training=False,
+        section=None,
+        learning=False,
+        evaluate=evaluate,
+        execute=execute,
+    )
+    context.frames.append(Frame(declaration, Module(f"--set {key}"), {}))
+    value = evaluate(context, declaration.value)
+    return text if isinstance(value, Value) else value
+
+
+def _choose(source: SourceFile, tree: ast.File, name: str | None) -> ast.ModelDecl:
+    found = [d for d in tree.declarations if isinstance(d, ast.ModelDecl)]
+    if not found:
+        raise error("NN0306", f"{source.name} declares no model", help="add `model Name { … }`")
+    if name is None:
+        return found[0]
+    for declaration in found:
+        if declaration.name.text == name:
+            return declaration
+    names = [d.name.text for d in found]
+    raise error(
+        "NN0306",
+        f"{source.name} has no model `{name}`",
+        help=did_you_mean(name, names) or f"it has {', '.join(names)}",
+    )
+
+
+def _head(node: ast.Node) -> Any:
+    return node.name.span if isinstance(node, ast.ModelDecl) else node.span

@@ -1,0 +1,322 @@
+"""Types in signatures: checking values against them and binding the dims that they name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nncomp.dims import Dim, DimLike, Symbol, equal, new_dim
+from nncomp.errors import Note, did_you_mean, error
+from nncomp.ir.graph import Value
+from nncomp.lower.context import Context
+from nncomp.lower.tensors import as_tensor
+from nncomp.lower.values import (
+    Builtin,
+    Deferred,
+    Factory,
+    Function,
+    Instance,
+    Results,
+    describe,
+)
+from nncomp.source import Span
+from nncomp.syntax import ast
+from nncomp.types import DType, Shape, TensorType
+
+DTYPES = {dtype.value: dtype for dtype in DType}
+_STATIC = ("int", "float", "bool", "str", "dim", "dtype", "block", "fn", "list")
+
+
+def is_tensor_type(type_: ast.TypeExpr) -> bool:
+    return type_.dims is not None and type_.name.text != "list"
+
+
+def check(ctx: Context, type_: ast.TypeExpr | None, value: Any, what: str, span: Span) -> Any:
+    """The value as the type asks for it (an int as a float, `zeros()` as a tensor), or an error.
+
+    Binds dims that the type names in the current frame.
+    """
+    if isinstance(value, Results):
+        value = value[0]
+    if type_ is None or (value is None and type_.optional):
+        return value
+    if not is_tensor_type(type_):
+        return _check_static(type_, value, what, span)
+    if isinstance(value, Deferred):
+        return value.make(ctx, declared_type(ctx, type_))
+    if isinstance(value, (bool, int, float, Dim)):
+        return _number_as_tensor(ctx, type_, value, what, span)
+    if not isinstance(value, Value):
+        raise error("NN0201", f"{what} must be a tensor, this is {describe(value)}", span)
+    _check_dtype(ctx, type_, value, what, span)
+    _bind_dims(ctx, type_, value.type.shape, value, what, span)
+    return value
+
+
+def _number_as_tensor(
+    ctx: Context, type_: ast.TypeExpr, value: Any, what: str, span: Span
+) -> Value:
+    name = type_.name.text
+    dtype = ctx.frame.float_dtype if name == "float" else DTYPES.get(name, DType.F32)
+    if type_.dims or (isinstance(value, float) and not dtype.is_float):
+        raise error("NN0201", f"{what} must be {_spelt(type_)}, this is {describe(value)}", span)
+    return as_tensor(ctx, value, dtype)
+
+
+def _check_static(type_: ast.TypeExpr, value: Any, what: str, span: Span) -> Any:
+    kind = type_.name.text
+    fits = {
+        "int": isinstance(value, int) and not isinstance(value, bool),
+        "float": isinstance(value, (int, float)) and not isinstance(value, bool),
+        "bool": isinstance(value, bool),
+        "str": isinstance(value, str),
+        "dim": isinstance(value, (int, Dim)) and not isinstance(value, bool),
+        "dtype": isinstance(value, DType),
+        "block": isinstance(value, (Factory, Instance)),
+        "fn": isinstance(value, (Function, Builtin)),
+        "list": isinstance(value, (list, tuple)),
+    }
+    if kind not in fits:
+        if kind in DTYPES:
+            raise error(
+                "NN0201",
+                f"`{kind}` alone is no type",
+                type_.span,
+                help=f"write `{kind}[]` for a scalar tensor, `{kind}[N, C]` for a matrix",
+            )
+        raise error(
+            "NN0103",
+            f"there is no type `{kind}`",
+            type_.name.span,
+            help=did_you_mean(kind, [*_STATIC, *DTYPES]),
+        )
+    if not fits[kind]:
+        if kind == "int" and isinstance(value, Dim):
+            raise error(
+                "NN0212", f"{what} must be known while compiling, this is {describe(value)}", span
+            )
+        raise error("NN0201", f"{what} must be {_article(kind)}, this is {describe(value)}", span)
+    if kind == "float":
+        return float(value)
+    if kind == "list" and type_.dims:
+        item = type_.dims[0]
+        assert isinstance(item, ast.Ref)
+        item_type = ast.TypeExpr(item.span, ast.Name(item.span, item.name), None, False)
+        return [_check_static(item_type, v, f"each item of {what}", span) for v in value]
+    return value
+
+
+def _article(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+def _spelt(type_: ast.TypeExpr) -> str:
+    return f"`{type_.span.text}`"
+
+
+def _check_dtype(ctx: Context, type_: ast.TypeExpr, value: Value, what: str, span: Span) -> None:
+    name, dtype = type_.name.text, value.type.dtype
+    if name == "float":
+        fits = dtype.is_float
+    elif name == "int":
+        fits = dtype.is_int
+    elif name == "any":
+        fits = True
+    elif name in DTYPES:
+        fits = dtype is DTYPES[name]
+    else:
+        raise error(
+            "NN0103",
+            f"there is no dtype `{name}`",
+            type_.name.span,
+            help=did_you_mean(name, ["float", "int", *DTYPES]),
+        )
+    if not fits:
+        raise error(
+            "NN0203",
+            f"{what} must be {_spelt(type_)}, this is {value.type}",
+            span,
+            f"dtype {dtype}, not {name}",
+            notes=_came_from(value),
+            help=f"convert it: `cast(…, {name if name != 'float' else 'f32'})`",
+        )
+
+
+def _came_from(value: Value) -> list[Note]:
+    if value.node is not None and value.node.origin.spans:
+        return [Note(f"{value.type} was made here", value.node.origin.spans[0])]
+    return []
+
+
+def _bind_dims(
+    ctx: Context, type_: ast.TypeExpr, shape: Shape, value: Value, what: str, span: Span
+) -> None:
+    patterns = type_.dims or ()
+    splices = [i for i, p in enumerate(patterns) if isinstance(p, ast.Splice)]
+    if len(splices) > 1:
+        raise error("NN0206", "a type can hold only one `...`", patterns[splices[1]].span)
+    least = len(patterns) - len(splices)
+    if len(shape) < least or (not splices and len(shape) != least):
+        raise error(
+            "NN0204",
+            f"{what} must be {_spelt(type_)}, this is {value.type}",
+            span,
+            f"{len(shape)} dimensions, not {'at least ' if splices else ''}{least}",
+            notes=[*_came_from(value), Note("the type is declared here", type_.span)],
+        )
+    if splices:
+        at = splices[0]
+        rest = len(shape) - least
+        splice = patterns[at]
+        assert isinstance(splice, ast.Splice)
+        _bind_splice(ctx, splice, shape[at : at + rest], value, what, span)
+        pairs = [*zip(patterns[:at], shape[:at], strict=True)]
+        pairs += zip(patterns[at + 1 :], shape[at + rest :], strict=True)
+    else:
+        pairs = [*zip(patterns, shape, strict=True)]
+    for pattern, dim in pairs:
+        _bind_dim(ctx, pattern, dim, type_, value, what, span)
+
+
+def _bind_splice(
+    ctx: Context, splice: ast.Splice, dims: Shape, value: Value, what: str, span: Span
+) -> None:
+    if splice.value is None:
+        return
+    if isinstance(splice.value, ast.Ref) and splice.value.name not in ctx.frame.names:
+        ctx.frame.names[splice.value.name] = list(dims)
+        return
+    bound = ctx.evaluate(splice.value)
+    same = len(bound) == len(dims) and all(equal(a, b) for a, b in zip(bound, dims, strict=True))
+    if not same:
+        raise error(
+            "NN0205",
+            f"{what} has dims [{', '.join(map(str, dims))}] where "
+            f"`{splice.value.span.text}` is [{', '.join(map(str, bound))}]",
+            span,
+            notes=_came_from(value),
+        )
+
+
+def _bind_dim(
+    ctx: Context,
+    pattern: ast.Expr,
+    dim: DimLike,
+    type_: ast.TypeExpr,
+    value: Value,
+    what: str,
+    span: Span,
+) -> None:
+    names = ctx.frame.names
+    if isinstance(pattern, ast.Ref):
+        if pattern.name == "_":
+            return
+        if pattern.name not in names:
+            names[pattern.name] = dim
+            return
+    unknown = unbound(ctx, pattern)
+    if len(unknown) == 1:
+        solved = _solve(ctx, pattern, unknown[0], dim)
+        if solved is not None:
+            names[unknown[0]] = solved
+            return
+    expected = ctx.evaluate(pattern)
+    same = equal(expected, dim)
+    if same:
+        return
+    spelt = pattern.span.text
+    known = f"{spelt} = {expected}" if spelt != str(expected) else spelt
+    message = f"{what} must be {_spelt(type_)}, this is {value.type}"
+    if same is None:
+        raise error("NN0206", f"{message}: {expected} and {dim} are not known to be equal", span)
+    raise error(
+        "NN0205",
+        message,
+        span,
+        f"size {dim} where {known} is needed",
+        notes=[*_came_from(value), Note("the type is declared here", type_.span)],
+    )
+
+
+def unbound(ctx: Context, expr: ast.Expr) -> list[str]:
+    """Names in a dim expression that have no value yet."""
+    found: list[str] = []
+    pending: list[ast.Expr] = [expr]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Ref):
+            known = node.name in ctx.frame.names or node.name in ctx.frame.module.names
+            if not known and node.name not in found:
+                found.append(node.name)
+        elif isinstance(node, ast.Binary):
+            pending += [node.left, node.right]
+        elif isinstance(node, ast.Unary):
+            pending.append(node.operand)
+    return found
+
+
+def _solve(ctx: Context, pattern: ast.Expr, name: str, dim: DimLike) -> DimLike | None:
+    """The value of `name` for which the linear pattern equals the dim, or None."""
+    symbol = Symbol(name)
+    ctx.frame.names[name] = symbol.dim
+    try:
+        form = ctx.evaluate(pattern)
+    finally:
+        del ctx.frame.names[name]
+    if not isinstance(form, Dim):
+        return None
+    factor = form.terms.get((symbol,), 0)
+    rest = form - symbol.dim * factor
+    if not factor or (isinstance(rest, Dim) and symbol in rest.symbols()):
+        return None
+    if equal((dim - rest) % factor, 0) is not True:
+        return None
+    return (dim - rest) // factor
+
+
+def declared_type(ctx: Context, type_: ast.TypeExpr) -> TensorType:
+    """The type that a declaration states; all its names must have values."""
+    name = type_.name.text
+    if type_.dims is None:
+        _check_static(type_, object(), "it", type_.span)
+    if name in ("float", "int"):
+        dtype = ctx.frame.float_dtype if name == "float" else DType.I64
+    elif name in DTYPES:
+        dtype = DTYPES[name]
+    else:
+        raise error("NN0103", f"there is no dtype `{name}`", type_.name.span)
+    return TensorType(dtype, tuple(dims_of(ctx, type_.dims or ())))
+
+
+def dims_of(ctx: Context, exprs: tuple[ast.Expr, ...]) -> list[DimLike]:
+    dims: list[DimLike] = []
+    for expr in exprs:
+        if isinstance(expr, ast.Splice):
+            items = ctx.evaluate(expr.value) if expr.value is not None else None
+            if not isinstance(items, (list, tuple)):
+                raise error("NN0206", "only a list of dims can be spliced", expr.span)
+        else:
+            items = [ctx.evaluate(expr)]
+        for item in items:
+            if isinstance(item, bool) or not isinstance(item, (int, Dim)):
+                raise error("NN0201", f"a dim must be an int, this is {describe(item)}", expr.span)
+            if isinstance(item, int) and item < 0:
+                raise error("NN0205", f"a dim cannot be negative, this is {item}", expr.span)
+            dims.append(item)
+    return dims
+
+
+def input_type(ctx: Context, type_: ast.TypeExpr) -> TensorType:
+    """The type of a model's input: names without a value become fresh symbolic dims."""
+    if not is_tensor_type(type_):
+        raise error(
+            "NN0201",
+            f"an input must be a tensor, `{type_.span.text}` is none",
+            type_.span,
+            help="write `f32[]` for a scalar; `--set` gives static values",
+        )
+    for dim in type_.dims or ():
+        if isinstance(dim, ast.Splice):
+            raise error("NN0206", "an input's number of dimensions must be fixed", dim.span)
+        for name in unbound(ctx, dim):
+            ctx.frame.names[name] = new_dim(name)
+    return declared_type(ctx, type_)

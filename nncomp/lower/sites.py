@@ -1,0 +1,71 @@
+"""Names of instances: paths in the tree of parameters, counted in source order."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from nncomp.syntax import ast
+
+_cache: WeakKeyDictionary[ast.Decl, dict[int, str]] = WeakKeyDictionary()
+
+
+def join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def snake_case(name: str) -> str:
+    """`BatchNorm` -> `batch_norm`, `MLP` -> `mlp`, `Conv` -> `conv`."""
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
+    return re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", words).lower()
+
+
+def site_names(decl: ast.Decl) -> dict[int, str]:
+    """For each call in a body that has no name of its own, the name that an instance made there
+    gets: its block's in snake case, counted in source order (`conv`, `conv_2`), so that modes and
+    branches do not change it. By id of the call."""
+    if decl in _cache:
+        return _cache[decl]
+    counts: dict[str, int] = {}
+    names: dict[int, str] = {}
+    named: set[int] = set()
+    for node in _walk(decl):
+        if isinstance(node, ast.Pipe) and node.name is not None:
+            named.add(id(_site(node.stage)))
+        elif isinstance(node, ast.Assign) and isinstance(node.target, ast.NameTarget):
+            named.add(id(node.value))
+    for node in _walk(decl):
+        if isinstance(node, ast.Call) and isinstance(node.callee, (ast.Ref, ast.Attribute)):
+            callee = node.callee
+            base = snake_case(callee.name if isinstance(callee, ast.Ref) else callee.name.text)
+            if id(node) in named:
+                continue
+            counts[base] = number = counts.get(base, 0) + 1
+            names[id(node)] = base if number == 1 else f"{base}_{number}"
+    _cache[decl] = names
+    return names
+
+
+def _site(stage: ast.Expr) -> ast.Expr:
+    """The call that makes the instance: `GraphConv(16)` of the stage `GraphConv(16)(A)`."""
+    if isinstance(stage, ast.Call) and isinstance(stage.callee, ast.Call):
+        return stage.callee
+    return stage
+
+
+def _walk(decl: ast.Decl) -> Iterator[ast.Node]:
+    """All nodes below a declaration in source order."""
+    pending: list[Any] = [decl]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, ast.Node):
+            yield item
+            children = [getattr(item, f.name) for f in dataclasses.fields(item)]
+        elif isinstance(item, tuple):
+            children = list(item)
+        else:
+            continue
+        pending.extend(reversed(children))

@@ -1,0 +1,284 @@
+"""Executing statements: bodies of models, blocks and fns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nncomp.dims import equal
+from nncomp.errors import Note, did_you_mean, error
+from nncomp.ir.graph import Parameter, ParameterKind, Value
+from nncomp.lower import calls, tensors
+from nncomp.lower.context import Context, Initial
+from nncomp.lower.expressions import evaluate, interpolate, iterate, not_lowered, truth
+from nncomp.lower.signature import declared_type, input_type
+from nncomp.lower.sites import join
+from nncomp.lower.targets import bind
+from nncomp.lower.training import metric, minimize
+from nncomp.lower.values import Deferred, Instance, Results, describe
+from nncomp.syntax import ast
+from nncomp.types import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What `return` gave; ends the body."""
+
+    value: Any
+
+
+def execute(ctx: Context, body: tuple[ast.Stmt, ...]) -> Any:
+    """Runs a body; its returned value, or None."""
+    outcome = _run(ctx, body)
+    return None if outcome is None else outcome.value
+
+
+def _run(ctx: Context, body: tuple[ast.Stmt, ...]) -> Returned | None:
+    for statement in body:
+        handler = _HANDLERS.get(type(statement))
+        if handler is None:
+            word = type(statement).__name__.lower()
+            raise not_lowered(statement, f"`{word}`")
+        outcome = handler(ctx, statement)
+        if outcome is not None:
+            return outcome
+    return None
+
+
+def _assign(ctx: Context, statement: ast.Assign) -> None:
+    target, value = statement.target, statement.value
+    if isinstance(value, ast.Call) and isinstance(target, ast.NameTarget):
+        result = calls.call(ctx, value, target.name)
+    else:
+        result = evaluate(ctx, value)
+    bind(ctx, target, result, value.span)
+
+
+def _if(ctx: Context, statement: ast.If) -> Returned | None:
+    holds = truth(ctx, statement.condition)
+    return _run(ctx, statement.then if holds else statement.otherwise)
+
+
+def _for(ctx: Context, statement: ast.For) -> Returned | None:
+    frame = ctx.frame
+    for number, item in enumerate(iterate(ctx, statement.iterable)):
+        bind(ctx, statement.target, item, statement.iterable.span)
+        frame.loops.append(number)
+        try:
+            outcome = _run(ctx, statement.body)
+        finally:
+            frame.loops.pop()
+        if outcome is not None:
+            return outcome
+    return None
+
+
+def _return(ctx: Context, statement: ast.Return) -> Returned:
+    if isinstance(ctx.frame.decl, ast.ModelDecl):
+        raise error(
+            "NN0106", "a model does not return", statement.span, help="write `output name = …`"
+        )
+    value = evaluate(ctx, statement.value)
+    return Returned(value[0] if isinstance(value, Results) else value)
+
+
+def _assert(ctx: Context, statement: ast.Assert) -> None:
+    if truth(ctx, statement.condition):
+        return
+    condition = statement.condition.span.text
+    message = interpolate(ctx, statement.message) if statement.message else f"{condition} is false"
+    notes = []
+    span = statement.condition.span
+    if ctx.frame.module.is_std and ctx.span is not None:  # the caller's line says more
+        notes.append(Note("the assertion stands here", span))
+        span = ctx.span
+    raise error("NN0209", message, span, f"`{condition}` does not hold", notes=notes)
+
+
+# --- inputs, outputs -------------------------------------------------------------------------
+
+
+def _require_model(ctx: Context, statement: ast.Stmt, what: str) -> None:
+    if not isinstance(ctx.frame.decl, ast.ModelDecl):
+        raise error("NN0106", f"{what} belongs into a model", statement.span)
+
+
+def _input(ctx: Context, statement: ast.InputDecl) -> None:
+    _require_model(ctx, statement, "`input`")
+    name = statement.name.text
+    if name in ctx.inputs:
+        raise error("NN0104", f"there are two inputs `{name}`", statement.name.span)
+    if statement.value is not None:
+        raise not_lowered(statement.value, "an input's default")
+    ctx.frame.names[name] = ctx.graph_input(name, input_type(ctx, statement.type))
+
+
+def _output(ctx: Context, statement: ast.OutputDecl) -> None:
+    _require_model(ctx, statement, "`output`")
+    name = statement.name.text
+    if statement.value is not None:
+        value = evaluate(ctx, statement.value)
+    else:
+        value = evaluate(ctx, ast.Ref(statement.name.span, name))
+    value = value[0] if isinstance(value, Results) else value
+    if not isinstance(value, Value):
+        raise error(
+            "NN0201", f"an output must be a tensor, this is {describe(value)}", statement.span
+        )
+    if name in ctx.outputs:
+        raise error("NN0104", f"there are two outputs `{name}`", statement.name.span)
+    ctx.frame.names[name] = ctx.outputs[name] = value
+
+
+def _section(ctx: Context, statement: ast.Section) -> None:
+    """Only the section that belongs to the graph in the making is lowered."""
+    _require_model(ctx, statement, f"`{statement.kind}`")
+    if statement is ctx.section:
+        ctx.outputs.clear()
+        _run(ctx, statement.body)
+
+
+# --- state -----------------------------------------------------------------------------------
+
+
+def _state(ctx: Context, statement: ast.StateDecl) -> None:
+    """`param`, `buffer`, `state`: the value as of now, which is a parameter of the graph."""
+    name, frame = statement.name.text, ctx.frame
+    if isinstance(frame.decl, ast.FnDecl):
+        raise error(
+            "NN0301",
+            f"`{frame.decl.name.text}` is a fn and cannot hold the {statement.kind} `{name}`",
+            statement.span,
+            help=f"make it a block: `block {frame.decl.name.text}()(…)`",
+        )
+    if statement.when is not None and not truth(ctx, statement.when):
+        frame.names[name] = None
+        return
+    type_ = declared_type(ctx, statement.type)
+    for dim in type_.shape:
+        if not isinstance(dim, int):
+            raise error(
+                "NN0206",
+                f"the {statement.kind} `{name}` would be {type_}: {dim} is known at run time only",
+                statement.type.span,
+                help="give that dim of the input a fixed size",
+            )
+    path = join(frame.path, _own_name(ctx, statement))
+    frame.state[name] = path
+    kind: ParameterKind = "param"
+    if statement.kind in ("buffer", "state"):
+        kind = "buffer" if statement.kind == "buffer" else "state"
+    _initialize(ctx, statement, path, kind, type_)
+    known = ctx.parameters.get(path)
+    if known is None:
+        known = Parameter(path, Value(type_, path), kind)
+        ctx.parameters[path] = known
+        ctx.current[path] = known.value
+    frame.names[name] = ctx.current[path]
+
+
+def _own_name(ctx: Context, statement: ast.StateDecl) -> str:
+    if isinstance(statement.path, ast.String):
+        return interpolate(ctx, statement.path)
+    return (statement.path or statement.name).text
+
+
+def _initialize(
+    ctx: Context, statement: ast.StateDecl, path: str, kind: ParameterKind, type_: TensorType
+) -> None:
+    known = ctx.store.initial.get(path)
+    if known is not None:
+        if known.value.type != type_:
+            raise error(
+                "NN0304",
+                f"`{path}` would need {type_} here, but it is {known.value.type}",
+                ctx.span or statement.span,
+                notes=[Note("it was first made here", known.span)],
+                help="an instance shares its parameters between all its applications; "
+                "make a second instance",
+            )
+        return
+    with ctx.initial_values(path), ctx.at(statement.span):
+        value = evaluate(ctx, statement.value) if statement.value is not None else _zeros()
+        ctx.store.initial[path] = Initial(
+            kind, _shaped(ctx, value, type_, path), ctx.span or statement.span
+        )
+
+
+def _zeros() -> Deferred:
+    return Deferred("zeros", lambda ctx, type_: tensors.filled(ctx, 0, type_))
+
+
+def _shaped(ctx: Context, value: Any, type_: TensorType, what: str) -> Value:
+    """A value made to fit a type: deferred ones take it, numbers fill it."""
+    if isinstance(value, Results):
+        value = value[0]
+    if isinstance(value, Deferred):
+        return value.make(ctx, type_)
+    if isinstance(value, (bool, int, float)):
+        if isinstance(value, float) and not type_.dtype.is_float:
+            raise ctx.fail("NN0203", f"`{what}` is {type_}, this is {describe(value)}")
+        return tensors.filled(ctx, value, type_)
+    if isinstance(value, (list, tuple)):
+        value = tensors.tensor_of(ctx, value, type_.dtype)
+    if not isinstance(value, Value):
+        raise ctx.fail("NN0201", f"`{what}` must be a tensor, this is {describe(value)}")
+    same = value.rank == type_.rank and all(
+        equal(a, b) is True for a, b in zip(value.shape, type_.shape, strict=False)
+    )
+    if value.type.dtype is not type_.dtype or not same:
+        raise ctx.fail(
+            "NN0307",
+            f"`{what}` is {type_}, its value is {value.type}",
+            help=f"`cast(…, {type_.dtype})`" if same else None,
+        )
+    return value
+
+
+def _update(ctx: Context, statement: ast.Update) -> None:
+    """The next value of a parameter, buffer or state; the name has it at once."""
+    path, name = _update_path(ctx, statement.target)
+    type_ = ctx.parameters[path].value.type
+    value = evaluate(ctx, statement.value)
+    with ctx.at(statement.value.span):
+        value = _shaped(ctx, value, type_, path)
+    ctx.current[path] = ctx.updates[path] = value
+    if name is not None:
+        ctx.frame.names[name] = value
+
+
+def _update_path(ctx: Context, target: ast.Expr) -> tuple[str, str | None]:
+    frame = ctx.frame
+    if isinstance(target, ast.Ref):
+        if target.name in frame.state:
+            return frame.state[target.name], target.name
+        raise error(
+            "NN0307",
+            f"`{target.name}` is no param, buffer or state of `{frame.decl.name.text}`",
+            target.span,
+            help=did_you_mean(target.name, frame.state) or "a plain name is changed by `name = …`",
+        )
+    if isinstance(target, ast.Attribute):
+        owner = evaluate(ctx, target.value)
+        if isinstance(owner, Instance) or hasattr(owner, "path"):
+            path = join(owner.path, target.name.text)
+            if path in ctx.parameters:
+                return path, None
+    raise error("NN0307", f"`{target.span.text}` cannot be updated", target.span)
+
+
+_HANDLERS: dict[type[ast.Stmt], Callable[[Context, Any], Returned | None]] = {
+    ast.Assign: _assign,
+    ast.If: _if,
+    ast.For: _for,
+    ast.Return: _return,
+    ast.Assert: _assert,
+    ast.InputDecl: _input,
+    ast.OutputDecl: _output,
+    ast.Section: _section,
+    ast.StateDecl: _state,
+    ast.Update: _update,
+    ast.Metric: metric,
+    ast.Minimize: minimize,
+}

@@ -1,0 +1,68 @@
+"""Binding the left side of `=`: names, typed names, tuples, items of lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nncomp.errors import error
+from nncomp.ir.graph import Value
+from nncomp.lower import tensors
+from nncomp.lower.context import Context
+from nncomp.lower.signature import check
+from nncomp.lower.values import Results, describe
+from nncomp.source import Span
+from nncomp.syntax import ast
+
+
+def bind(ctx: Context, target: ast.Target, value: Any, span: Span) -> None:
+    """Gives the target's names their values. `span` is where the value was written."""
+    if isinstance(target, ast.NameTarget):
+        if isinstance(value, Results):
+            value = value[0]
+        name = target.name.text
+        value = check(ctx, target.type, value, f"`{name}`", span)
+        if isinstance(value, Value) and not value.name and value.node is not None:
+            value.name = name
+        ctx.frame.names[name] = value
+    elif isinstance(target, ast.TupleTarget):
+        _bind_tuple(ctx, target, value, span)
+    else:
+        _bind_item(ctx, target, value)
+
+
+def _bind_tuple(ctx: Context, target: ast.TupleTarget, value: Any, span: Span) -> None:
+    if isinstance(value, Value):
+        with ctx.at(span):
+            value = tensors.unpack(ctx, value)
+    if not isinstance(value, (list, tuple)):
+        raise error("NN0201", f"{describe(value)} cannot be unpacked", span)
+    if isinstance(value, Results):
+        value = value[: len(target.items)]
+    if len(value) != len(target.items):
+        raise error(
+            "NN0202",
+            f"{len(target.items)} names for {len(value)} values",
+            target.span,
+            f"{len(target.items)} names",
+        )
+    for item, part in zip(target.items, value, strict=True):
+        bind(ctx, item, part, span)
+
+
+def _bind_item(ctx: Context, target: ast.ItemTarget, value: Any) -> None:
+    name = target.name.text
+    current = ctx.frame.names.get(name)
+    if not isinstance(current, list):
+        what = "is not defined" if current is None else f"is {describe(current)}"
+        hint = "to change a tensor write `put(x, i, value)`" if isinstance(current, Value) else None
+        raise error("NN0201", f"`{name}` {what}, not a list", target.span, help=hint)
+    key = ctx.evaluate(target.items[0]) if len(target.items) == 1 else None
+    if not isinstance(key, int) or isinstance(key, bool):
+        raise error("NN0201", "a list is indexed by one int", target.span)
+    if not -len(current) <= key < len(current):
+        raise error(
+            "NN0210", f"index {key} is out of range for a list of {len(current)}", target.span
+        )
+    changed = list(current)
+    changed[key] = value[0] if isinstance(value, Results) else value
+    ctx.frame.names[name] = changed

@@ -1,0 +1,368 @@
+"""Operators of the language on tensors: arithmetic with weak literals, comparison, indexing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from nncomp.dims import Dim, DimLike
+from nncomp.ir.graph import Value
+from nncomp.ir.op import Op
+from nncomp.lower.context import Context
+from nncomp.lower.values import Deferred, Instance, Results, describe, is_static_number
+from nncomp.ops import REGISTRY
+from nncomp.types import DType, TensorType
+
+
+def op(name: str, **attributes: Any) -> Op:
+    """The operator of that name with attributes."""
+    return REGISTRY[name](**attributes)
+
+
+def as_tensor(ctx: Context, value: Any, dtype: DType) -> Value:
+    """A static number as a rank-0 tensor; a symbolic dim is computed when the graph runs."""
+    if isinstance(value, Results):
+        return value[0]
+    if isinstance(value, Value):
+        return value
+    if isinstance(value, Dim):
+        scalar = ctx.b(op("Squeeze"), ctx.b.dims([value]), ctx.b.ints(0))
+        return scalar if dtype is DType.I64 else cast(ctx, scalar, dtype)
+    if isinstance(value, (bool, int, float)):
+        return ctx.b.constant(value, dtype)
+    if isinstance(value, (list, tuple)):
+        return tensor_of(ctx, value)
+    raise ctx.fail("NN0201", f"a tensor is needed here, this is {describe(value)}")
+
+
+def tensor_of(ctx: Context, value: Any, dtype: DType | None = None) -> Value:
+    """A (nested) list of numbers, dims or tensors as one tensor."""
+    if isinstance(value, (list, tuple)):
+        flat = list(value)
+        if any(isinstance(v, Dim) for v in flat) and all(isinstance(v, (int, Dim)) for v in flat):
+            dims = ctx.b.dims(flat)
+            return dims if dtype in (None, DType.I64) else cast(ctx, dims, dtype or DType.I64)
+        if any(isinstance(v, Value) for v in flat):
+            first = next(v for v in flat if isinstance(v, Value))
+            rows = [
+                ctx.b(op("Unsqueeze"), as_tensor(ctx, v, first.type.dtype), ctx.b.ints(0))
+                for v in flat
+            ]
+            return ctx.b(op("Concat", axis=0), *rows)
+    try:
+        array = np.asarray(value)
+        if dtype is None:
+            dtype = {"f": DType.F32, "i": DType.I64, "b": DType.BOOL}[array.dtype.kind]
+        return ctx.b.constant(array.astype(dtype.numpy))
+    except (ValueError, KeyError, TypeError, OverflowError):
+        raise ctx.fail(
+            "NN0201", "a list that stands for a tensor must hold numbers in rows of one length"
+        ) from None
+
+
+def filled(ctx: Context, value: float, type_: TensorType) -> Value:
+    """A tensor of that type with the one value everywhere."""
+    fill = ctx.b.constant(value, type_.dtype)
+    return fill if not type_.rank else ctx.b(op("Expand"), fill, ctx.b.dims(type_.shape))
+
+
+def cast(ctx: Context, value: Value, dtype: DType) -> Value:
+    return value if value.type.dtype is dtype else ctx.b(op("Cast", to=dtype), value)
+
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b,
+    "**": lambda a, b: a**b,
+}
+_TENSOR_OPS = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "**": "Pow"}
+_VERBS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "**": "raise"}
+_COMPARISONS = {
+    "==": "Equal",
+    "<": "Less",
+    "<=": "LessOrEqual",
+    ">": "Greater",
+    ">=": "GreaterOrEqual",
+}
+MAX_INT_BITS = 64
+
+
+def binary(ctx: Context, symbol: str, left: Any, right: Any) -> Any:
+    """`left symbol right` for arithmetic."""
+    left, right = _first(left), _first(right)
+    if isinstance(left, Value) or isinstance(right, Value):
+        if isinstance(left, Deferred) or isinstance(right, Deferred):
+            name = left.name if isinstance(left, Deferred) else right.name
+            raise ctx.fail(
+                "NN0206", f"the shape of `{name}()` is not known here", help=f"`{name}([…])`"
+            )
+        return _tensor_binary(ctx, symbol, left, right)
+    if isinstance(left, Deferred) or isinstance(right, Deferred):
+        return _deferred_binary(symbol, left, right)
+    return _static_binary(ctx, symbol, left, right)
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, Results) else value
+
+
+def _deferred_binary(symbol: str, left: Any, right: Any) -> Deferred:
+    name = left.name if isinstance(left, Deferred) else right.name
+
+    def make(ctx: Context, type_: Any) -> Value:
+        sides = [v.make(ctx, type_) if isinstance(v, Deferred) else v for v in (left, right)]
+        result = binary(ctx, symbol, *sides)
+        assert isinstance(result, Value)
+        return result
+
+    return Deferred(name, make)
+
+
+def _static_binary(ctx: Context, symbol: str, left: Any, right: Any) -> Any:
+    numbers = is_static_number(left) and is_static_number(right)
+    sequences = isinstance(left, (list, tuple, str)) and type(left) is type(right)
+    repeats = symbol == "*" and isinstance(left, list) and isinstance(right, int)
+    if not (numbers or (sequences and symbol == "+") or repeats):
+        wrong = next((v for v in (left, right) if not is_static_number(v)), left)
+        hint = None
+        if isinstance(wrong, Instance):
+            hint = "an instance is not a tensor: apply it to one"
+        raise ctx.fail(
+            "NN0201",
+            f"`{symbol}` does not take {describe(left)} and {describe(right)}",
+            help=hint,
+        )
+    if isinstance(left, Dim) or isinstance(right, Dim):
+        return _dim_binary(ctx, symbol, left, right)
+    try:
+        if symbol == "**":
+            return _power(left, right)
+        if repeats and len(left) * right > 1_000_000:
+            raise OverflowError
+        value = _ARITHMETIC[symbol](left, right)
+    except ZeroDivisionError:
+        raise ctx.fail("NN0211", "division by zero", f"{left} {symbol} {right}") from None
+    except (OverflowError, ValueError):
+        raise ctx.fail("NN0005", f"{left} {symbol} {right} is too large") from None
+    if isinstance(value, complex):
+        raise ctx.fail("NN0211", f"{left} {symbol} {right} is not a real number")
+    if isinstance(value, int) and value.bit_length() > MAX_INT_BITS:
+        raise ctx.fail("NN0005", f"{left} {symbol} {right} does not fit into 64 bits")
+    return value
+
+
+def _power(base: float, exponent: float) -> Any:
+    if isinstance(base, int) and isinstance(exponent, int) and exponent >= 0:
+        if base.bit_length() * exponent > 2 * MAX_INT_BITS and abs(base) > 1:
+            raise OverflowError
+        return base**exponent
+    return base**exponent
+
+
+def _dim_binary(ctx: Context, symbol: str, left: Any, right: Any) -> Any:
+    if isinstance(left, float) or isinstance(right, float) or symbol == "/":
+        # a float that depends on a run-time size is a rank-0 tensor
+        dtype = ctx.frame.float_dtype
+        return _tensor_binary(
+            ctx, symbol, as_tensor(ctx, left, dtype), as_tensor(ctx, right, dtype)
+        )
+    if symbol == "**":
+        if isinstance(right, int) and 0 <= right <= 8:
+            result: DimLike = 1
+            for _ in range(right):
+                result = result * left
+            return result
+        raise ctx.fail("NN0206", f"`{left} ** {right}` is no dim")
+    try:
+        return _ARITHMETIC[symbol](left, right)
+    except ZeroDivisionError:
+        raise ctx.fail("NN0211", "division by zero", f"{left} {symbol} {right}") from None
+
+
+def _operands(ctx: Context, symbol: str, left: Any, right: Any) -> tuple[Value, Value]:
+    """Both sides as tensors of one dtype; a static number takes the tensor's."""
+    if isinstance(left, Value) and isinstance(right, Value):
+        return left, right
+    tensor = left if isinstance(left, Value) else right
+    number = right if tensor is left else left
+    assert isinstance(tensor, Value)
+    dtype = tensor.type.dtype
+    if isinstance(number, list):
+        number = tensor_of(ctx, number, dtype)
+    elif not isinstance(number, (bool, int, float, Dim)):
+        raise ctx.fail(
+            "NN0201",
+            f"`{symbol}` does not take {describe(left)} and {describe(right)}",
+            help="apply the instance to a tensor first" if isinstance(number, Instance) else None,
+        )
+    elif isinstance(number, float) and not dtype.is_float:
+        raise ctx.fail(
+            "NN0203",
+            f"`{symbol}` would round {describe(number)} to {dtype}",
+            f"{tensor.type} and a float",
+            help="convert the tensor first: `cast(…, f32)`",
+        )
+    elif dtype is DType.BOOL and not isinstance(number, bool):
+        raise ctx.fail(
+            "NN0203",
+            f"`{symbol}` does not take {tensor.type} and {describe(number)}",
+            help="convert the tensor first: `cast(…, f32)` or `cast(…, i64)`",
+        )
+    other = as_tensor(ctx, number, dtype)
+    return (tensor, other) if tensor is left else (other, tensor)
+
+
+def _tensor_binary(ctx: Context, symbol: str, left: Any, right: Any) -> Value:
+    if symbol == "**" and isinstance(left, Value) and right in (1, 2) and left.type.dtype.is_float:
+        return left if right == 1 else ctx.b(op("Mul"), left, left)
+    if symbol == "@":
+        if not (isinstance(left, Value) and isinstance(right, Value)):
+            raise ctx.fail("NN0201", "`@` multiplies tensors, not numbers", help="use `*`")
+        return ctx.b(op("MatMul"), left, right)
+    a, b = _operands(ctx, symbol, left, right)
+    if a.type.dtype is not b.type.dtype:
+        raise ctx.fail(
+            "NN0203",
+            f"cannot {_VERBS.get(symbol, 'combine')} {a.type} and {b.type}",
+            f"dtype {a.type.dtype} (left) is not {b.type.dtype} (right)",
+            help=f"convert one side: `cast(…, {a.type.dtype})`",
+        )
+    if a.type.dtype is DType.BOOL:
+        raise ctx.fail(
+            "NN0203",
+            f"cannot {_VERBS.get(symbol, 'combine')} bool tensors",
+            help="use `and`, `or`, `not`, or convert with `cast(…, f32)`",
+        )
+    if symbol in _TENSOR_OPS:
+        if symbol == "/" and a.type.dtype.is_int:
+            raise ctx.fail(
+                "NN0203",
+                f"`/` of integers ({a.type} and {b.type}) has no integer answer",
+                help="use `//`, or `cast` to a float first",
+            )
+        return ctx.b(op(_TENSOR_OPS[symbol]), a, b)
+    if a.type.dtype.is_float:
+        quotient = ctx.b(op("Floor"), ctx.b(op("Div"), a, b))
+        if symbol == "//":
+            return quotient
+        return ctx.b(op("Sub"), a, ctx.b(op("Mul"), quotient, b))
+    rest = ctx.b(op("Mod"), a, b)
+    if symbol == "%":
+        return rest
+    return ctx.b(op("Div"), ctx.b(op("Sub"), a, rest), b)
+
+
+def compare(ctx: Context, symbol: str, left: Any, right: Any) -> Value:
+    """A comparison of which one side at least is a tensor."""
+    a, b = _operands(ctx, symbol, left, right)
+    if a.type.dtype is not b.type.dtype:
+        raise ctx.fail(
+            "NN0203",
+            f"cannot compare {a.type} and {b.type}",
+            f"dtype {a.type.dtype} (left) is not {b.type.dtype} (right)",
+            help=f"convert one side: `cast(…, {a.type.dtype})`",
+        )
+    if symbol == "!=":
+        return ctx.b(op("Not"), ctx.b(op("Equal"), a, b))
+    return ctx.b(op(_COMPARISONS[symbol]), a, b)
+
+
+def negate(ctx: Context, value: Value) -> Value:
+    if value.type.dtype is DType.BOOL:
+        raise ctx.fail("NN0203", "cannot negate a bool tensor", help="use `not`")
+    return ctx.b(op("Neg"), value)
+
+
+def logical(ctx: Context, symbol: str, values: Sequence[Any]) -> Value:
+    """`and`, `or`, `not` on tensors."""
+    tensors = []
+    for value in values:
+        tensor = as_tensor(ctx, value, DType.BOOL)
+        if tensor.type.dtype is not DType.BOOL:
+            raise ctx.fail("NN0203", f"`{symbol}` takes bool tensors, this is {tensor.type}")
+        tensors.append(tensor)
+    return ctx.b(op({"and": "And", "or": "Or", "not": "Not"}[symbol]), *tensors)
+
+
+_END = 2**63 - 1
+
+
+def index(ctx: Context, value: Value, items: Sequence[Any]) -> Value:
+    """`value[items]`: ints drop an axis, slices keep it, None adds one, `...` stands for the rest,
+    an integer tensor or list gathers along its axis."""
+    taken = sum(1 for item in items if item is not None and item is not Ellipsis)
+    if taken > value.rank:
+        raise ctx.fail("NN0204", f"{taken} indices for {value.rank} dimensions ({value.type})")
+    if Ellipsis not in [i for i in items if not isinstance(i, Value)]:
+        items = [*items, Ellipsis]
+    plan: list[Any] = []
+    for item in items:
+        plan += [slice(None)] * (value.rank - taken) if item is Ellipsis else [item]
+    result = _slices(ctx, value, [i for i in plan if i is not None])
+    axis = 0
+    dropped: list[int] = []
+    for item in (i for i in plan if i is not None):
+        if isinstance(item, Value):
+            result = ctx.b(op("Gather", axis=axis), result, item)
+            axis += item.rank
+        elif isinstance(item, (int, Dim)):
+            dropped.append(axis)
+            axis += 1
+        else:
+            axis += 1
+    if dropped:
+        result = ctx.b(op("Squeeze"), result, ctx.b.ints(*dropped))
+    added, axis = [], 0
+    for item in plan:
+        if item is None:
+            added.append(axis)
+        if not isinstance(item, (int, Dim)):
+            axis += item.rank if isinstance(item, Value) else 1
+    if added:
+        result = ctx.b(op("Unsqueeze"), result, ctx.b.ints(*added))
+    return result
+
+
+def _slices(ctx: Context, value: Value, items: Sequence[Any]) -> Value:
+    starts: list[DimLike] = []
+    stops: list[DimLike] = []
+    axes: list[int] = []
+    steps: list[int] = []
+    for axis, item in enumerate(items):
+        if isinstance(item, (int, Dim)):
+            size = value.shape[axis]
+            if isinstance(size, int) and isinstance(item, int) and not -size <= item < size:
+                raise ctx.fail(
+                    "NN0210", f"index {item} is out of range for axis {axis} of size {size}"
+                )
+            bounds = (item, _END if item == -1 else item + 1, 1)
+        elif isinstance(item, slice) and item != slice(None):
+            step = 1 if item.step is None else item.step
+            start = item.start if item.start is not None else (0 if step > 0 else _END)
+            stop = item.stop if item.stop is not None else (_END if step > 0 else -_END)
+            bounds = (start, stop, step)
+        else:
+            continue
+        axes.append(axis)
+        starts.append(bounds[0])
+        stops.append(bounds[1])
+        steps.append(bounds[2])
+    if not axes:
+        return value
+    b = ctx.b
+    return b(op("Slice"), value, b.dims(starts), b.dims(stops), b.ints(*axes), b.ints(*steps))
+
+
+def unpack(ctx: Context, value: Value) -> list[Value]:
+    """The tensor's parts along its first axis, which must be static."""
+    if not value.rank or not isinstance(value.shape[0], int):
+        raise ctx.fail(
+            "NN0206", f"only a tensor whose first axis is static can be unpacked, not {value.type}"
+        )
+    return [index(ctx, value, [i]) for i in range(value.shape[0])]

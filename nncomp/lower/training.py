@@ -1,0 +1,193 @@
+"""`minimize` and `metric`: gradients and optimisers as part of the step graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nncomp.errors import error
+from nncomp.ir.constant import Constant
+from nncomp.ir.graph import Value
+from nncomp.lower import calls, tensors
+from nncomp.lower.context import Context, Frame
+from nncomp.lower.sites import join
+from nncomp.lower.values import Argument, Arguments, Instance, Results, Tree, describe
+from nncomp.syntax import ast
+from nncomp.types import DType
+
+
+def metric(ctx: Context, statement: ast.Metric) -> None:
+    """A named output of the step and evaluation graphs."""
+    _require_train(ctx, statement, "`metric`")
+    name = statement.name.text
+    value = ctx.evaluate(statement.value)
+    value = value[0] if isinstance(value, Results) else value
+    with ctx.at(statement.value.span):
+        value = tensors.as_tensor(ctx, value, DType.F32)
+    if name in ctx.outputs:
+        raise error("NN0104", f"there are two outputs `{name}`", statement.name.span)
+    ctx.frame.names[name] = ctx.outputs[name] = value
+
+
+def _require_train(ctx: Context, statement: ast.Stmt, what: str) -> None:
+    if ctx.section is None or ctx.section.kind != "train":
+        raise error("NN0106", f"{what} belongs into a `train` section", statement.span)
+
+
+def minimize(ctx: Context, statement: ast.Minimize) -> None:
+    """Reports the loss; while learning, takes one step of the optimiser on each parameter."""
+    _require_train(ctx, statement, "`maximize`" if statement.maximize else "`minimize`")
+    loss = _loss(ctx, statement)
+    several = _count(ctx) > 1
+    ctx.outputs[_loss_name(ctx)] = loss
+    optimizer = ctx.evaluate(statement.optimizer)
+    if not isinstance(optimizer, Instance) or optimizer.factory.decl.kind != "optimizer":
+        raise error(
+            "NN0201",
+            f"an optimizer is needed after `by`, this is {describe(optimizer)}",
+            statement.optimizer.span,
+            help="for instance `by Adam(lr=1e-3)`",
+        )
+    if not ctx.learning:
+        return
+    wanted = _parameters(ctx, statement, loss)
+    with ctx.at(statement.span):
+        target = tensors.negate(ctx, loss) if statement.maximize else loss
+        gradients = ctx.b.multi(tensors.op("Grad"), target, *wanted.values())
+        hyperparameters = _inputs(ctx, optimizer, several)
+        step = tensors.cast(ctx, ctx.step, DType.F32)
+        count = tensors.binary(ctx, "+", step, 1.0)
+    for (path, _), gradient in zip(wanted.items(), gradients, strict=True):
+        _step(ctx, statement, optimizer, hyperparameters, path, gradient, count)
+
+
+def _loss(ctx: Context, statement: ast.Minimize) -> Value:
+    loss = ctx.evaluate(statement.loss)
+    loss = loss[0] if isinstance(loss, Results) else loss
+    if not isinstance(loss, Value) or not loss.type.dtype.is_float:
+        raise error(
+            "NN0402",
+            f"a loss must be a floating tensor, this is {describe(loss)}",
+            statement.loss.span,
+        )
+    if loss.rank:
+        raise error(
+            "NN0402",
+            f"a loss must be a scalar, this is {loss.type}",
+            statement.loss.span,
+            help=f"`mean({statement.loss.span.text})`",
+        )
+    return loss
+
+
+def _count(ctx: Context) -> int:
+    assert ctx.section is not None
+    return sum(isinstance(s, ast.Minimize) for s in ctx.section.body)
+
+
+def _loss_name(ctx: Context) -> str:
+    name, number = "loss", 1
+    while name in ctx.outputs:
+        number += 1
+        name = f"loss_{number}"
+    return name
+
+
+def _parameters(ctx: Context, statement: ast.Minimize, loss: Value) -> dict[str, Value]:
+    """The learnt parameters that the loss depends on, among those after `over`."""
+    chosen = _chosen_paths(ctx, statement)
+    reached = _ancestors(loss)
+    found: dict[str, Value] = {}
+    for path in chosen:
+        versions = (ctx.current[path], ctx.parameters[path].value)
+        value = next((v for v in versions if v in reached), None)
+        if value is not None:
+            found[path] = value
+    if not found:
+        raise error(
+            "NN0403",
+            "the loss depends on no parameter" + (" of these" if statement.over else ""),
+            statement.loss.span,
+            help="is it computed through `stop_gradient`, `argmax` or a comparison?",
+        )
+    return found
+
+
+def _chosen_paths(ctx: Context, statement: ast.Minimize) -> list[str]:
+    learnt = [path for path, p in ctx.parameters.items() if p.kind == "param"]
+    if not statement.over:
+        return learnt
+    chosen: dict[str, None] = {}
+    for expr in statement.over:
+        owner = ctx.evaluate(expr)
+        if isinstance(owner, (Instance, Tree)):
+            prefix = join(owner.path, "")
+            chosen.update(dict.fromkeys(p for p in learnt if p.startswith(prefix)))
+        elif isinstance(owner, Value):
+            chosen.update(dict.fromkeys(p for p in learnt if ctx.current[p] is owner))
+        else:
+            raise error(
+                "NN0201",
+                f"`over` needs instances or parameters, this is {describe(owner)}",
+                expr.span,
+            )
+    return list(chosen)
+
+
+def _ancestors(value: Value) -> set[Value]:
+    seen = {value}
+    pending = [value]
+    while pending:
+        node = pending.pop().node
+        if node is None:
+            continue
+        for operand in node.operands:
+            if operand not in seen:
+                seen.add(operand)
+                pending.append(operand)
+    return seen
+
+
+def _inputs(ctx: Context, optimizer: Instance, several: bool) -> dict[str, Any]:
+    """The optimiser's hyperparameters; numbers given for `float[]` ones become graph inputs."""
+    values = dict(optimizer.hyperparameters)
+    for name, value in values.items():
+        if isinstance(value, Value) and value.node and isinstance(value.node.op, Constant):
+            array = value.node.op.value.array
+            if array.ndim == 0:
+                full = join(optimizer.path, name) if several else name
+                values[name] = ctx.graph_input(full, value.type, array.item())
+    return values
+
+
+def _step(
+    ctx: Context,
+    statement: ast.Minimize,
+    optimizer: Instance,
+    hyperparameters: dict[str, Any],
+    path: str,
+    gradient: Value,
+    count: Value,
+) -> None:
+    decl = optimizer.factory.decl
+    value = ctx.current[path]
+    frame = Frame(
+        decl,
+        optimizer.factory.module,
+        dict(hyperparameters),
+        join(optimizer.path, path),
+        value.type.dtype,
+    )
+    span = statement.optimizer.span
+    formals = decl.tensors
+    given = dict(zip(("p", "g", "t"), (value, gradient, count), strict=True))
+    named = {f.name.text: given[f.name.text] for f in formals if f.name.text in given}
+    with ctx.at(span), ctx.call(frame, span):
+        arguments = Arguments([], {name: Argument(v, span) for name, v in named.items()})
+        calls.bind_arguments(ctx, formals, arguments, decl, span)
+        frame.state["p"] = path
+        before = ctx.current[path]
+        ctx.execute(ctx, decl.body)
+        if ctx.current[path] is before:
+            raise error(
+                "NN0307", f"the optimizer `{decl.name.text}` does not update `p`", decl.name.span
+            )

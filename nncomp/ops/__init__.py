@@ -1,0 +1,57 @@
+"""All operators, by name. One module for each family; each ends with its `OPS`."""
+
+from __future__ import annotations
+
+from nncomp.ir.constant import Constant, Dims
+from nncomp.ir.op import Op
+from nncomp.ops import (
+    activation,
+    comparison,
+    conv,
+    conv_grad,
+    conversion,
+    elementwise,
+    elementwise_math,
+    filling,
+    fused,
+    grad,
+    indexing,
+    linear,
+    loss,
+    normalization,
+    pooling,
+    random,
+    reduction,
+    resize,
+    shape,
+    shape_joining,
+    shape_slicing,
+)
+
+_FAMILIES = (
+    elementwise,
+    elementwise_math,
+    activation,
+    comparison,
+    conversion,
+    reduction,
+    linear,
+    shape,
+    shape_joining,
+    shape_slicing,
+    indexing,
+    filling,
+    conv,
+    conv_grad,
+    fused,
+    pooling,
+    normalization,
+    resize,
+    random,
+    loss,
+    grad,
+)
+
+REGISTRY: dict[str, type[Op]] = {
+    op.__name__: op for ops in ((Constant, Dims), *(f.OPS for f in _FAMILIES)) for op in ops
+}

@@ -1,0 +1,84 @@
+"""Operators that make tensors from sizes and numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nncomp.dims import DimLike, floordiv, maximum, product
+from nncomp.ir.op import Data, Gradients, InferError, Op, Vjp
+from nncomp.ops.elements import MAX_ELEMENTS, typed
+from nncomp.ops.rules import require_rank, same_dtype
+from nncomp.types import DType, Shape, TensorType
+
+
+def shape_operand(t: TensorType, what: str) -> Shape:
+    """The contents of a shape operand: an i64 vector of dims that must be known."""
+    require_rank(t, 1, what)
+    if t.dtype is not DType.I64:
+        raise InferError("NN0203", f"{what} is an i64 vector, this is {t}")
+    if t.elements is None:
+        raise InferError("NN0212", f"{what} must be known while compiling")
+    return t.elements
+
+
+@dataclass(frozen=True)
+class ConstantOfShape(Op):
+    """One number in every element; f32 zeros without `value` (ONNX ConstantOfShape-25)."""
+
+    signature = "input -> output"
+    value: Data | None = None
+
+    def infer(self, shape: TensorType) -> TensorType:
+        dims = shape_operand(shape, "the shape")
+        if any(isinstance(d, int) and d < 0 for d in dims):
+            raise InferError("NN0205", f"a shape has no negative sizes: {list(dims)}")
+        if self.value is None:
+            return TensorType(DType.F32, dims)
+        array = self.value.array
+        if array.size != 1:
+            raise InferError("NN0208", f"value has one element, not {array.size}")
+        dtype, count = DType.of(array), product(dims)
+        elements = None
+        if dtype.is_int and isinstance(count, int) and count <= MAX_ELEMENTS:
+            elements = (int(array.item()),) * count
+        return typed(dtype, dims, elements)
+
+    def vjp(self, at: Vjp) -> Gradients:
+        return (None,)
+
+
+@dataclass(frozen=True)
+class Range(Op):
+    """start, start + delta, … below limit (above it for a negative delta) (ONNX Range-11).
+
+    The size must follow from integer operands that are known as dims.
+    """
+
+    signature = "start, limit, delta -> output"
+
+    def infer(self, start: TensorType, limit: TensorType, delta: TensorType) -> TensorType:
+        dtype = same_dtype(start, limit, delta)
+        ends: list[DimLike] = []
+        for t, what in ((start, "start"), (limit, "limit"), (delta, "delta")):
+            if t.size != 1:
+                raise InferError("NN0204", f"{what} of Range is a scalar, this is {t}")
+            if t.elements is None:
+                raise InferError(
+                    "NN0212",
+                    f"{what} of Range must be an integer known while compiling, this is {t}",
+                )
+            ends += t.elements
+        first, last, step = ends
+        if step == 0:
+            raise InferError("NN0208", "delta of Range must not be 0")
+        count = maximum(0, -floordiv(first - last, step))
+        elements = None
+        if isinstance(count, int) and count <= MAX_ELEMENTS:
+            elements = tuple(first + i * step for i in range(count))
+        return typed(dtype, (count,), elements)
+
+    def vjp(self, at: Vjp) -> Gradients:
+        return None, None, None
+
+
+OPS: tuple[type[Op], ...] = (ConstantOfShape, Range)

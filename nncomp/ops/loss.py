@@ -1,0 +1,136 @@
+"""Losses that ONNX has an operator for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nncomp.dims import product
+from nncomp.ir.builder import Builder
+from nncomp.ir.graph import Value
+from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ops.activation import LogSoftmax
+from nncomp.ops.comparison import Equal, Not
+from nncomp.ops.conversion import Cast, Where
+from nncomp.ops.elementwise import Add, Div, Mul, Neg, Sub
+from nncomp.ops.elementwise_math import Exp
+from nncomp.ops.gradient import dim_as
+from nncomp.ops.indexing import Gather, GatherElements, ScatterElements, require_index
+from nncomp.ops.reduction import ReduceMean, ReduceSum
+from nncomp.ops.rules import require_equal, require_float
+from nncomp.ops.shape import Expand, Squeeze, Unsqueeze
+from nncomp.types import TensorType
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropyLoss(Op):
+    """-weights[label] · log softmax(scores)[label] (ONNX SoftmaxCrossEntropyLoss-13).
+
+    scores: [N, C, d…]; labels: [N, d…], classes from 0; weights: [C]; log_prob: [N, C, d…]
+    reduction: "none" ([N, d…]), "sum", or "mean", which divides by the sum of the weights
+    ignore_index: a label that counts for nothing
+
+    The weights are taken as given: no gradient reaches them.
+    """
+
+    signature = "scores, labels, weights? -> output, log_prob?"
+    reduction: str = "mean"
+    ignore_index: int | None = None
+
+    def infer(
+        self, scores: TensorType, labels: TensorType, weights: TensorType | None = None
+    ) -> tuple[TensorType, TensorType]:
+        if self.reduction not in ("none", "sum", "mean"):
+            raise InferError("NN0208", f'there is no reduction "{self.reduction}"')
+        require_float(scores)
+        require_index(labels)
+        if scores.rank < 2 or labels.rank != scores.rank - 1:
+            raise InferError(
+                "NN0204",
+                f"scores [N, C, …] and labels [N, …] do not fit: {scores}, {labels}",
+            )
+        places = (scores.shape[0], *scores.shape[2:])
+        for axis, (mine, theirs) in enumerate(zip(places, labels.shape, strict=True)):
+            message = f"labels {labels} do not fit scores {scores}: {theirs} is not {mine}"
+            try:
+                require_equal(mine, theirs, message)
+            except InferError as failure:
+                failure.operand, failure.axis = 1, axis - labels.rank
+                raise
+        if weights is not None:
+            if weights.rank != 1 or weights.dtype is not scores.dtype:
+                raise InferError(
+                    "NN0204", f"weights are {scores.dtype}[{scores.shape[1]}], not {weights}"
+                )
+            message = f"{weights.shape[0]} weights do not fit {scores.shape[1]} classes"
+            require_equal(weights.shape[0], scores.shape[1], message)
+        shape = labels.shape if self.reduction == "none" else ()
+        return TensorType(scores.dtype, shape), TensorType(scores.dtype, scores.shape)
+
+    def decompose(
+        self, b: Builder, scores: Value, labels: Value, weights: Value | None = None
+    ) -> tuple[Value, Value]:
+        log_prob = b(LogSoftmax(axis=1), scores)
+        weight, labels = self._weight(b, scores, labels, weights)
+        picked = b(GatherElements(axis=1), log_prob, b(Unsqueeze(), labels, b.ints(1)))
+        loss = b(Neg(), b(Squeeze(), picked, b.ints(1)))
+        if weight is not None:
+            loss = b(Mul(), loss, weight)
+        if self.reduction == "none":
+            return loss, log_prob
+        if self.reduction == "mean" and weight is None:
+            return b(ReduceMean(keepdims=0), loss), log_prob
+        total = b(ReduceSum(keepdims=0), loss)
+        if self.reduction == "mean" and weight is not None:
+            total = b(Div(), total, b(ReduceSum(keepdims=0), weight))
+        return total, log_prob
+
+    def _weight(
+        self, b: Builder, scores: Value, labels: Value, weights: Value | None
+    ) -> tuple[Value | None, Value]:
+        """What each label counts ([N, d…], None for 1), and labels that can index the classes."""
+        weight, dtype = None, scores.type.dtype
+        if self.ignore_index is not None:
+            ignored = b(Equal(), labels, self.ignore_index)
+            labels = b(Where(), ignored, b.constant(0, labels.type.dtype), labels)
+            weight = b(Cast(dtype), b(Not(), ignored))
+        if weights is not None:
+            of_class = b(Gather(), weights, labels)
+            weight = of_class if weight is None else b(Mul(), of_class, weight)
+        return weight, labels
+
+    def vjp(self, at: Vjp) -> Gradients:
+        """(softmax - one-hot) · weight, without making the one-hot matrix."""
+        b, scores, labels = at.b, at.x, at.inputs[1]
+        assert labels is not None
+        weights = at.inputs[2] if len(at.inputs) > 2 else None
+        probability = b(Exp(), at.outputs[1])
+        gradient: Value | None = None
+        if at.dy[0] is not None:
+            weight, places = self._weight(b, scores, labels, weights)
+            each = self._scale(b, at.dy[0], labels, weight)
+            if each.rank:
+                each = b(Unsqueeze(), each, b.ints(1))
+            places = b(Unsqueeze(), places, b.ints(1))
+            taken = b(Expand(), b(Neg(), each), b.dims(places.shape))
+            pulled = b(Mul(), probability, each)
+            gradient = b(ScatterElements(axis=1, reduction="add"), pulled, places, taken)
+        if at.dy[1] is not None:
+            total = b(ReduceSum(), at.dy[1], b.ints(1))
+            through = b(Sub(), at.dy[1], b(Mul(), probability, total))
+            gradient = through if gradient is None else b(Add(), gradient, through)
+        return gradient, *[None] * (len(at.inputs) - 1)
+
+    def _scale(self, b: Builder, g: Value, labels: Value, weight: Value | None) -> Value:
+        """The gradient of each label's unweighted loss: a scalar, or [N, d…]."""
+        if self.reduction == "mean":
+            if weight is None:
+                count = dim_as(b, product(labels.shape), g.type.dtype)
+                # a symbolic count has rank 1, which the scalar must not take on
+                count = b(Squeeze(), count) if count.rank else count
+            else:
+                count = b(ReduceSum(keepdims=0), weight)
+            g = b(Div(), g, count)
+        return g if weight is None else b(Mul(), g, weight)
+
+
+OPS: tuple[type[Op], ...] = (SoftmaxCrossEntropyLoss,)

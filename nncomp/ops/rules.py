@@ -1,0 +1,106 @@
+"""Shape rules that operators share. All raise InferError with both facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nncomp.dims import DimLike, equal
+from nncomp.ir.op import InferError
+from nncomp.types import DType, Shape, TensorType
+
+SIDES = ("left", "right")
+
+
+def broadcast(*types: TensorType, verb: str = "combine") -> Shape:
+    """The shape of the operands broadcast together, as in NumPy (ONNX multidirectional)."""
+    rank = max((t.rank for t in types), default=0)
+    result: list[DimLike] = [1] * rank
+    owner: list[int] = [0] * rank  # which operand gave the size
+    for number, type_ in enumerate(types):
+        for axis, dim in enumerate(type_.shape, start=rank - type_.rank):
+            current = result[axis]
+            if dim == 1:
+                continue
+            if current == 1:
+                result[axis], owner[axis] = dim, number
+                continue
+            same = equal(current, dim)
+            if same:
+                continue
+            facts = f"{verb} {' and '.join(map(str, types))}"
+            if same is False:
+                raise InferError(
+                    "NN0207",
+                    f"cannot {facts}",
+                    label=f"{axis_name(axis, rank)} {current} ({_side(owner[axis], types)}) "
+                    f"is not {dim} ({_side(number, types)})",
+                    operand=number,
+                    axis=axis - rank,
+                )
+            raise InferError(
+                "NN0206",
+                f"cannot {facts}: {current} and {dim} are not known to be equal",
+                label=f"{current} ({_side(owner[axis], types)}) against {dim} "
+                f"({_side(number, types)}) at axis {axis - rank}",
+                operand=number,
+                axis=axis - rank,
+            )
+    return tuple(result)
+
+
+def axis_name(axis: int, rank: int) -> str:
+    """What practitioners call an axis of an image batch; of other tensors, its number."""
+    if rank == 4:
+        return ("batch", "channels", "height", "width")[axis]
+    return f"size of axis {axis - rank}:"
+
+
+def _side(number: int, types: Sequence[TensorType]) -> str:
+    return SIDES[number] if len(types) == 2 else f"operand {number + 1}"
+
+
+def same_dtype(*types: TensorType | None) -> DType:
+    """The one dtype of all operands that are present."""
+    present = [t for t in types if t is not None]
+    for t in present[1:]:
+        if t.dtype is not present[0].dtype:
+            raise InferError("NN0203", f"dtypes {present[0].dtype} and {t.dtype} clash")
+    return present[0].dtype
+
+
+def require_float(t: TensorType) -> TensorType:
+    if not t.dtype.is_float:
+        raise InferError(
+            "NN0203", f"a floating tensor is needed, this is {t}", help="convert it with `cast`"
+        )
+    return t
+
+
+def require_rank(t: TensorType, rank: int, what: str) -> None:
+    if t.rank != rank:
+        raise InferError("NN0204", f"{what} has {t.rank} dimensions ({t}) and needs {rank}")
+
+
+def require_equal(left: DimLike, right: DimLike, message: str, *, code: str = "NN0205") -> None:
+    """An error unless the two dims are known to be equal."""
+    same = equal(left, right)
+    if same is False:
+        raise InferError(code, message)
+    if same is None:
+        raise InferError("NN0206", f"{message} (not known to be equal)")
+
+
+def normalize_axis(axis: int, rank: int) -> int:
+    """The axis counted from 0; InferError if there is none such."""
+    if not -rank <= axis < rank:
+        raise InferError("NN0210", f"axis {axis} is out of range for {rank} dimensions")
+    return axis % rank
+
+
+def known_ints(t: TensorType | None, what: str) -> tuple[int, ...] | None:
+    """The contents of an optional integer operand that must be known (axes, pads, splits)."""
+    if t is None:
+        return None
+    if t.elements is None or not all(isinstance(e, int) for e in t.elements):
+        raise InferError("NN0212", f"{what} must be known while compiling")
+    return tuple(e for e in t.elements if isinstance(e, int))

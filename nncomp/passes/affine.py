@@ -1,0 +1,114 @@
+"""Per-channel affine maps in a graph: batch normalization, and arithmetic with constants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nncomp.dims import DimLike
+from nncomp.ir.builder import Builder
+from nncomp.ir.graph import Node, Value
+from nncomp.ops.elementwise import Add, Div, Mul, Neg, Sub
+from nncomp.ops.elementwise_math import Reciprocal, Sqrt
+from nncomp.ops.normalization_batch import BatchNormalization
+from nncomp.ops.shape import Expand, Reshape
+from nncomp.passes.eliminate_no_ops import same_type
+from nncomp.passes.rewrite import Facts, Refused
+
+Make = Callable[[Builder], Value]
+
+
+@dataclass(frozen=True)
+class Affine:
+    """y = (x - subtract) · multiply + add along axis 1, each a vector [C] or left out.
+
+    node: whose operand x is and whose result y is
+    """
+
+    node: Node
+    x: Value
+    subtract: Make | None = None
+    multiply: Make | None = None
+    add: Make | None = None
+
+    @property
+    def shifts(self) -> bool:
+        """Whether it moves 0."""
+        return self.subtract is not None or self.add is not None
+
+
+def apply(b: Builder, affine: Affine, x: Value | None, factor: Value | None) -> Value | None:
+    """The map applied to a vector [C], None being 0; `factor` is its `multiply`, built."""
+    if affine.subtract is not None:
+        moved = affine.subtract(b)
+        x = b(Neg(), moved) if x is None else b(Sub(), x, moved)
+    if factor is not None and x is not None:
+        x = b(Mul(), x, factor)
+    if affine.add is not None:
+        x = affine.add(b) if x is None else b(Add(), x, affine.add(b))
+    return x
+
+
+def affine_of(node: Node, facts: Facts) -> Affine | Refused | None:
+    """The per-channel map that the node is, with its vectors known before the run."""
+    if isinstance(node.op, BatchNormalization):
+        return _batch_norm(node, facts)
+    if not isinstance(node.op, Add | Sub | Mul | Div):
+        return None
+    for place, (x, c) in enumerate((node.inputs, node.inputs[::-1])):
+        if x is None or c is None or not facts.is_known(c) or facts.is_known(x):
+            continue
+        if not x.type.dtype.is_float or not same_type(x, node.outputs[0]) or x.rank < 2:
+            return None
+        make = _vector(c, x)
+        return None if make is None else _arithmetic(node, x, make, swapped=place == 1)
+    return None
+
+
+def _batch_norm(node: Node, facts: Facts) -> Affine | Refused:
+    op = node.op
+    assert isinstance(op, BatchNormalization)
+    x, scale, shift, mean, variance = (v for v in node.inputs if v is not None)
+    if op.training_mode:
+        return Refused("the statistics of the batch are computed at run time")
+    if not all(facts.is_known(v) for v in (scale, shift, mean, variance)):
+        return Refused("scale, shift, mean or variance is computed at run time")
+    if len({v.type.dtype for v in node.operands}) > 1:
+        return Refused("its operands have several dtypes")
+
+    def multiply(b: Builder) -> Value:
+        return b(Div(), scale, b(Sqrt(), b(Add(), variance, op.epsilon)))
+
+    return Affine(node, x, lambda b: mean, multiply, lambda b: shift)
+
+
+def _arithmetic(node: Node, x: Value, vector: Make, *, swapped: bool) -> Affine | None:
+    if isinstance(node.op, Add):
+        return Affine(node, x, add=vector)
+    if isinstance(node.op, Mul):
+        return Affine(node, x, multiply=vector)
+    if isinstance(node.op, Div):
+        return None if swapped else Affine(node, x, multiply=lambda b: b(Reciprocal(), vector(b)))
+    if not swapped:
+        return Affine(node, x, subtract=vector)
+    minus_one = np.full(x.type.shape[1:2], -1, x.type.dtype.numpy)
+    return Affine(node, x, multiply=lambda b: b.constant(minus_one), add=vector)
+
+
+def _vector(c: Value, x: Value) -> Make | None:
+    """c as a vector [C] that broadcasts along axis 1 of x; None if it varies along another."""
+    channels = x.shape[1]
+    padded: Sequence[DimLike] = (1,) * (x.rank - c.rank) + c.shape
+    if not isinstance(channels, int) or padded[1] not in (1, channels):
+        return None
+    if any(dim != 1 for axis, dim in enumerate(padded) if axis != 1):
+        return None
+    size = padded[1]
+
+    def make(b: Builder) -> Value:
+        vector = c if c.rank == 1 else b(Reshape(), c, b.ints(-1))
+        return vector if size == channels else b(Expand(), vector, b.ints(channels))
+
+    return make

@@ -1,0 +1,141 @@
+"""Batch normalization, and other arithmetic on channels, folded into the weights next to it.
+
+With a = γ / √(σ² + ε), batch normalization of inference is y = (x - μ) · a + β.
+
+after a convolution:   a · (W ∗ x + b - μ) + β  =  (a·W) ∗ x + (b - μ) · a + β
+before one:            W ∗ ((x - μ) · a + β) + b  =  (W·a) ∗ x + (b + Σ W · (β - μ·a)), where the
+                       convolution does not pad: a zero of its padding is not normalised
+
+W·a scales output channels in the first line and input channels in the second; groups, strides
+and dilations do not matter. The same holds for ConvTranspose (after), for products of matrices,
+and for Add, Sub, Mul and Div with a constant for each channel.
+
+The new weights are built as nodes on the old ones; constant folding evaluates them.
+A batch normalization that stands alone stays: two elementwise operators cost more than one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nncomp.dims import product
+from nncomp.ir.builder import Builder
+from nncomp.ir.graph import Node, Value
+from nncomp.ops.conv import ConvTranspose
+from nncomp.ops.convolution import Convolution
+from nncomp.ops.elementwise import Add, Div, Mul, Sub
+from nncomp.ops.normalization_batch import BatchNormalization
+from nncomp.passes.affine import Affine, affine_of, apply
+from nncomp.passes.channels import LINEAR, Linear, add_vectors, linear_of
+from nncomp.passes.fold_constants import MAX_GROWTH
+from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, RulePass
+
+AFFINE = (BatchNormalization, Add, Sub, Mul, Div)
+
+
+class FoldAfter(Rule):
+    """affine(W ∗ x + b) → W' ∗ x + b', for a convolution or product that nothing else reads."""
+
+    name = "fold-into-previous"
+    roots = AFFINE
+
+    def match(self, node: Node, facts: Facts) -> Answer:
+        if not any(v.node is not None and isinstance(v.node.op, LINEAR) for v in node.operands):
+            return None
+        affine = affine_of(node, facts)
+        if not isinstance(affine, Affine):
+            return affine
+        linear = linear_of(affine.x.node)
+        if linear is None:
+            return None
+        why = linear if isinstance(linear, str) else _why_not_after(linear, affine, facts)
+        if why or isinstance(linear, str):
+            return Refused(f"{_name(affine.x.node)} cannot take it in: {why}")
+        statistics = node.inputs[3:]  # of batch normalization, its further results
+        return Replacement(lambda b: (_after(b, linear, affine), *statistics), (linear.node, node))
+
+
+def _why_not_after(linear: Linear, affine: Affine, facts: Facts) -> str | None:
+    if affine.multiply is not None and len(linear.node.inputs) > 3:
+        return "it adds another tensor"
+    return facts.why_not_private(affine.x) or _why_not_known(linear, affine, facts)
+
+
+def _why_not_known(linear: Linear, affine: Affine, facts: Facts) -> str | None:
+    """What is the same in both directions: the weights are known, and not needed twice."""
+    w = linear.weights
+    if not all(facts.is_known(v) for v in linear.node.inputs[1:3] if v is not None):
+        return "its weights are computed at run time"
+    size = int(product(w.type.static_shape)) * w.type.dtype.size
+    if affine.multiply is not None and facts.reads[w] > 1 and size > MAX_GROWTH:
+        return f"its weights have other readers, and would be stored twice ({size} bytes)"
+    return None
+
+
+def _after(b: Builder, linear: Linear, affine: Affine) -> Value:
+    factor = affine.multiply(b) if affine.multiply is not None else None
+    w = linear.weights if factor is None else linear.outputs().times(b, linear.weights, factor)
+    return linear.rebuild(b, linear.x, w, apply(b, affine, linear.bias(b), factor))
+
+
+class FoldBefore(Rule):
+    """W ∗ affine(x) + b → W' ∗ x + b', where nothing else reads the affine's result.
+
+    If the affine moves zero, the convolution must not pad.
+    """
+
+    name = "fold-into-next"
+    roots = tuple(kind for kind in LINEAR if kind is not ConvTranspose)
+
+    def match(self, node: Node, facts: Facts) -> Answer:
+        above = node.inputs[0].node if node.inputs[0] is not None else None
+        if above is None or not isinstance(above.op, AFFINE):
+            return None
+        affine = affine_of(above, facts)
+        if not isinstance(affine, Affine):
+            return affine
+        linear = linear_of(node)
+        if linear is None:
+            return None
+        why = linear if isinstance(linear, str) else _why_not_before(linear, affine, facts)
+        if why or isinstance(linear, str):
+            return Refused(f"{node.op.name} cannot take {above.op.name} in: {why}")
+        return Replacement(lambda b: _before(b, linear, affine), (node, above))
+
+
+def _why_not_before(linear: Linear, affine: Affine, facts: Facts) -> str | None:
+    op = linear.op
+    if affine.shifts and isinstance(op, Convolution):
+        windows = op.windows(linear.x.shape, linear.weights.shape)
+        if any(pad != 0 for v in windows for pad in (v.before, v.after)):
+            return "it pads with zeros, which are not normalised"
+    return facts.why_not_private(linear.x) or _why_not_known(linear, affine, facts)
+
+
+def _before(b: Builder, linear: Linear, affine: Affine) -> Value:
+    layout, kept = linear.inputs()
+    w, bias = linear.weights, linear.bias(b)
+    factor = affine.multiply(b) if affine.multiply is not None else None
+    shift = apply(b, affine, None, factor)
+    if shift is not None:
+        alpha = getattr(linear.op, "alpha", 1.0)
+        moved = layout.sum_other(b, w, shift, kept)
+        bias = add_vectors(b, bias, moved if alpha == 1 else b(Mul(), moved, alpha))
+    if factor is not None:
+        w = layout.times(b, w, factor)
+    return linear.rebuild(b, affine.x, w, bias)
+
+
+def _name(node: Node | None) -> str:
+    return node.op.name if node is not None else "it"
+
+
+@dataclass(frozen=True)
+class FoldBatchNorm(RulePass):
+    """affine(W ∗ x + b) → W' ∗ x + b', and W ∗ affine(x) + b → W' ∗ x + b'."""
+
+    name = "fold-batch-norm"
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return FoldAfter(), FoldBefore()

@@ -1,0 +1,139 @@
+"""The passes of each -O level, and the driver that runs them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from nncomp.ir.graph import Graph
+from nncomp.ir.verify import verify
+from nncomp.passes.base import Evaluate, Pass, PassContext, PassResult, Refusal
+from nncomp.passes.eliminate_common_subexpressions import EliminateCommonSubexpressions
+from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
+from nncomp.passes.eliminate_no_ops import EliminateNoOps
+from nncomp.passes.fold_batch_norm import FoldBatchNorm
+from nncomp.passes.fold_constants import FoldConstants
+from nncomp.passes.fuse_conv_activation import FuseConvActivation
+from nncomp.passes.fuse_matmul_bias import FuseMatmulBias
+from nncomp.passes.simplify_shapes import SimplifyShapes
+
+O1: tuple[Pass, ...] = (
+    SimplifyShapes(),
+    EliminateNoOps(exact=True),
+    FoldConstants(exact=True),
+    EliminateCommonSubexpressions(),
+    EliminateDeadNodes(),
+)
+"""Changes no bit of a result."""
+
+O2: tuple[Pass, ...] = (
+    SimplifyShapes(),
+    EliminateNoOps(),
+    FoldConstants(),
+    EliminateCommonSubexpressions(),
+    EliminateDeadNodes(),
+    FoldBatchNorm(),
+    FuseMatmulBias(),
+    FuseConvActivation(),
+    FoldConstants(),
+    EliminateCommonSubexpressions(),
+    EliminateDeadNodes(),
+)
+"""Changes rounding, within 1e-5 of a tensor's largest value."""
+
+TRAINING: tuple[Pass, ...] = (
+    EliminateDeadNodes(),
+    SimplifyShapes(),
+    EliminateNoOps(),
+    FoldConstants(),
+    EliminateCommonSubexpressions(),
+    EliminateNoOps(),
+    EliminateDeadNodes(),
+)
+"""For step graphs, after their gradients are expanded."""
+
+LEVELS: dict[int, tuple[Pass, ...]] = {0: (), 1: O1, 2: O2, 3: O2}
+
+
+@dataclass(frozen=True)
+class PassRecord:
+    """One entry of the log: a pass that ran, the graph before it, and its result."""
+
+    pass_: Pass
+    before: Graph
+    result: PassResult
+
+    @property
+    def changed(self) -> bool:
+        return self.result.graph is not self.before
+
+    @property
+    def name(self) -> str:
+        return self.pass_.name
+
+
+@dataclass(frozen=True)
+class OptimizeResult:
+    """An optimised graph, and what each pass did to it."""
+
+    graph: Graph
+    log: tuple[PassRecord, ...]
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """Every refusal, each reason once for a node."""
+        found = {
+            (r.rule, r.node.outputs[0].name, r.reason, r.node.origin): r
+            for record in self.log
+            for r in record.result.refusals
+        }
+        return tuple(found.values())
+
+
+OnPass = Callable[[PassRecord], None]
+
+
+def run_passes(
+    graph: Graph,
+    passes: Sequence[Pass],
+    evaluate: Evaluate | None = None,
+    on_pass: OnPass | None = None,
+) -> OptimizeResult:
+    """The graph after the passes, in order; each leaves a graph that the verifier accepts.
+
+    on_pass: called after each pass, for checks and progress
+    """
+    context = PassContext(evaluate)
+    log = []
+    for pass_ in passes:
+        result = pass_.run(graph, context)
+        if result.graph is not graph:
+            verify(result.graph)
+        record = PassRecord(pass_, graph, result)
+        log.append(record)
+        if on_pass is not None:
+            on_pass(record)
+        graph = result.graph
+    return OptimizeResult(graph, tuple(log))
+
+
+def pipeline(level: int = 2) -> tuple[Pass, ...]:
+    """The passes of -O0 to -O3, in order."""
+    return LEVELS[level]
+
+
+def optimize(
+    graph: Graph,
+    level: int = 2,
+    evaluate: Evaluate | None = None,
+    on_pass: OnPass | None = None,
+) -> OptimizeResult:
+    """The graph after the passes of a level; see `run_passes`."""
+    return run_passes(graph, pipeline(level), evaluate, on_pass)
+
+
+def optimize_step(
+    graph: Graph, evaluate: Evaluate | None = None, on_pass: OnPass | None = None
+) -> OptimizeResult:
+    """A step graph, with its gradients expanded, after the passes for training."""
+    return run_passes(graph, TRAINING, evaluate, on_pass)

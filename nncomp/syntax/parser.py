@@ -1,0 +1,192 @@
+"""`parse`: a source text to its syntax tree.
+
+The tables come from Lark (`tables.py`); the loop that follows them is here, since it is short
+and, free of Lark's token and tree objects, several times faster. It keeps its own stacks, so
+the depth of a program never meets Python's recursion limit.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Any, cast
+
+from nncomp.errors import error
+from nncomp.source import SourceFile, Span
+from nncomp.syntax import ast
+from nncomp.syntax.build import TreeBuilder
+from nncomp.syntax.explain import syntax_error
+from nncomp.syntax.lexer import Tokens, scan
+from nncomp.syntax.tables import Tables, load_tables
+
+# Brackets count at most 64 levels; this bounds what needs none (`- - - x`, `a ** b ** c`, sums
+# and pipes of hundreds of terms), so that who walks the tree may recurse.
+MAX_HEIGHT = 250
+
+
+def parse(source: SourceFile) -> ast.File:
+    """The syntax tree of a whole file.
+
+    Raises CompileError (NN0003, NN0005, NN0101, NN0102, NN0105, NN0106), always with a span.
+    """
+    # The collector would walk the growing tree again and again; it holds no cycles.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return cast(ast.File, parse_tokens(scan(source), "file"))
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def parse_expression(source: SourceFile) -> ast.Expr:
+    """The tree of a text that is one expression, such as the value of `--set name=value`."""
+    return cast(ast.Expr, parse_tokens(scan(source), "expr"))
+
+
+def parse_tokens(tokens: Tokens, start: str) -> ast.Node:
+    """Run the LALR tables over the tokens; `start` is "file" or "expr"."""
+    tables = load_tables()
+    actions, gotos = tables.actions, tables.gotos
+    builder = TreeBuilder(tokens, _parse_part)
+    rules = [
+        (
+            r.head,
+            r.size,
+            None if r.action is None or r.splice else getattr(builder, r.action),
+            r.splice,
+            r.gathers,
+            r.layout,
+        )
+        for r in tables.rules
+    ]
+    state, complete = tables.starts[start]
+    # One entry per symbol: its state, its value (a token is its index), where it starts and
+    # ends, and how high its tree is. The first entry stands for the bottom.
+    states, values, firsts, lasts, heights = [state], [cast(Any, None)], [0], [0], [0]
+    for index, kind in enumerate(tokens.kinds):
+        shortcuts = tables.shortcuts[kind]
+        while True:
+            action = actions[state].get(kind)
+            if action is None:
+                if kind == "$END" and state == complete:
+                    return cast(ast.Node, values[-1])
+                raise syntax_error(tokens, index, _acceptable(tables, states, complete))
+            if action >= 0:
+                state = action
+                states.append(state)
+                values.append(index)
+                firsts.append(tokens.starts[index])
+                lasts.append(tokens.ends[index])
+                heights.append(0)
+                break
+            head, size, make, splice, gathers, layout = rules[~action]
+            if make is None and not splice:  # the child is handed on, often through many rules
+                below = states[-2]
+                state = shortcuts.get((below, state), -1)
+                if state < 0:
+                    state = _hand_on(tables, below, states[-1], kind)
+                states[-1] = state
+                if kind == "$END" and state == complete:
+                    return cast(ast.Node, values[-1])
+                continue
+            if size == 0:  # only an empty file
+                assert make is not None
+                values.append(make([None], tokens.starts[index], tokens.starts[index]))
+                firsts.append(tokens.starts[index])
+                lasts.append(tokens.starts[index])
+                heights.append(0)
+            else:
+                children = values[-size:]
+                height = max(heights[-size:])
+                if splice:
+                    children = _spliced(children)
+                    value: Any = children
+                else:
+                    if layout is not None:
+                        children = [None if i < 0 else children[i] for i in layout]
+                    if gathers:
+                        children = _spliced(children)
+                    height += 1
+                    if height > MAX_HEIGHT:
+                        raise _too_high(Span(tokens.source, firsts[-size], lasts[-1]))
+                    assert make is not None
+                    value = make(children, firsts[-size], lasts[-1])
+                if size > 1:
+                    last = lasts[-1]
+                    keep = 1 - size
+                    del states[keep:], values[keep:], firsts[keep:], lasts[keep:], heights[keep:]
+                    lasts[-1] = last
+                values[-1] = value
+                heights[-1] = height
+            if size:
+                states.pop()
+            state = gotos[states[-1]][head]
+            states.append(state)
+            if kind == "$END" and state == complete:
+                return cast(ast.Node, values[-1])
+    raise AssertionError("the tokens end with $END")
+
+
+def _hand_on(tables: Tables, below: int, state: int, kind: str) -> int:
+    """Follow the rules that only hand their child on, and remember where that leads."""
+    start = state
+    while True:
+        action = tables.actions[state].get(kind)
+        if action is None or action >= 0:
+            break
+        rule = tables.rules[~action]
+        if rule.action is not None or rule.splice:
+            break
+        state = tables.gotos[below][rule.head]
+    tables.shortcuts[kind][below, start] = state
+    return state
+
+
+def _acceptable(tables: Tables, states: list[int], complete: int) -> set[str]:
+    """The terminals that fit next. (The row of a state also has some that fail a little later.)"""
+    fitting = set()
+    for kind in tables.actions[states[-1]]:
+        stack = list(states)
+        while True:
+            action = tables.actions[stack[-1]].get(kind)
+            if action is None or action >= 0:
+                break
+            rule = tables.rules[~action]
+            del stack[len(stack) - rule.size :]
+            stack.append(tables.gotos[stack[-1]][rule.head])
+        if action is not None or (kind == "$END" and stack[-1] == complete):
+            fitting.add(kind)
+    return fitting
+
+
+class _Many(list[Any]):
+    """The children of a repetition, which belong to the parent's list."""
+
+
+def _spliced(children: list[Any]) -> _Many:
+    """The children in one list; a first one that is a list grows, so that long lists are linear."""
+    if children[0].__class__ is _Many:
+        many: _Many = children[0]
+        rest = children[1:]
+    else:
+        many, rest = _Many(), children
+    for child in rest:
+        if child.__class__ is _Many:
+            many.extend(child)
+        else:
+            many.append(child)
+    return many
+
+
+def _parse_part(source: SourceFile, start: int, end: int) -> ast.Expr:
+    """The expression between the braces of a string."""
+    return cast(ast.Expr, parse_tokens(scan(source, start, end), "expr"))
+
+
+def _too_high(span: Span) -> Exception:
+    return error(
+        "NN0003",
+        f"this expression is more than {MAX_HEIGHT} steps deep",
+        span,
+        help="give an inner part a name of its own",
+    )

@@ -1,0 +1,224 @@
+"""Weights by path: safetensors and npz files, and their fit with a model's parameters."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from nncomp.errors import CompileError, Diagnostic, Note, did_you_mean, error
+from nncomp.files import PathLike, read_bytes, write_atomic
+from nncomp.ir.graph import Parameter
+from nncomp.types import Array, DType, TensorType
+
+Weights = Mapping[str, Array]
+
+_SAFETENSORS: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype(np.float64),
+    "F32": np.dtype(np.float32),
+    "F16": np.dtype(np.float16),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+    "I64": np.dtype(np.int64),
+    "U64": np.dtype(np.uint64),
+    "I32": np.dtype(np.int32),
+    "U32": np.dtype(np.uint32),
+    "I16": np.dtype(np.int16),
+    "U16": np.dtype(np.uint16),
+    "I8": np.dtype(np.int8),
+    "U8": np.dtype(np.uint8),
+    "BOOL": np.dtype(np.bool_),
+}
+_MAX_UNPACKED = 16 << 30  # bytes of an npz
+_METADATA = "nncomp"  # one key: the library writes several in no fixed order
+
+
+def load_weights(path: PathLike) -> dict[str, Array]:
+    """The arrays of a `.safetensors` or `.npz` file. Raises CompileError NN0001, NN0502."""
+    return load_with_metadata(path)[0]
+
+
+def load_with_metadata(path: PathLike) -> tuple[dict[str, Array], dict[str, Any]]:
+    """The arrays of a file and what `save_weights` noted beside them ({} for an npz)."""
+    data = read_bytes(path)
+    if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+        return _load_npz(path, data), {}
+    return _load_safetensors(path, data)
+
+
+def save_weights(
+    path: PathLike, weights: Weights, metadata: Mapping[str, Any] | None = None
+) -> None:
+    """Writes `.npz` if the path ends so, else safetensors; atomically, the same bytes each time.
+
+    metadata: what JSON can hold; kept in safetensors only
+    """
+    if Path(path).suffix == ".npz":
+        write_atomic(path, npz_bytes(weights))
+        return
+    from safetensors.numpy import save
+
+    arrays = {name: np.asarray(array, order="C") for name, array in weights.items()}
+    notes = {_METADATA: json.dumps(metadata, sort_keys=True)} if metadata else None
+    write_atomic(path, save(arrays, notes))
+
+
+def npz_bytes(arrays: Weights) -> bytes:
+    """The arrays as an npz archive, without times in it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.asarray(array, order="C"), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())
+    return buffer.getvalue()
+
+
+def load_array(path: PathLike) -> Array:
+    """The array of a `.npy` file. Raises CompileError NN0001, NN0503."""
+    return _parse_npy(read_bytes(path), f"{path}", "NN0503")
+
+
+def fit(
+    weights: Weights,
+    parameters: Iterable[Parameter],
+    *,
+    origin: str,
+    unused: Collection[str] = (),
+) -> dict[str, Array]:
+    """The weights for each of the parameters, by path, in the parameters' dtypes.
+
+    A narrower dtype of the same kind is widened; nothing is rounded.
+    origin: what to call the weights in a report
+    unused: paths that may be there without being wanted (an optimiser's state)
+    Raises CompileError NN0502 that lists everything missing, unknown or of a wrong type.
+    """
+    wanted = {parameter.path: parameter for parameter in parameters}
+    missing = [path for path in wanted if path not in weights]
+    extra = [path for path in weights if path not in wanted and path not in unused]
+    notes = [_missing_note(path, wanted[path].value.type, extra) for path in missing]
+    notes += [f"the model has no `{path}`" for path in extra]
+    fitted: dict[str, Array] = {}
+    for path, parameter in wanted.items():
+        if path in weights:
+            array, type = weights[path], parameter.value.type
+            if array.shape == type.shape and _widens(array.dtype, type.dtype):
+                fitted[path] = array.astype(type.dtype.numpy, copy=False)
+            else:
+                notes.append(f"`{path}` is {describe(array)} there, {type} in the model")
+    if notes:
+        shown = tuple(Note(text) for text in notes[:_SHOWN])
+        if len(notes) > _SHOWN:
+            shown += (Note(f"and {len(notes) - _SHOWN} more"),)
+        raise CompileError(
+            Diagnostic("NN0502", f"{origin} does not fit the model's parameters", notes=shown)
+        )
+    return fitted
+
+
+_SHOWN = 40  # of the differences in one report
+
+
+def describe(array: Array) -> str:
+    """`f32[3, 4]`, or NumPy's dtype name where nncomp has none."""
+    try:
+        dtype = str(DType.of(array))
+    except KeyError:
+        dtype = str(array.dtype)
+    return f"{dtype}[{', '.join(map(str, array.shape))}]"
+
+
+def _missing_note(path: str, type: TensorType, extra: list[str]) -> str:
+    hint = did_you_mean(path, extra)
+    return f"`{path}: {type}` is missing" + (f"; {hint}" if hint else "")
+
+
+def _widens(source: np.dtype[Any], target: DType) -> bool:
+    if source == target.numpy:
+        return True
+    known = {d.numpy: d for d in DType}.get(source)
+    if known is None or known.is_float != target.is_float:
+        return False
+    return known.size < target.size and bool(np.can_cast(source, target.numpy, "safe"))
+
+
+def _load_safetensors(path: PathLike, data: bytes) -> tuple[dict[str, Array], dict[str, Any]]:
+    from safetensors import SafetensorError, deserialize
+
+    try:
+        arrays = {}
+        for name, tensor in deserialize(data):  # type: ignore[no-untyped-call]
+            if tensor["dtype"] not in _SAFETENSORS:
+                raise _unusable(path, f"`{name}` has the dtype {tensor['dtype']}")
+            flat = np.frombuffer(tensor["data"], _SAFETENSORS[tensor["dtype"]])
+            arrays[name] = flat.reshape(tensor["shape"])
+        length = int.from_bytes(data[:8], "little")
+        notes = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+        metadata = json.loads(notes.get(_METADATA, "{}"))
+    except (SafetensorError, ValueError, RecursionError) as failure:
+        raise _unusable(path, str(failure)) from None
+    return arrays, metadata if isinstance(metadata, dict) else {}
+
+
+def _load_npz(path: PathLike, data: bytes) -> dict[str, Array]:
+    arrays = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(member.file_size for member in archive.infolist()) > _MAX_UNPACKED:
+                raise error("NN0008", f"{path} unpacks to more than {_MAX_UNPACKED >> 30} GiB")
+            for member in archive.infolist():
+                name = member.filename.removesuffix(".npy")
+                arrays[name] = _parse_npy(archive.read(member), f"{path}: {name}", "NN0502")
+    except _BROKEN_ZIP as failure:
+        raise _unusable(path, str(failure)) from None
+    return arrays
+
+
+_BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,  # an unknown compression
+    RuntimeError,  # encrypted
+    EOFError,
+    OSError,
+)
+
+
+def _parse_npy(data: bytes, name: str, code: str) -> Array:
+    """An npy file's array; its size is checked against the data before anything is allocated."""
+    stream = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read is None:
+            raise ValueError(f"npy version {version} is not supported")
+        shape, fortran, dtype = read(stream)
+        if dtype.hasobject:
+            raise ValueError("it holds Python objects")
+        flat = np.frombuffer(data, np.uint8, offset=stream.tell())
+        count = 1
+        for size in shape:
+            count *= size
+        if count * dtype.itemsize != flat.size:
+            raise ValueError(f"{flat.size} bytes do not make {dtype}{list(shape)}")
+        array = flat.view(dtype).reshape(shape, order="F" if fortran else "C")
+        return array.astype(dtype.newbyteorder("="), copy=False)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as failure:
+        raise error(code, f"cannot use {name}: {failure}") from None
+
+
+def _unusable(path: PathLike, reason: str) -> CompileError:
+    return error(
+        "NN0502",
+        f"cannot use {Path(path).name} as weights: {reason}",
+        help="weights are .safetensors files, or .npz files without pickled objects",
+    )
