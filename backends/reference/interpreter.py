@@ -24,7 +24,7 @@ from nncomp.ir.op import Op
 from nncomp.types import Array, DType, TensorType
 
 _NONE: Mapping[str, Array] = MappingProxyType({})
-_FEW = 64  # integers whose contents `evaluate` tells the shape rules
+_FEW = 64  # numbers whose contents `evaluate` tells the shape rules
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,13 @@ def evaluate(op: Op, operands: Sequence[Array | None]) -> tuple[Array, ...]:
 
 
 def _type_of(array: Array) -> TensorType:
-    dtype, elements = DType.of(array), None
-    if dtype.is_int and array.ndim <= 1 and array.size <= _FEW:
-        elements = tuple(int(e) for e in array.reshape(-1))
-    return TensorType(dtype, array.shape, elements)
+    dtype, elements, floats = DType.of(array), None, None
+    if array.ndim <= 1 and array.size <= _FEW:
+        if dtype.is_int:
+            elements = tuple(int(e) for e in array.reshape(-1))
+        elif dtype.is_float:
+            floats = tuple(float(e) for e in array.reshape(-1))
+    return TensorType(dtype, array.shape, elements, floats)
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,7 +72,7 @@ def cost(graph: Graph, sizes: Mapping[str, int] | None = None) -> Cost:
             parameters=sum(
                 measure.size(v)
                 for v in operands
-                if kinds.get(v) == "param" or (v.node is not None and _is_weight(v, once))
+                if kinds.get(v) == "param" or (v.node is not None and is_weight(v, once))
             ),
             once=all(v in once for v in node.outputs),
         )
@@ -145,8 +145,8 @@ def _sized(node: Node, measure: Measure) -> Sized:
     )
 
 
-def _is_weight(value: Value, once: frozenset[Value]) -> bool:
-    """A tensor of numbers that is no mere setting such as an epsilon or a pad width."""
+def is_weight(value: Value, once: frozenset[Value]) -> bool:
+    """Whether it is a tensor of numbers known before the run, and no mere setting (an epsilon)."""
     return value in once and value.rank > 0 and value.type.dtype.is_float
 
 

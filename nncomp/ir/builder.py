@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import overload
 
@@ -21,7 +21,7 @@ Input = Value | int | float | None
 class Builder:
     """Collects nodes in order. `b(Add(), x, 1.0)` adds a node and gives its (first) result.
 
-    A Python number as operand becomes a rank-0 constant of the first tensor operand's dtype.
+    A Python number as operand becomes a rank-0 constant of the other operands' dtype.
     `origin` is given to each node added.
     """
 
@@ -102,8 +102,14 @@ class Builder:
         return self._dims[op]
 
     def _values(self, inputs: Sequence[Input]) -> list[Value | None]:
-        dtype = next((v.type.dtype for v in inputs if isinstance(v, Value)), DType.F32)
+        dtype = weak_dtype(inputs) or DType.F32
         return [v if v is None or isinstance(v, Value) else self.constant(v, dtype) for v in inputs]
+
+
+def weak_dtype(operands: Iterable[object]) -> DType | None:
+    """The dtype that numbers among the operands take: the first tensor's that is not bool."""
+    dtypes = [v.type.dtype for v in operands if isinstance(v, Value)]
+    return next((d for d in dtypes if d is not DType.BOOL), dtypes[0] if dtypes else None)
 
 
 def _check_arity(op: Op, values: Sequence[Value | None]) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from nncomp.errors import CompileError, Note, did_you_mean, error
+from nncomp.ir.builder import weak_dtype
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Op
 from nncomp.lower import tensors
@@ -362,7 +363,7 @@ def _apply_raw(ctx: Context, cls: type[Op], arguments: Arguments) -> Any:
         op = cls(**attributes)
     except (ValueError, TypeError) as failure:
         raise ctx.fail("NN0208", f"{cls.__name__}: {failure}") from None
-    dtype = next((v.type.dtype for v in operands if isinstance(v, Value)), ctx.frame.float_dtype)
+    dtype = weak_dtype(operands) or ctx.frame.float_dtype
     results = ctx.b.multi(op, *(_operand(ctx, value, dtype) for value in operands))
     return results[0] if len(results) == 1 else Results(results)
 

@@ -160,7 +160,7 @@ class _Lowering:
         execute(ctx, self.model.body)
         return Graph(
             name,
-            tuple(ctx.inputs.values()),
+            tuple(sorted(ctx.inputs.values(), key=lambda v: v.name in ctx.defaults)),
             tuple(ctx.parameters.values()),
             tuple(ctx.b.nodes),
             dict(ctx.outputs),

@@ -36,7 +36,8 @@ class Conv(Convolution):
 
     def vjp(self, at: Vjp) -> Gradients:
         x, w = at.inputs[:2]
-        assert x is not None and w is not None
+        assert x is not None
+        assert w is not None
         dx, dw = conv_gradients(self, at.b, x, w, at.g)
         if len(at.inputs) < 3 or at.inputs[2] is None:
             return dx, dw
@@ -90,7 +91,8 @@ class ConvTranspose(Convolution):
 
     def vjp(self, at: Vjp) -> Gradients:
         b, (x, w) = at.b, at.inputs[:2]
-        assert x is not None and w is not None
+        assert x is not None
+        assert w is not None
         windows = self.transposed(x.shape, w.shape)
         if static_pads(windows) is None:
             raise NoGradient(f"{self.name} whose padding depends on a symbolic dim")

@@ -26,7 +26,7 @@ from nncomp.types import TensorType
 
 @dataclass(frozen=True)
 class ConvInputGrad(Convolution):
-    """The gradient of Conv's X: dX[n, c, s] = Σ dY[n, m, p] W[m, c, k], s = stride·p + dilation·k - pad.
+    """The gradient of Conv's X: dX[n, c, stride·p + dilation·k - pad] += dY[n, m, p] W[m, c, k].
 
     dY: [N, M, spatial…], W: [M, C / group, kernel…], shape: i64 [N, C, spatial…] of dX
     """
@@ -45,7 +45,8 @@ class ConvInputGrad(Convolution):
 
     def vjp(self, at: Vjp) -> Gradients:
         dy, w = at.inputs[:2]
-        assert dy is not None and w is not None
+        assert dy is not None
+        assert w is not None
         windows = self.windows(at.g.shape, w.shape)
         weights = with_explicit_pads(ConvWeightGrad, self, windows)
         return (
@@ -88,7 +89,7 @@ def transposed_conv(
 
 @dataclass(frozen=True)
 class ConvWeightGrad(Convolution):
-    """The gradient of Conv's W: dW[m, c, k] = Σ_n,p X[n, c, stride·p + dilation·k - pad] dY[n, m, p].
+    """The gradient of Conv's W: dW[m, c, k] += X[n, c, stride·p + dilation·k - pad] dY[n, m, p].
 
     X: [N, C, spatial…], dY: [N, M, spatial…], shape: i64 [M, C / group, kernel…] of dW
     """
@@ -107,7 +108,8 @@ class ConvWeightGrad(Convolution):
 
     def vjp(self, at: Vjp) -> Gradients:
         x, dy = at.inputs[:2]
-        assert x is not None and dy is not None
+        assert x is not None
+        assert dy is not None
         windows = self.windows(x.shape, at.g.shape)
         inputs = with_explicit_pads(ConvInputGrad, self, windows)
         return (

@@ -26,7 +26,7 @@ def _require_channels(x: TensorType, *vectors: TensorType, names: tuple[str, ...
 
 @dataclass(frozen=True)
 class BatchNormalization(Op):
-    """(X - mean) / √(var + epsilon) · scale + B for each channel, axis 1 (ONNX BatchNormalization-15).
+    """(X - mean) / √(var + epsilon) · scale + B, channels on axis 1 (ONNX BatchNormalization-15).
 
     With training_mode the statistics are the batch's own (variance biased), and
     running = momentum · input + (1 - momentum) · batch; without, running is the input.
@@ -77,7 +77,7 @@ class BatchNormalization(Op):
         )
 
     def _training_vjp(self, at: Vjp) -> Gradients:
-        b, (x, scale, bias, mean, var) = at.b, _present(at)
+        b, (x, scale, bias, _, _) = at.b, _present(at)
         training = BatchNormTraining(self.epsilon)
         results = b.multi(training, x, _like(b, scale, x), _like(b, bias, x))
         fresh, kept = 1 - self.momentum, self.momentum

@@ -88,12 +88,13 @@ def tap_counts(window: Window, include_pad: bool) -> Array:
     starts = np.arange(known(window.outputs)) * window.stride - before
     positions = starts[:, None] + np.arange(known(window.kernel)) * window.dilation
     low, high = (-before, size + after) if include_pad else (0, size)
-    return np.maximum(1, ((positions >= low) & (positions < high)).sum(axis=1))
+    counts: Array = np.maximum(1, ((positions >= low) & (positions < high)).sum(axis=1))
+    return counts
 
 
 def divisors(windows: Sequence[Window], include_pad: bool) -> Array:
     """For each window of all axes the number of its taps that count; shaped like the windows."""
-    counts = np.ones((), np.int64)
+    counts: Array = np.ones((), np.int64)
     for v in windows:
         counts = counts[..., None] * tap_counts(v, include_pad)
     return counts

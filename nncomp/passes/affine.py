@@ -93,7 +93,7 @@ def _arithmetic(node: Node, x: Value, vector: Make, *, swapped: bool) -> Affine 
         return None if swapped else Affine(node, x, multiply=lambda b: b(Reciprocal(), vector(b)))
     if not swapped:
         return Affine(node, x, subtract=vector)
-    minus_one = np.full(x.type.shape[1:2], -1, x.type.dtype.numpy)
+    minus_one = np.full(x.type.with_shape(x.shape[1:2]).static_shape, -1, x.type.dtype.numpy)
     return Affine(node, x, multiply=lambda b: b.constant(minus_one), add=vector)
 
 

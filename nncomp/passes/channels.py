@@ -112,7 +112,8 @@ def linear_of(node: Node | None) -> Linear | str | None:
     if node is None or not isinstance(node.op, LINEAR):
         return None
     x, w = node.inputs[:2]
-    assert x is not None and w is not None
+    assert x is not None
+    assert w is not None
     if getattr(node.op, "activation", ""):
         return None
     if not w.type.is_static:
@@ -125,13 +126,9 @@ def linear_of(node: Node | None) -> Linear | str | None:
     if gemm.transA:
         return "its left matrix is transposed"
     if len(node.inputs) > 2 and node.inputs[2] is not None:
-        columns = node.outputs[0].shape[1]
-        bias = node.inputs[2]
-        if any(dim != 1 for dim in bias.shape[:-1]) or bias.shape[-1:] not in (
-            (),
-            (1,),
-            (columns,),
-        ):
+        bias, columns = node.inputs[2], node.outputs[0].shape[1]
+        across = bias.shape[-1:]
+        if any(dim != 1 for dim in bias.shape[:-1]) or across not in ((), (1,), (columns,)):
             return f"what is added, {bias.type}, varies along the rows"
     return Linear(node, dataclasses.replace(gemm, beta=1.0))
 

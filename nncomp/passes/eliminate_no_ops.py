@@ -19,7 +19,7 @@ from nncomp.ops.reduction import ReduceMax, ReduceMean, ReduceMin, ReduceProd, R
 from nncomp.ops.shape import Expand, Flatten, Reshape, Squeeze, Transpose, Unsqueeze
 from nncomp.ops.shape_joining import Concat, Split, Tile
 from nncomp.ops.shape_slicing import Pad, Slice
-from nncomp.passes.rewrite import Answer, Facts, Replacement, Rule, RulePass
+from nncomp.passes.rewrite import Answer, Facts, Replacement, Rule, RulePass, by_node, by_value
 from nncomp.passes.simplify_shapes import plain_shape
 from nncomp.types import Array, DType
 
@@ -63,7 +63,7 @@ class ReturnOperand(Rule):
             return None
         if isinstance(node.op, StopGradient) and Grad in facts.kinds:
             return None
-        return Replacement(lambda b: x) if _does_nothing(node, x) else None
+        return by_value(x) if _does_nothing(node, x) else None
 
 
 def _does_nothing(node: Node, x: Value) -> bool:
@@ -92,7 +92,7 @@ class SumOverOne(Rule):
     def match(self, node: Node, facts: Facts) -> Answer:
         x = node.inputs[0]
         assert x is not None
-        return Replacement(lambda b: x) if same_type(x, node.outputs[0]) else None
+        return by_value(x) if same_type(x, node.outputs[0]) else None
 
 
 class NeutralElement(Rule):
@@ -112,9 +112,10 @@ class NeutralElement(Rule):
         for x, other in sides if isinstance(node.op, Add | Mul) else sides[:1]:
             assert x is not None
             array = facts.constant(other)
-            if array is not None and array.size and same_type(x, node.outputs[0]):
-                if self._is_neutral(node.op, array):
-                    return Replacement(lambda b, x=x: x)  # type: ignore[misc]
+            if array is None or not array.size or not same_type(x, node.outputs[0]):
+                continue
+            if self._is_neutral(node.op, array):
+                return by_value(x)
         return None
 
     def _is_neutral(self, op: Op, array: Array) -> bool:
@@ -140,7 +141,7 @@ class Twice(Rule):
         undone = isinstance(node.op, Neg | Not)
         result = inner.inputs[0] if undone else inner.outputs[0]
         assert result is not None
-        return Replacement(lambda b: result, (inner, node))
+        return by_value(result, inner, node)
 
 
 class MergeTransposes(Rule):
@@ -156,7 +157,7 @@ class MergeTransposes(Rule):
         x, rank = inner.inputs[0], node.outputs[0].rank
         first = inner.op.order(rank)  # type: ignore[attr-defined]
         perm = tuple(first[axis] for axis in node.op.order(rank))
-        return Replacement(lambda b: b(Transpose(perm), x), (inner, node))
+        return by_node(Transpose(perm), (x,), inner, node)
 
 
 class MergeReshapes(Rule):
@@ -172,7 +173,7 @@ class MergeReshapes(Rule):
         x, y = inner.inputs[0], node.outputs[0]
         assert x is not None
         if same_type(x, y):
-            return Replacement(lambda b: x, (inner, node))
+            return by_value(x, inner, node)
         plain = plain_shape(x, y.shape)
         if plain is None:  # the dims would have to be computed at run time
             return None
@@ -193,7 +194,7 @@ class MergeCasts(Rule):
         assert x is not None
         if not is_wider(x.type.dtype, inner.outputs[0].type.dtype):
             return None
-        return Replacement(lambda b: b(node.op, x), (inner, node))
+        return by_node(node.op, (x,), inner, node)
 
 
 def is_wider(dtype: DType, other: DType) -> bool:

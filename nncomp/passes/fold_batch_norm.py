@@ -16,9 +16,9 @@ A batch normalization that stands alone stays: two elementwise operators cost mo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from nncomp.dims import product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.conv import ConvTranspose
@@ -66,7 +66,7 @@ def _why_not_known(linear: Linear, affine: Affine, facts: Facts) -> str | None:
     w = linear.weights
     if not all(facts.is_known(v) for v in linear.node.inputs[1:3] if v is not None):
         return "its weights are computed at run time"
-    size = int(product(w.type.static_shape)) * w.type.dtype.size
+    size = math.prod(w.type.static_shape) * w.type.dtype.size
     if affine.multiply is not None and facts.reads[w] > 1 and size > MAX_GROWTH:
         return f"its weights have other readers, and would be stored twice ({size} bytes)"
     return None

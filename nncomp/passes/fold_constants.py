@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from nncomp.dims import product
+from nncomp.errors import CompileError
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Node, Value
@@ -18,61 +19,14 @@ MAX_GROWTH = 1 << 20
 """Bytes by which a folded result may be larger than the constants it is computed from."""
 
 # Operators whose result is exact, or rounded once as IEEE 754 says, on every backend.
-EXACT = frozenset(
-    [
-        "Abs",
-        "Add",
-        "And",
-        "BitShift",
-        "BitwiseAnd",
-        "BitwiseNot",
-        "BitwiseOr",
-        "BitwiseXor",
-        "Cast",
-        "Ceil",
-        "Clip",
-        "Concat",
-        "ConstantOfShape",
-        "Div",
-        "Equal",
-        "Expand",
-        "Flatten",
-        "Floor",
-        "Gather",
-        "GatherElements",
-        "GatherND",
-        "Greater",
-        "GreaterOrEqual",
-        "Identity",
-        "IsInf",
-        "IsNaN",
-        "Less",
-        "LessOrEqual",
-        "Max",
-        "Min",
-        "Mul",
-        "Neg",
-        "Not",
-        "Or",
-        "Pad",
-        "Relu",
-        "Reshape",
-        "Shape",
-        "Sign",
-        "Size",
-        "Slice",
-        "Split",
-        "Squeeze",
-        "StopGradient",
-        "Sub",
-        "Tile",
-        "Transpose",
-        "Trilu",
-        "Unsqueeze",
-        "Where",
-        "Xor",
-    ]
-)
+EXACT = {
+    *("Abs", "Add", "And", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor"),
+    *("Cast", "Ceil", "Clip", "Concat", "ConstantOfShape", "Div", "Equal", "Expand", "Flatten"),
+    *("Floor", "Gather", "GatherElements", "GatherND", "Greater", "GreaterOrEqual", "Identity"),
+    *("IsInf", "IsNaN", "Less", "LessOrEqual", "Max", "Min", "Mul", "Neg", "Not", "Or", "Pad"),
+    *("Relu", "Reshape", "Shape", "Sign", "Size", "Slice", "Split", "Squeeze", "StopGradient"),
+    *("Sub", "Tile", "Transpose", "Trilu", "Unsqueeze", "Where", "Xor"),
+}
 
 
 class FoldConstant(Rule):
@@ -99,12 +53,18 @@ class FoldConstant(Rule):
         growth = _bytes(node.outputs) - sum(a.nbytes for a in operands if a is not None)
         if growth > MAX_GROWTH:
             return Refused(f"its result is {growth} bytes larger than the constants it is made of")
-        arrays = facts.context.evaluate(node.op, operands)
-        return Replacement(lambda b: [_constant(b, a) for a in arrays])
+        try:
+            arrays = facts.context.evaluate(node.op, operands)
+        except CompileError as failure:
+            return Refused(failure.diagnostics[0].message)
+        if any(facts.reads[v] for v in node.outputs[len(arrays) :]):
+            return Refused("not all of its results can be computed while compiling")
+        missing = [None] * (len(node.outputs) - len(arrays))
+        return Replacement(lambda b: [*(_constant(b, a) for a in arrays), *missing])
 
 
 def _bytes(values: tuple[Value, ...]) -> int:
-    return sum(v.type.dtype.size * int(product(v.type.static_shape)) for v in values)
+    return sum(v.type.dtype.size * math.prod(v.type.static_shape) for v in values)
 
 
 def _constant(b: Builder, array: Array) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.activation import Elu, HardSigmoid, HardSwish, LeakyRelu, Relu, Sigmoid, Tanh
@@ -12,7 +13,7 @@ from nncomp.ops.conv import Conv
 from nncomp.ops.elementwise import Add, Clip, Mul
 from nncomp.ops.fused import FusedConv
 from nncomp.passes.eliminate_no_ops import operand, same_type
-from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, RulePass
+from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, RulePass, by_node
 
 
 class AddResidual(Rule):
@@ -76,31 +77,33 @@ class FuseSwish(Rule):
             if conv is None or sigmoid is None or sigmoid.inputs[0] is not y:
                 continue
             assert y is not None
-            if (
-                y in facts.results
-                or facts.reads[y] > 2
-                or facts.why_not_private(sigmoid.outputs[0])
-            ):
+            private = facts.why_not_private(sigmoid.outputs[0]) is None
+            if y in facts.results or facts.reads[y] > 2 or not private:
                 return Refused("the convolution cannot take Swish in: it has other readers")
             op = dataclasses.replace(fused_op(conv), activation="Swish")
-            return Replacement(lambda b: b(op, *conv.inputs), (conv, sigmoid, node))
+            return by_node(op, conv.inputs, conv, sigmoid, node)
         return None
 
 
 def open_convolution(value: Value | None) -> Node | None:
     """The convolution that gives the value, if it has no activation yet."""
     node = operand(value, Conv, FusedConv)
-    return None if node is None or getattr(node.op, "activation", "") else node
+    if node is not None and isinstance(node.op, FusedConv) and node.op.activation:
+        return None
+    return node
 
 
 def fused_op(conv: Node) -> FusedConv:
     """A convolution's attributes as those of a FusedConv."""
-    return FusedConv(**{f.name: getattr(conv.op, f.name) for f in dataclasses.fields(conv.op)})
+    attributes: dict[str, Any] = {
+        f.name: getattr(conv.op, f.name) for f in dataclasses.fields(conv.op)
+    }
+    return FusedConv(**attributes)
 
 
 def _fused(conv: Node, node: Node, op: FusedConv, z: Value | None = None) -> Replacement:
     x, w, bias, other = (*conv.inputs, None, None)[:4]
-    return Replacement(lambda b: b(op, x, w, bias, other if z is None else z), (conv, node))
+    return by_node(op, (x, w, bias, other if z is None else z), conv, node)
 
 
 def _parameters(node: Node, facts: Facts) -> tuple[float, ...] | None:
@@ -113,9 +116,8 @@ def _parameters(node: Node, facts: Facts) -> tuple[float, ...] | None:
     if not isinstance(op, Clip):
         return ()
     bounds = []
-    for value, unbounded in zip(
-        (*node.inputs[1:], None, None), (-math.inf, math.inf), strict=False
-    ):
+    low, high = (*node.inputs[1:], None, None)[:2]
+    for value, unbounded in ((low, -math.inf), (high, math.inf)):
         array = facts.constant(value)
         if value is not None and array is None:
             return None

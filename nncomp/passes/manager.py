@@ -81,11 +81,9 @@ class OptimizeResult:
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
-        """Every refusal, each reason once for a node."""
+        """Every refusal, each once."""
         found = {
-            (r.rule, r.node.outputs[0].name, r.reason, r.node.origin): r
-            for record in self.log
-            for r in record.result.refusals
+            (r.rule, r.node, r.reason): r for record in self.log for r in record.result.refusals
         }
         return tuple(found.values())
 

@@ -50,7 +50,7 @@ def _rebuild(b: Builder, node: Node, dtypes: DTypes, values: dict[Value, Value])
 
 
 def _retyped_op(op: Op, dtypes: DTypes) -> Op:
-    changes = {}
+    changes: dict[str, Data | DType] = {}
     for field in dataclasses.fields(op):
         attribute = getattr(op, field.name)
         if isinstance(attribute, Data) and DType.of(attribute.array) in dtypes:

@@ -11,8 +11,10 @@ from nncomp.ops.activation import Relu, Tanh
 from nncomp.ops.conv import Conv
 from nncomp.ops.elementwise import Add
 from nncomp.ops.linear import Gemm
-from nncomp.ops.normalization import BatchNormalization
-from nncomp.ops.pooling import AveragePool, GlobalAveragePool, MaxPool
+from nncomp.ops.normalization_batch import BatchNormalization
+from nncomp.ops.pooling import GlobalAveragePool
+from nncomp.ops.pooling_average import AveragePool
+from nncomp.ops.pooling_max import MaxPool
 from nncomp.ops.shape import Flatten
 from nncomp.types import DType, TensorType
 

@@ -17,7 +17,7 @@ from nncomp.ir.text import to_text
 from nncomp.ops.activation import Relu
 from nncomp.ops.elementwise import Add, Clip, Mul
 from nncomp.ops.fused import FusedConv
-from nncomp.ops.pooling import MaxPool
+from nncomp.ops.pooling_max import MaxPool
 from nncomp.source import SourceFile
 from nncomp.syntax import ast
 from nncomp.syntax.parser import parse

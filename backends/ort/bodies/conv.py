@@ -196,10 +196,7 @@ def _from_columns(b: Builder, columns: Value, dy: Value, g: Geometry) -> Value:
 
 
 def _separable_cost(node: Node, target: Target) -> float:
-    g = _known(_of_weight_grad(node))
-    if not g.unit_stride:
-        return 4.0
-    return 1.9 if g.channels <= 16 else 2.2
+    return 2.5 if _known(_of_weight_grad(node)).channels > _FEW else 3.0
 
 
 def _flat_refuses(node: Node, target: Target) -> str | None:
@@ -245,10 +242,7 @@ def _flat_weight_grad(b: Builder, node: Node) -> Value:
 
 
 def _flat_cost(node: Node, target: Target) -> float:
-    g = _known(_of_weight_grad(node))
-    if not g.unit_stride:
-        return 1.0
-    return 1.2 if g.channels >= 32 else 2.2
+    return 1.0 if _known(_of_weight_grad(node)).unit_stride else 0.9
 
 
 def _depthwise_refuses(node: Node, target: Target) -> str | None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from nncomp.backends.reference.kernels.precision import widened
 from nncomp.backends.reference.kernels.windows import (
     chunks,
     crop,
-    in_single,
     ints,
     is_plain,
     is_pointwise,
@@ -17,6 +17,7 @@ from nncomp.backends.reference.kernels.windows import (
     pad,
     padded_sizes,
     taps,
+    view,
 )
 
 from nncomp.ops.conv import Conv, ConvTranspose
@@ -52,7 +53,7 @@ def correlate(x: Array, w: Array, windows: Windows, group: int) -> Array:
         block = padded[part]
         columns = np.empty((block.shape[0], x.shape[1], count, *positions), x.dtype)
         for tap, slices in enumerate(taps(windows)):
-            columns[:, :, tap] = block[(..., *slices)]
+            columns[:, :, tap] = view(block, slices)
         matrix = columns.reshape(block.shape[0], group, per_group * count, -1)
         np.matmul(filters, matrix, out=flat[part])
     return y
@@ -68,18 +69,18 @@ def _correlate_depthwise(x: Array, w: Array, windows: Windows, y: Array) -> Arra
     product = np.empty_like(result)
     for tap, slices in enumerate(taps(windows)):
         factor = filters[:, :, tap].reshape(channels, multiplier, *spatial)
-        view = padded[(..., *slices)]
+        met = view(padded, slices)
         if tap == 0:
-            np.multiply(view, factor, out=result)
+            np.multiply(met, factor, out=result)
         else:
-            np.multiply(view, factor, out=product)
+            np.multiply(met, factor, out=product)
             result += product
     return y
 
 
 def _strided(x: Array, windows: Windows) -> Array:
     """What pointwise windows meet: x itself at stride 1."""
-    return x[(..., *next(taps(windows)))]
+    return view(x, next(taps(windows)))
 
 
 def spread(dy: Array, w: Array, windows: Windows, group: int) -> Array:
@@ -89,17 +90,21 @@ def spread(dy: Array, w: Array, windows: Windows, group: int) -> Array:
     channels = per_group * group
     filters = w.reshape(group, m // group, -1)
     gradient = dy.reshape(n, group, m // group, -1)
-    if is_plain(windows) and outputs(windows) == ints([v.size for v in windows]):
-        if per_group > 1 or group == 1:
-            dx = np.matmul(filters.swapaxes(-1, -2), gradient)
-            return dx.reshape(n, channels, *dy.shape[2:])
+    depthwise = per_group == 1 and group > 1
+    if is_plain(windows) and not depthwise and _sizes(windows) == outputs(windows):
+        dx: Array = np.matmul(filters.swapaxes(-1, -2), gradient)
+        return dx.reshape(n, channels, *dy.shape[2:])
     padded = np.zeros((n, channels, *padded_sizes(windows)), dy.dtype)
     if dy.size and padded.size:
-        if per_group == 1 and group > 1:
+        if depthwise:
             _spread_depthwise(dy, w, windows, padded)
         else:
             _spread_columns(gradient, filters, windows, padded)
-    return padded if padded.shape[2:] == ints([v.size for v in windows]) else crop(padded, windows)
+    return padded if padded.shape[2:] == _sizes(windows) else crop(padded, windows)
+
+
+def _sizes(windows: Windows) -> tuple[int, ...]:
+    return ints([v.size for v in windows])
 
 
 def _spread_columns(gradient: Array, filters: Array, windows: Windows, padded: Array) -> None:
@@ -112,7 +117,8 @@ def _spread_columns(gradient: Array, filters: Array, windows: Windows, padded: A
         columns = columns.reshape(-1, channels, count, *sizes)
         block = padded[part]
         for tap, slices in enumerate(taps(windows)):
-            block[(..., *slices)] += columns[:, :, tap]
+            met = view(block, slices)
+            met += columns[:, :, tap]
 
 
 def _spread_depthwise(dy: Array, w: Array, windows: Windows, padded: Array) -> None:
@@ -126,7 +132,8 @@ def _spread_depthwise(dy: Array, w: Array, windows: Windows, padded: Array) -> N
         for tap, slices in enumerate(taps(windows)):
             factor = filters[:, j, tap].reshape(channels, *spatial)
             np.multiply(gradient[:, :, j], factor, out=product)
-            padded[(..., *slices)] += product
+            met = view(padded, slices)
+            met += product
 
 
 def weight_gradient(x: Array, dy: Array, windows: Windows, group: int) -> Array:
@@ -146,7 +153,7 @@ def weight_gradient(x: Array, dy: Array, windows: Windows, group: int) -> Array:
         batch = block.shape[1]
         columns = np.empty((x.shape[1], count, batch, *dy.shape[2:]), x.dtype)
         for tap, slices in enumerate(taps(windows)):
-            columns[:, tap] = block[(..., *slices)]
+            columns[:, tap] = view(block, slices)
         matrix = columns.reshape(group, per_group * count, batch * positions)
         gradient = np.ascontiguousarray(dy[part].swapaxes(0, 1))
         gradient = gradient.reshape(group, m // group, batch * positions)
@@ -158,9 +165,9 @@ def _weight_gradient_depthwise(padded: Array, dy: Array, windows: Windows) -> Ar
     channels, multiplier = padded.shape[1], dy.shape[1] // padded.shape[1]
     gradient = dy.reshape(dy.shape[0], channels, multiplier, *dy.shape[2:])
     columns = [
-        np.einsum("ncp,ncjp->cj", view, gradient.reshape(*gradient.shape[:3], -1))
+        np.einsum("ncp,ncjp->cj", met, gradient.reshape(*gradient.shape[:3], -1))
         for slices in taps(windows)
-        for view in [padded[(..., *slices)].reshape(*padded.shape[:2], -1)]
+        for met in [view(padded, slices).reshape(*padded.shape[:2], -1)]
     ]
     return np.stack(columns, axis=-1)
 
@@ -171,22 +178,22 @@ def _add_bias(y: Array, bias: Array | None) -> Array:
     return y
 
 
-@in_single
+@widened
 def conv(op: Convolution, x: Array, w: Array, bias: Array | None = None) -> Array:
     return _add_bias(correlate(x, w, op.windows(x.shape, w.shape), op.group), bias)
 
 
-@in_single
+@widened
 def conv_transpose(op: ConvTranspose, x: Array, w: Array, bias: Array | None = None) -> Array:
     return _add_bias(spread(x, w, op.transposed(x.shape, w.shape), op.group), bias)
 
 
-@in_single
+@widened
 def conv_input_grad(op: ConvInputGrad, dy: Array, w: Array, shape: Array) -> Array:
     return spread(dy, w, op.windows(ints(shape), w.shape), op.group)
 
 
-@in_single
+@widened
 def conv_weight_grad(op: ConvWeightGrad, x: Array, dy: Array, shape: Array) -> Array:
     return weight_gradient(x, dy, op.windows(x.shape, ints(shape)), op.group)
 
@@ -243,7 +250,7 @@ IN_PLACE: dict[str, Callable[..., Array]] = {
 }
 
 
-@in_single
+@widened
 def fused_conv(
     op: FusedConv, x: Array, w: Array, bias: Array | None = None, z: Array | None = None
 ) -> Array:

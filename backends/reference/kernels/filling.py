@@ -22,7 +22,8 @@ def constant_of_shape(op: ConstantOfShape, shape: Array) -> Array:
 
 
 def arange(_op: Range, start: Array, limit: Array, delta: Array) -> Array:
-    return np.arange(start.item(), limit.item(), delta.item(), start.dtype)
+    steps: Array = np.arange(start.item(), limit.item(), delta.item())
+    return steps.astype(start.dtype)
 
 
 KERNELS: dict[type[Op], Callable[..., Any]] = {ConstantOfShape: constant_of_shape, Range: arange}

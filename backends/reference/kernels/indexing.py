@@ -53,7 +53,7 @@ def gather_elements(op: i.GatherElements, data: Array, indices: Array) -> Array:
 def scatter_elements(op: i.ScatterElements, data: Array, indices: Array, updates: Array) -> Array:
     axis = op.axis % data.ndim
     result = data.copy()
-    where = list(np.indices(indices.shape, sparse=True))
+    where: list[Array] = list(np.indices(indices.shape, sparse=True))
     where[axis] = _places(indices, axis, data.shape[axis])
     flat = np.ravel_multi_index(tuple(np.broadcast_arrays(*where)), data.shape).reshape(-1)
     target = result.reshape(-1)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from nncomp.backends.reference.kernels.windows import HALF, in_single
+from nncomp.backends.reference.kernels.precision import is_half, widened
 
 from nncomp.ops.normalization import (
     LRN,
@@ -42,18 +42,18 @@ def _channel_dot(x: Array, y: Array) -> Array:
 def batch_normalization(
     op: BatchNormalization, x: Array, scale: Array, bias: Array, mean: Array, var: Array
 ) -> tuple[Array, ...]:
-    dtype = np.dtype(np.float32) if x.dtype in HALF else x.dtype
-    operands = [a.astype(dtype, copy=False) for a in (x, scale, bias)]
+    dtype = np.dtype(np.float32) if is_half(x) else x.dtype
+    wide, scale, bias = (a.astype(dtype, copy=False) for a in (x, scale, bias))
     if op.training_mode:
-        y, batch_mean, batch_var, _ = _normalized(*operands, op.epsilon)
+        y, batch_mean, batch_var, _ = _normalized(wide, scale, bias, op.epsilon)
         running = [
             (old * op.momentum + new * (1 - op.momentum)).astype(old.dtype)
             for old, new in ((mean, batch_mean), (var, batch_var))
         ]
         return y.astype(x.dtype, copy=False), *running
-    slope = operands[1] / np.sqrt(var.astype(dtype) + op.epsilon)
-    offset = operands[2] - mean.astype(dtype) * slope
-    y = operands[0] * _per_channel(slope, x)
+    slope = scale / np.sqrt(var.astype(dtype) + op.epsilon)
+    offset = bias - mean.astype(dtype) * slope
+    y = wide * _per_channel(slope, x)
     y += _per_channel(offset, x)
     return y.astype(x.dtype, copy=False), mean, var
 
@@ -69,14 +69,14 @@ def _normalized(x: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Ar
     return y, mean.astype(x.dtype), var.astype(x.dtype), inv_std.astype(x.dtype)
 
 
-@in_single
+@widened
 def batch_norm_training(
     op: BatchNormTraining, x: Array, scale: Array, bias: Array
 ) -> tuple[Array, ...]:
     return _normalized(x, scale, bias, op.epsilon)
 
 
-@in_single
+@widened
 def batch_norm_grad(
     op: BatchNormGrad, dy: Array, x: Array, scale: Array, mean: Array, inv_std: Array
 ) -> tuple[Array, ...]:
@@ -93,8 +93,8 @@ def batch_norm_grad(
 
 def _stashed(x: Array, stash_type: int) -> Array:
     """x in the dtype of its statistics; bfloat16 ones are computed in float32 and rounded."""
-    dtype = stash_dtype(DType.of(x), stash_type).numpy
-    return x.astype(np.float32 if dtype in HALF else dtype, copy=False)
+    dtype = stash_dtype(DType.of(x), stash_type)
+    return x.astype(np.float32 if dtype.size == 2 else dtype.numpy, copy=False)
 
 
 def layer_normalization(
@@ -119,7 +119,7 @@ def rms_normalization(op: RMSNormalization, x: Array, scale: Array) -> Array:
     axes = tuple(range(op.axis % x.ndim, x.ndim))
     wide = _stashed(x, op.stash_type)
     square = np.square(wide).mean(axis=axes, keepdims=True)
-    y = (wide / np.sqrt(square + op.epsilon)).astype(x.dtype, copy=False)
+    y: Array = (wide / np.sqrt(square + op.epsilon)).astype(x.dtype, copy=False)
     y *= scale
     return y
 
@@ -130,7 +130,7 @@ def _standardized(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
     return y
 
 
-@in_single
+@widened
 def instance_normalization(op: InstanceNormalization, x: Array, scale: Array, bias: Array) -> Array:
     y = _standardized(x, tuple(range(2, x.ndim)), op.epsilon)
     y *= _per_channel(scale, x)
@@ -138,7 +138,7 @@ def instance_normalization(op: InstanceNormalization, x: Array, scale: Array, bi
     return y
 
 
-@in_single
+@widened
 def group_normalization(op: GroupNormalization, x: Array, scale: Array, bias: Array) -> Array:
     groups = x.reshape(x.shape[0], op.num_groups, -1)
     y = _standardized(groups, (2,), op.epsilon).reshape(x.shape)
@@ -147,7 +147,7 @@ def group_normalization(op: GroupNormalization, x: Array, scale: Array, bias: Ar
     return y
 
 
-@in_single
+@widened
 def lrn(op: LRN, x: Array) -> Array:
     channels, before = x.shape[1], (op.size - 1) // 2
     sums = np.zeros_like(x)
@@ -161,14 +161,14 @@ def lrn(op: LRN, x: Array) -> Array:
     return x / np.power(sums, op.beta, out=sums)
 
 
-@in_single
+@widened
 def lp_normalization(op: LpNormalization, x: Array) -> Array:
     powers = np.abs(x) if op.p == 1 else x * x
-    norm = powers.sum(axis=op.axis, keepdims=True)
+    norm: Array = powers.sum(axis=op.axis, keepdims=True)
     return x / (norm if op.p == 1 else np.sqrt(norm))
 
 
-@in_single
+@widened
 def mean_variance_normalization(op: MeanVarianceNormalization, x: Array) -> Array:
     y: Array = x - x.mean(axis=op.axes, keepdims=True)
     y /= np.sqrt(np.square(y).mean(axis=op.axes, keepdims=True)) + 1e-9

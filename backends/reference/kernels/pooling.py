@@ -6,21 +6,22 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from nncomp.backends.reference.kernels.precision import widened
 from nncomp.backends.reference.kernels.windows import (
     crop,
-    in_single,
     interior,
     ints,
     pad,
     padded_sizes,
     taps,
+    view,
 )
 
 from nncomp.ops.pooling import GlobalAveragePool, GlobalLpPool, GlobalMaxPool
 from nncomp.ops.pooling_average import AveragePool, AveragePoolGrad, LpPool
 from nncomp.ops.pooling_base import divisors
 from nncomp.ops.pooling_max import MaxPool, MaxPoolGrad, MaxUnpool
-from nncomp.ops.windows import Window
+from nncomp.ops.windows import Window, known
 from nncomp.types import Array, DType
 
 Windows = Sequence[Window]
@@ -30,35 +31,36 @@ def _lowest(x: Array) -> Any:
     return -np.inf if DType.of(x).is_float else np.iinfo(x.dtype).min
 
 
-@in_single
+@widened
 def max_pool_values(op: MaxPool, x: Array) -> Array:
     """MaxPool's first result alone, at a third of the cost of both."""
     windows = op.windows(x.shape)
     padded = pad(x, windows, _lowest(x))
-    views = (padded[(..., *slices)] for slices in taps(windows))
-    y = next(views).copy()
-    for view in views:
-        np.maximum(y, view, out=y)
+    parts = (view(padded, slices) for slices in taps(windows))
+    y: Array = next(parts).copy()
+    for part in parts:
+        np.maximum(y, part, out=y)
     return y
 
 
-@in_single
+@widened
 def max_pool(op: MaxPool, x: Array) -> tuple[Array, Array]:
     windows = op.windows(x.shape)
     padded = pad(x, windows, _lowest(x))
     places = np.full(padded.shape[2:], -1, np.int64)
     places[interior(windows)] = _positions(x.shape[2:], op.storage_order)
-    y, indices = None, np.empty(0, np.int64)
+    y: Array | None = None
+    indices = np.empty(0, np.int64)
     for slices in taps(windows):
-        view, place = padded[(..., *slices)], places[slices]
+        part, place = view(padded, slices), places[slices]
         if y is None:
-            y = view.copy()
+            y = part.copy()
             indices = np.broadcast_to(place, y.shape).copy()
             continue
         # a padded place never wins over an element, not even over one of -inf
-        larger = (view > y) | ((indices < 0) & (place >= 0))
+        larger = (part > y) | ((indices < 0) & (place >= 0))
         np.copyto(indices, place, where=larger)
-        np.maximum(y, view, out=y)
+        np.maximum(y, part, out=y)
     assert y is not None
     channels = np.arange(y.shape[0] * y.shape[1]).reshape(*y.shape[:2], *(1,) * len(windows))
     np.maximum(indices, 0, out=indices)
@@ -68,20 +70,21 @@ def max_pool(op: MaxPool, x: Array) -> tuple[Array, Array]:
 
 def _positions(sizes: tuple[int, ...], storage_order: int) -> Array:
     """The number of each position of one channel, row-major or column-major."""
-    order = "F" if storage_order else "C"
-    return np.arange(int(np.prod(sizes))).reshape(sizes, order=order)
+    count = np.arange(int(np.prod(sizes)))
+    return count.reshape(sizes[::-1]).T if storage_order else count.reshape(sizes)
 
 
-@in_single
+@widened
 def max_pool_grad(op: MaxPoolGrad, dy: Array, indices: Array, shape: Array) -> Array:
     sizes = ints(shape)
     count = int(np.prod(sizes))
-    if all(v.stride >= int(v.extent) for v in op.windows(sizes)):  # each place is met once
+    if all(v.stride >= known(v.extent) for v in op.windows(sizes)):  # each place is met once
         dx = np.zeros(count, dy.dtype)
         dx[indices.reshape(-1)] = dy.reshape(-1)
         return dx.reshape(sizes)
     sums = np.bincount(indices.reshape(-1), weights=dy.reshape(-1), minlength=count)
-    return sums.astype(dy.dtype).reshape(sizes)
+    total: Array = sums.astype(dy.dtype).reshape(sizes)
+    return total
 
 
 def max_unpool(op: MaxUnpool, x: Array, indices: Array, output_shape: Array | None = None) -> Array:
@@ -97,14 +100,14 @@ def max_unpool(op: MaxUnpool, x: Array, indices: Array, output_shape: Array | No
 
 def _window_sums(x: Array, windows: Windows) -> Array:
     padded = pad(x, windows)
-    views = (padded[(..., *slices)] for slices in taps(windows))
-    y = next(views).copy()
-    for view in views:
-        y += view
+    parts = (view(padded, slices) for slices in taps(windows))
+    y: Array = next(parts).copy()
+    for part in parts:
+        y += part
     return y
 
 
-@in_single
+@widened
 def average_pool(op: AveragePool, x: Array) -> Array:
     windows = op.windows(x.shape)
     y = _window_sums(x, windows)
@@ -112,17 +115,18 @@ def average_pool(op: AveragePool, x: Array) -> Array:
     return y
 
 
-@in_single
+@widened
 def average_pool_grad(op: AveragePoolGrad, dy: Array, shape: Array) -> Array:
     windows = op.windows(ints(shape))
     share = dy / divisors(windows, bool(op.count_include_pad)).astype(dy.dtype)
     padded = np.zeros((*dy.shape[:2], *padded_sizes(windows)), dy.dtype)
     for slices in taps(windows):
-        padded[(..., *slices)] += share
+        met = view(padded, slices)
+        met += share
     return crop(padded, windows)
 
 
-@in_single
+@widened
 def lp_pool(op: LpPool, x: Array) -> Array:
     windows = op.windows(x.shape)
     if op.p == 1:
@@ -138,7 +142,7 @@ def _spatial(x: Array) -> tuple[int, ...]:
     return tuple(range(2, x.ndim))
 
 
-@in_single
+@widened
 def global_average_pool(op: GlobalAveragePool, x: Array) -> Array:
     mean: Array = x.mean(axis=_spatial(x), keepdims=True)
     return mean
@@ -149,7 +153,7 @@ def global_max_pool(op: GlobalMaxPool, x: Array) -> Array:
     return largest
 
 
-@in_single
+@widened
 def global_lp_pool(op: GlobalLpPool, x: Array) -> Array:
     sums: Array = (np.abs(x) ** op.p).sum(axis=_spatial(x), keepdims=True)
     return np.power(sums, 1 / op.p)

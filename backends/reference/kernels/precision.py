@@ -21,7 +21,8 @@ def is_half(x: Array) -> bool:
 def widened(kernel: Callable[..., Any]) -> Callable[..., Any]:
     """The kernel with half-precision operands in float32 and its result rounded back.
 
-    For kernels with one result of the dtype of the first operand.
+    For kernels with one result of the dtype of the first operand; of several results those in
+    float32 are rounded.
     """
 
     @wraps(kernel)
@@ -29,6 +30,9 @@ def widened(kernel: Callable[..., Any]) -> Callable[..., Any]:
         if not is_half(x):
             return kernel(op, x, *rest)
         wide = [r.astype(np.float32) if r is not None and is_half(r) else r for r in (x, *rest)]
-        return np.asarray(kernel(op, *wide)).astype(x.dtype)
+        result = kernel(op, *wide)
+        if isinstance(result, tuple):
+            return tuple(r.astype(x.dtype) if r.dtype == np.float32 else r for r in result)
+        return np.asarray(result).astype(x.dtype)
 
     return run

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from nncomp.backends.reference.kernels.windows import crop, in_single, ints, outputs, padded_sizes
+from nncomp.backends.reference.kernels.precision import widened
+from nncomp.backends.reference.kernels.windows import crop, ints, outputs, padded_sizes, view
 from nncomp.backends.reference.kernels.windows import taps as window_taps
 
 from nncomp.ops.resize import Resize
@@ -16,7 +17,7 @@ from nncomp.ops.windows import known
 from nncomp.types import Array
 
 
-@in_single
+@widened
 def resize(
     op: Resize,
     x: Array,
@@ -61,14 +62,15 @@ def _interpolated(x: Array, axis: int, found: Taps, extrapolation: float) -> Arr
     return y
 
 
-@in_single
+@widened
 def col2im(op: Col2Im, columns: Array, image_shape: Array, block_shape: Array) -> Array:
     windows = op.windows(ints(image_shape), ints(block_shape))
     count = int(np.prod(block_shape))
     blocks = columns.reshape(columns.shape[0], -1, count, *outputs(windows))
     padded = np.zeros((*blocks.shape[:2], *padded_sizes(windows)), columns.dtype)
     for tap, slices in enumerate(window_taps(windows)):
-        padded[(..., *slices)] += blocks[:, :, tap]
+        met = view(padded, slices)
+        met += blocks[:, :, tap]
     return crop(padded, windows)
 
 

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
-from nncomp.ops.windows import Window
+from nncomp.ops.windows import Window, known
 from nncomp.types import Array
 
 Slices = tuple[slice, ...]
-HALF = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 _COLUMN_BYTES = 1 << 23  # columns are made for as many samples as fit into this
 
 
-def in_single(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """The kernel, computed in float32 for half precision operands and rounded once at the end."""
-
-    @functools.wraps(kernel)
-    def wide(op: Any, *operands: Array | None) -> Any:
-        first = operands[0]
-        assert first is not None
-        if first.dtype not in HALF:
-            return kernel(op, *operands)
-        half = first.dtype
-        cast = [a.astype(np.float32) if a is not None and a.dtype == half else a for a in operands]
-        result = kernel(op, *cast)
-        if isinstance(result, tuple):
-            return tuple(r.astype(half) if r.dtype == np.float32 else r for r in result)
-        return result.astype(half)
-
-    return wide
+def view(x: Array, slices: Slices) -> Array:
+    """The part of x that the slices take along its last axes; not a copy."""
+    index: tuple[Any, ...] = (..., *slices)
+    part: Array = x[index]
+    return part
 
 
-def ints(dims: Sequence[Any]) -> tuple[int, ...]:
+def ints(dims: Iterable[Any]) -> tuple[int, ...]:
     """Dims that are known by now."""
     return tuple(int(d) for d in dims)
 
@@ -48,17 +33,13 @@ def outputs(windows: Sequence[Window]) -> tuple[int, ...]:
 
 def padded_sizes(windows: Sequence[Window]) -> tuple[int, ...]:
     """Sizes that hold every window and the whole input."""
-    return ints([max(v.covered, v.before + v.size) for v in windows])
+    return tuple(max(known(v.covered), known(v.before) + known(v.size)) for v in windows)
 
 
 def interior(windows: Sequence[Window]) -> Slices:
     """Where the input stands in a padded array, along the spatial axes."""
-    return tuple(
-        slice(before, before + size)
-        for before, size in zip(
-            ints([v.before for v in windows]), ints([v.size for v in windows]), strict=True
-        )
-    )
+    edges = [(known(v.before), known(v.size)) for v in windows]
+    return tuple(slice(before, before + size) for before, size in edges)
 
 
 def pad(x: Array, windows: Sequence[Window], value: float = 0) -> Array:
@@ -67,13 +48,13 @@ def pad(x: Array, windows: Sequence[Window], value: float = 0) -> Array:
     if sizes == x.shape[-len(sizes) :]:
         return x
     padded = np.full((*x.shape[: -len(sizes)], *sizes), value, x.dtype)
-    padded[(..., *interior(windows))] = x
+    view(padded, interior(windows))[...] = x
     return padded
 
 
 def crop(padded: Array, windows: Sequence[Window]) -> Array:
     """The interior of a padded array, contiguous."""
-    return np.ascontiguousarray(padded[(..., *interior(windows))])
+    return np.ascontiguousarray(view(padded, interior(windows)))
 
 
 def taps(windows: Sequence[Window]) -> Iterator[Slices]:

@@ -47,9 +47,9 @@ def chips(node: Node) -> tuple[Chip, ...]:
             found.append(Chip("Add", "elementwise"))
         activation = getattr(op, "activation", "")
         return (*found, Chip(activation, "activation")) if activation else tuple(found)
-    if op.name in ("Conv", "Gemm", "MatMul", "ConvTranspose"):
-        if _folded_batch_norm(node.origin.history):
-            return (Chip(op.name, own), Chip("BN", "normalization"))
+    weighted = op.name in ("Conv", "Gemm", "MatMul", "ConvTranspose")
+    if weighted and _folded_batch_norm(node.origin.history):
+        return (Chip(op.name, own), Chip("BN", "normalization"))
     return (Chip(SHORT.get(op.name, op.name), own),)
 
 

@@ -82,6 +82,10 @@ class Layers:
 
 def arrange(vertices: Sequence[Vertex], edges: Sequence[Edge]) -> Layers:
     """Places the vertices (given in topological order) and bends the edges. Deterministic."""
+    for vertex in vertices:
+        vertex.layer, vertex.above, vertex.below = 0, [], []
+    for edge in edges:
+        edge.bends = []
     rows = _assign_layers(vertices, edges)
     _bend(rows, edges)
     for row in rows:

@@ -8,47 +8,52 @@ other viewers can draw it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
-from nncomp.inspect.view.captions import type_label
-from nncomp.inspect.view.columns import Column, into_columns
-from nncomp.inspect.view.layers import Edge, Vertex
-from nncomp.inspect.view.outline import Box, Outline, chain, span_of_repeats, visible_leaves
+from nncomp.inspect.view.columns import COLUMN_GAP, Column, into_columns
+from nncomp.inspect.view.flows import Flow, flows_of
+from nncomp.inspect.view.layers import GAP, Edge, Vertex
+from nncomp.inspect.view.outline import Box, Outline
 from nncomp.ir.graph import Value
 
 PADDING = 14.0  # inside an open block
-HEADER = 30.0  # of an open block
+HEADER = 34.0  # from the upper edge of an open block to its first boxes
+PORT_MARGIN = 14.0  # between the corners of a box and lines
+PORT_GAP = 12.0  # between lines that meet one box
+
+Kind = Literal["node", "block", "input", "output"]
+Measure = Callable[[Box, Kind], tuple[float, float]]
 
 
 @dataclass
 class Shape:
-    """A drawn box: its upper left corner and its size, in pixels of the whole picture."""
+    """A drawn box: its upper left corner and its size, in pixels."""
 
-    kind: Literal["node", "block", "input", "output"]
+    kind: Kind
     box: Box
     x: float
     y: float
     width: float
     height: float
-    depth: int
+    depth: int = 0
     value: Value | None = None
 
 
 @dataclass
 class Line:
-    """A value on its way from one box to another: the corners of its course.
+    """The course of a value from one box to another.
 
-    curved: pieces between points at different x are curves, else right angles
-    label: the value's type, at `label_at`, on that side of the line
-    arrow: whether it ends with one (not at a border port)
+    points: its corners; between two of different x it is a curve if `curved`, else straight
+    labelled: whether the value's type stands at its start, on that side
+    arrow: whether it ends at a box (not at a border or a port)
     """
 
     points: list[tuple[float, float]]
     value: Value
     curved: bool = True
-    label: str = ""
-    label_side: Literal["left", "right"] = "right"
+    labelled: bool = False
+    side: Literal["left", "right"] = "right"
     arrow: bool = True
 
 
@@ -61,165 +66,243 @@ class Scene:
     shapes: list[Shape] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
 
-
-Measure = Callable[[Box], tuple[float, float]]
-
-
-@dataclass(eq=False)
-class _Flow:
-    """A value that runs between two parts of one block; None is the block's border."""
-
-    value: Value
-    source: object
-    target: object
-
-
-def build_scene(whole: Outline, measure: Measure, aspect: float) -> Scene:
-    """The scene of an outline as far as it is open.
-
-    measure: the size of a closed box, or the least size of an open one
-    aspect:  the width : height to come near to, by breaking the flow into columns
-    """
-    flows = _flows(whole)
-    scenes: dict[Box, _Inner] = {}
-    order, pending = [], [whole.root]
-    while pending:
-        box = pending.pop()
-        order.append(box)
-        pending.extend(child for child in box.children if child.is_open)
-    for box in reversed(order):
-        scenes[box] = _lay_out(box, flows.get(box, []), scenes, measure, whole, aspect)
-    return scenes[whole.root].scene
-
-
-def _flows(whole: Outline) -> dict[Box, list[_Flow]]:
-    """For each open block the values that run inside it, each pair of ends once."""
-    found: dict[Box, dict[tuple[int, object, object], _Flow]] = {}
-    graph, root = whole.graph, whole.root
-
-    def add(block: Box, value: Value, source: object, target: object) -> None:
-        key = (id(value), source, target)
-        found.setdefault(block, {}).setdefault(key, _Flow(value, source, target))
-
-    def run(value: Value, source: list[Box], target: list[Box]) -> None:
-        common = 0
-        while common < min(len(source), len(target)) and source[common] is target[common]:
-            common += 1
-        if common == len(source) or common == len(target):
-            return  # both ends in one closed box
-        outer = source[common - 1] if common else root
-        for i in range(len(source) - 1, common, -1):
-            add(source[i - 1], value, source[i], None)
-        add(outer, value, source[common], target[common])
-        for i in range(common, len(target) - 1):
-            add(target[i], value, None, target[i + 1])
-
-    chains: dict[int, list[Box]] = {}
-    stand_in = _StandIns(whole)
-    inputs = {v: Box(name=v.name) for v in graph.inputs if v.rank}
-    for number, node in enumerate(whole.nodes):
-        if not stand_in.is_first(number):
-            continue
-        chains[number] = chain(root, number)
-        for value in dict.fromkeys(node.operands):
-            if value in inputs:
-                run(value, [inputs[value]], chains[number])
-            elif value.node in whole.position:
-                source = stand_in.of(whole.position[value.node])
-                shown = _stand_in_value(value, whole, source)
-                run(shown, chain(root, source), chains[number])
-    for name, value in graph.outputs.items():
-        end = Box(name=name)
-        if value in inputs:
-            run(value, [inputs[value]], [end])
-        elif value.node in whole.position:
-            source = stand_in.of(whole.position[value.node])
-            run(_stand_in_value(value, whole, source), chain(root, source), [end])
-    return {block: list(flows.values()) for block, flows in found.items()}
-
-
-def _stand_in_value(value: Value, whole: Outline, source: int) -> Value:
-    return whole.nodes[source].outputs[value.index]
-
-
-class _StandIns:
-    """Which node of the first of some repeated blocks stands for a node of a later one."""
-
-    def __init__(self, whole: Outline) -> None:
-        self._of = list(range(len(whole.nodes)))
-        pending = [whole.root]
-        while pending:
-            box = pending.pop()
-            pending.extend(box.children)
-            if box.repeats > 1:
-                for number in range(box.last + 1, span_of_repeats(box) + 1):
-                    self._of[number] = box.first + (number - box.first) % box.size
-
-    def of(self, number: int) -> int:
-        # repeats may stand inside repeats: the outer ones were entered first
-        while self._of[number] != number:
-            number = self._of[number]
-        return number
-
-    def is_first(self, number: int) -> bool:
-        return self._of[number] == number
+    def add(self, other: Scene, dx: float, dy: float) -> None:
+        """Draws a scene inside this one."""
+        for s in other.shapes:
+            self.shapes.append(
+                Shape(s.kind, s.box, s.x + dx, s.y + dy, s.width, s.height, s.depth + 1, s.value)
+            )
+        for line in other.lines:
+            points = [(x + dx, y + dy) for x, y in line.points]
+            self.lines.append(
+                Line(points, line.value, line.curved, line.labelled, line.side, line.arrow)
+            )
 
 
 @dataclass
 class _Inner:
-    """A block that is laid out: its scene from (0, 0), and where values cross its border."""
+    """An open block that is laid out: its scene, and where values cross its border."""
 
     scene: Scene
     entries: dict[Value, float]
     exits: dict[Value, float]
 
 
-def _lay_out(
-    block: Box,
-    flows: list[_Flow],
-    inner: dict[Box, _Inner],
-    measure: Measure,
-    whole: Outline,
-    aspect: float,
-) -> _Inner:
-    is_root = block is whole.root
-    vertices: dict[object, Vertex] = {}
-    ends: list[tuple[object, Vertex]] = []
-    for end in _ends(block, flows):
-        if isinstance(end, Box):
-            if end in inner:
-                size = inner[end].scene.width, inner[end].scene.height
+def build_scene(whole: Outline, measure: Measure, aspect: float) -> Scene:
+    """The scene of an outline as far as it is open.
+
+    measure: the size of a closed box; of an open one the least width that its header needs
+    aspect:  the width : height to come near to, by breaking the outermost flow into columns
+    """
+    flows = flows_of(whole)
+    order, pending = [], [whole.root]
+    while pending:
+        box = pending.pop()
+        order.append(box)
+        pending.extend(child for child in box.children if child.is_open)
+    inner: dict[Box, _Inner] = {}
+    for box in reversed(order):
+        is_root = box is whole.root
+        layout = _BlockLayout(box, flows.get(box, []), inner, measure, aspect if is_root else None)
+        inner[box] = layout.result()
+    return inner[whole.root].scene
+
+
+class _BlockLayout:
+    """Lays out the parts of one open block."""
+
+    def __init__(
+        self,
+        block: Box,
+        flows: list[Flow],
+        inner: dict[Box, _Inner],
+        measure: Measure,
+        aspect: float | None,
+    ) -> None:
+        self.block, self.inner, self.measure = block, inner, measure
+        self.is_root = aspect is not None
+        self.entries: dict[Value, Vertex] = {}
+        self.exits: dict[Value, Vertex] = {}
+        self.boxes: dict[Box, tuple[Kind, Vertex]] = {}
+        self.input_values = {f.source: f.value for f in flows if f.source is not None}
+        self.flow_of: dict[tuple[Vertex, object], Flow] = {}
+        vertices = self._vertices(flows)
+        edges = [self._edge(flow) for flow in flows]
+        self.columns = into_columns(vertices, edges, aspect)
+
+    def _vertices(self, flows: list[Flow]) -> list[Vertex]:
+        """All ends of flows, in topological order."""
+        parts = set(self.block.children)
+        self.entries = {f.value: Vertex(pin="top") for f in flows if f.source is None}
+        self.exits = {f.value: Vertex(pin="bottom") for f in flows if f.target is None}
+        sources = dict.fromkeys(f.source for f in flows if f.source is not None)
+        targets = dict.fromkeys(f.target for f in flows if f.target is not None)
+        self._add_boxes("input", [box for box in sources if box not in parts])
+        self._add_boxes("node", self.block.children)
+        self._add_boxes("output", [box for box in targets if box not in parts])
+        middle = [vertex for _, vertex in self.boxes.values()]
+        return [*self.entries.values(), *middle, *self.exits.values()]
+
+    def _add_boxes(self, kind: Kind, boxes: list[Box]) -> None:
+        for box in boxes:
+            if box in self.inner:
+                size = self.inner[box].scene.width, self.inner[box].scene.height
             else:
-                size = measure(end)
-            vertex = Vertex(*size)
-        else:
-            vertex = Vertex(pin="top" if end[0] == "entry" else "bottom")
-        vertices[end] = vertex
-        ends.append((end, vertex))
-    edges: list[tuple[_Flow, Edge]] = []
-    for flow in flows:
-        source = vertices[flow.source or ("entry", flow.value)]
-        target = vertices[flow.target or ("exit", flow.value)]
+                size = self.measure(box, kind)
+            self.boxes[box] = kind, Vertex(*size)
+
+    def _edge(self, flow: Flow) -> Edge:
+        source = self.entries[flow.value] if flow.source is None else self.boxes[flow.source][1]
+        target = self.exits[flow.value] if flow.target is None else self.boxes[flow.target][1]
         edge = Edge(source, target, flow.value)
-        if isinstance(flow.source, Box) and flow.source in inner:
-            edge.source_dx = inner[flow.source].exits[flow.value] - source.width / 2
-        if isinstance(flow.target, Box) and flow.target in inner:
-            edge.target_dx = inner[flow.target].entries[flow.value] - target.width / 2
+        if flow.source in self.inner and flow.source is not None:
+            edge.source_dx = self.inner[flow.source].exits[flow.value] - source.width / 2
+        if flow.target in self.inner and flow.target is not None:
+            edge.target_dx = self.inner[flow.target].entries[flow.value] - target.width / 2
         edge.labelled = flow.source is not None and flow.target is not None
-        edges.append((flow, edge))
-    column_list = into_columns(
-        [v for _, v in ends], [e for _, e in edges], aspect if is_root else None
-    )
-    return _Assembly(block, inner, measure, is_root, ends, edges, column_list).result()
+        return edge
+
+    def result(self) -> _Inner:
+        content = Scene()
+        fixed = {v for b, (_, v) in self.boxes.items() if b in self.inner}
+        at: dict[Vertex, tuple[float, float]] = {}  # upper left corners
+        x = 0.0
+        ends: list[tuple[float, float]] = []
+        for number, column in enumerate(self.columns):
+            layers = column.layers
+            assert layers is not None
+            for row in layers.rows:
+                for v in row:
+                    at[v] = x + v.x - v.width / 2, v.y
+            content.lines += _lines(column, x, fixed, self.exits, self.boxes)
+            if number and column.entry is not None:
+                head = (x + column.entry.x, 0.0)
+                gutter = x - COLUMN_GAP / 2
+                content.lines.append(_gutter_line(ends[-1], head, gutter, column))
+            ends.append((x + (column.exit.x if column.exit else 0.0), layers.height))
+            content.height = max(content.height, layers.height)
+            x += layers.width + COLUMN_GAP
+        content.width = x - COLUMN_GAP
+        return self._framed(content, at)
+
+    def _framed(self, content: Scene, at: dict[Vertex, tuple[float, float]]) -> _Inner:
+        """The content with its nested scenes, and with the block's own frame around it."""
+        scene = Scene(content.width, content.height)
+        dx = dy = 0.0
+        if not self.is_root:
+            least, _ = self.measure(self.block, "block")
+            scene.width = max(content.width + 2 * PADDING, least)
+            dx = (scene.width - content.width) / 2
+            dy = HEADER - GAP if self.entries else HEADER
+            scene.height = content.height + dy + (0.0 if self.exits else PADDING)
+            scene.shapes.append(Shape("block", self.block, 0, 0, scene.width, scene.height))
+            for line in content.lines:  # from the border on, over the room for the header
+                if line.value in self.entries and line.points[0][1] == 0.0:
+                    line.points.insert(0, (line.points[0][0], -dy))
+        for box, (kind, vertex) in self.boxes.items():
+            x, y = at[vertex][0] + dx, at[vertex][1] + dy
+            if box in self.inner:
+                scene.add(self.inner[box].scene, x, y)
+                continue
+            shown: Kind = "block" if kind == "node" and box.node is None else kind
+            value = self.input_values.get(box) if kind == "input" else None
+            scene.shapes.append(Shape(shown, box, x, y, vertex.width, vertex.height, 0, value))
+        lines = Scene(lines=content.lines)
+        scene.add(lines, dx, dy)
+        entries = {value: at[v][0] + dx for value, v in self.entries.items()}
+        exits = {value: at[v][0] + dx for value, v in self.exits.items()}
+        return _Inner(scene, entries, exits)
 
 
-def _ends(block: Box, flows: list[_Flow]) -> list[object]:
-    """The ends of flows in topological order: entries, inputs, parts, outputs, exits."""
-    entries = dict.fromkeys(("entry", f.value) for f in flows if f.source is None)
-    exits = dict.fromkeys(("exit", f.value) for f in flows if f.target is None)
-    parts = dict.fromkeys(block.children)
-    sources = {f.source: None for f in flows if isinstance(f.source, Box)}
-    targets = {f.target: None for f in flows if isinstance(f.target, Box)}
-    inputs = [s for s in sources if s not in parts]
-    outputs = [t for t in targets if t not in parts]
-    return [*entries, *inputs, *parts, *outputs, *exits]
+def _gutter_line(
+    foot: tuple[float, float], head: tuple[float, float], gutter: float, column: Column
+) -> Line:
+    """From the foot of a column to the head of the next, with right angles."""
+    value = next(e.key for e in column.edges if e.source is column.entry)
+    assert isinstance(value, Value)
+    points = [foot, (foot[0], foot[1] + 8), (gutter, foot[1] + 8)]
+    points += [(gutter, -8.0), (head[0], -8.0), head]
+    return Line(points, value, curved=False, arrow=False)
+
+
+def _lines(
+    column: Column,
+    dx: float,
+    fixed: set[Vertex],
+    exits: dict[Value, Vertex],
+    boxes: dict[Box, tuple[Kind, Vertex]],
+) -> list[Line]:
+    layers = column.layers
+    assert layers is not None
+    starts, ends = _ports(column.edges, fixed)
+    arrows = {v for b, (_, v) in boxes.items() if not b.is_open}
+    lines: list[Line] = []
+    labelled: dict[tuple[Vertex, object], list[Line]] = {}
+    for edge in column.edges:
+        x, target_x = starts[edge], ends[edge]
+        source, target = edge.source, edge.target
+        points = [(x, source.y + source.height), (x, layers.bottoms[source.layer])]
+        for bend in edge.bends:
+            points += [(bend.x, layers.tops[bend.layer]), (bend.x, layers.bottoms[bend.layer])]
+        points += [(target_x, layers.tops[target.layer]), (target_x, target.y)]
+        assert isinstance(edge.key, Value)
+        line = Line([(a + dx, b) for a, b in points], edge.key, arrow=target in arrows)
+        lines.append(line)
+        if edge.labelled:
+            labelled.setdefault((source, edge.key), []).append(line)
+    for together in labelled.values():
+        first = together[0]
+        first.labelled = True
+        turns = [line.points[2][0] - line.points[0][0] for line in together]
+        if max(turns) > 4 and min(turns) > -4:
+            first.side = "left"
+    return lines
+
+
+def _ports(edges: list[Edge], fixed: set[Vertex]) -> tuple[dict[Edge, float], dict[Edge, float]]:
+    """Where each edge leaves its source and meets its target: x coordinates.
+
+    At open blocks and bends that is given. At boxes, lines meet the edge where they come from
+    above it, kept apart; all lines of one value leave together.
+    """
+    starts: dict[Edge, float] = {}
+    ends: dict[Edge, float] = {}
+    leaving: dict[Vertex, dict[object, list[Edge]]] = {}
+    meeting: dict[Vertex, list[Edge]] = {}
+    for edge in edges:
+        leaving.setdefault(edge.source, {}).setdefault(edge.key, []).append(edge)
+        meeting.setdefault(edge.target, []).append(edge)
+        starts[edge] = edge.source.x + edge.source_dx
+        ends[edge] = edge.target.x + edge.target_dx
+    for vertex, values in leaving.items():
+        if vertex in fixed or len(values) == 1 or not vertex.width:
+            continue
+        wanted = [sum(_next_x(e) for e in group) / len(group) for group in values.values()]
+        for group, x in zip(values.values(), _spread(vertex, wanted), strict=True):
+            for edge in group:
+                starts[edge] = x
+    for vertex, group in meeting.items():
+        if vertex not in fixed and vertex.width:
+            wanted = [(e.bends[-1].x if e.bends else starts[e]) for e in group]
+            for edge, x in zip(group, _spread(vertex, wanted), strict=True):
+                ends[edge] = x
+    return starts, ends
+
+
+def _next_x(edge: Edge) -> float:
+    return edge.bends[0].x if edge.bends else edge.target.x + edge.target_dx
+
+
+def _spread(vertex: Vertex, wanted: list[float]) -> list[float]:
+    """Places on the edge of a box, as near as may be to where lines want to meet it."""
+    left, right = vertex.x - vertex.width / 2, vertex.x + vertex.width / 2
+    room = right - left - 2 * PORT_MARGIN
+    gap = min(PORT_GAP, room / max(1, len(wanted) - 1))
+    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    placed = [0.0] * len(wanted)
+    least = left + PORT_MARGIN
+    for rank, i in enumerate(order):
+        most = right - PORT_MARGIN - gap * (len(order) - 1 - rank)
+        placed[i] = min(max(wanted[i], least), most)
+        least = placed[i] + gap
+    return placed

@@ -1,0 +1,202 @@
+"""Draws a scene's boxes and lines as SVG, and says how large a box must be for what is on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+from nncomp.inspect.cost import Measure, is_weight, known_before_run
+from nncomp.inspect.families import family
+from nncomp.inspect.units import short_count
+from nncomp.inspect.view.captions import Chip, chips, detail, operators_line, tooltip, type_label
+from nncomp.inspect.view.marks import (
+    LABEL,
+    NAME,
+    badge,
+    chip_row,
+    chips_width,
+    label,
+    path,
+    rect,
+    stack,
+    strip,
+    strip_width,
+    terminal,
+    text,
+)
+from nncomp.inspect.view.metrics import shorten, text_width
+from nncomp.inspect.view.outline import Box, Outline, span_of_repeats
+from nncomp.inspect.view.scene import PADDING, Kind, Scene, Shape
+from nncomp.inspect.view.style import family_class
+from nncomp.ir.graph import Node, Value
+
+SIDE = 12.0  # from a box's side to its text
+MAX_TEXT = 230.0
+
+
+@dataclass(frozen=True)
+class _Caption:
+    """The lines on a closed box: chips or a name with a second name, then small ones."""
+
+    chips: tuple[Chip, ...]
+    name: str
+    small: tuple[str, ...]
+
+
+class BoxPainter:
+    """Sizes and draws the boxes of one outline."""
+
+    def __init__(self, whole: Outline) -> None:
+        self.whole = whole
+        self._captions: dict[Box, _Caption] = {}
+        self._owned = _owned_parameters(whole)
+
+    @property
+    def parameters(self) -> int:
+        """Learnt numbers that the nodes read."""
+        return sum(self._owned)
+
+    # --- what is written, and the room it takes --------------------------------------------------
+
+    def measure(self, box: Box, kind: Kind) -> tuple[float, float]:
+        """Width and height of a box; of an open one the width of its header."""
+        if kind in ("input", "output"):
+            return max(44.0, text_width(box.name, NAME, bold=True) + 2 * SIDE + 6), 26.0
+        if box.is_open:
+            name = text_width(self._title(box), NAME, bold=True)
+            return name + text_width(self._parameters(box), LABEL) + 2 * PADDING + 40, 0.0
+        caption = self._caption(box)
+        top = chips_width(caption.chips) + text_width(caption.name, NAME, bold=not caption.chips)
+        if caption.chips and caption.name:
+            top += 10
+        width = max([top, *(text_width(line, LABEL) for line in caption.small)]) + 2 * SIDE
+        # half of it holds the label of the line that leaves from its middle
+        width = max(width, 2 * self._label_width(box) + 24, 96.0)
+        height = 28.0 + 14.0 * len(caption.small)
+        if box.node is None:
+            width = max(width, strip_width(box.size) + 2 * SIDE)
+            height += 14.0
+        return width, height + (2.0 if caption.small else 0.0)
+
+    def _label_width(self, box: Box) -> float:
+        node = self.whole.nodes[box.last]
+        return text_width(type_label(node.outputs[0].type), LABEL)
+
+    def _nodes(self, box: Box) -> list[Node]:
+        return self.whole.nodes[box.first : box.last + 1]
+
+    def _caption(self, box: Box) -> _Caption:
+        if box not in self._captions:
+            self._captions[box] = self._new_caption(box)
+        return self._captions[box]
+
+    def _new_caption(self, box: Box) -> _Caption:
+        if box.node is not None:
+            small = " · ".join(p for p in (detail(box.node), self._parameters(box)) if p)
+            small = shorten(small, LABEL, MAX_TEXT)
+            name = shorten(box.name, NAME, MAX_TEXT / 2)
+            return _Caption(chips(box.node), name, (small,) if small else ())
+        lines = [shorten(operators_line(self._nodes(box)), LABEL, MAX_TEXT)]
+        if parameters := self._parameters(box):
+            lines.append(parameters)
+        return _Caption((), self._title(box), tuple(lines))
+
+    def _title(self, box: Box) -> str:
+        name = box.name
+        if box.repeats > 1:
+            first, last = self._paths(box)
+            name = f"{first} … {last}" if last else first
+        return shorten(name, NAME, MAX_TEXT, bold=True)
+
+    def _paths(self, box: Box) -> tuple[str, str]:
+        """The names of the first and the last of repeated blocks."""
+        depth = box.path.count(".") + 1
+        scope = self.whole.nodes[span_of_repeats(box)].origin.scope
+        last = ".".join(scope.split(".")[:depth]).removesuffix(box.path)
+        return box.name, last.rpartition(".")[2]
+
+    def _parameters(self, box: Box) -> str:
+        total = sum(self._owned[box.first : box.last + 1])
+        each = " each" if box.repeats > 1 else ""
+        return f"{short_count(total)} parameters{each}" if total else ""
+
+    # --- drawing ---------------------------------------------------------------------------------
+
+    def paint(self, scene: Scene) -> list[str]:
+        """The elements of a scene, back to front."""
+        parts = [self._block(s) for s in scene.shapes if s.kind == "block" and s.box.is_open]
+        parts += [path(line) for line in scene.lines]
+        parts += [label(line) for line in scene.lines if line.labelled]
+        for shape in scene.shapes:
+            if shape.kind in ("input", "output"):
+                parts.append(terminal(shape))
+            elif not shape.box.is_open:
+                parts.append(self._closed(shape))
+            else:
+                parts.append(self._header(shape))
+        return parts
+
+    def _block(self, s: Shape) -> str:
+        shade = "even" if s.depth % 2 else "odd"
+        return stack(s, shade, 10) + rect(s, f"box {shade}", 10)
+
+    def _header(self, s: Shape) -> str:
+        title = self._title(s.box)
+        parts = [
+            text(s.x + PADDING, s.y + 19, title, "name strong"),
+            text(s.x + s.width - PADDING, s.y + 19, self._parameters(s.box), "small muted", "end"),
+        ]
+        if s.box.repeats > 1:
+            x = s.x + PADDING + text_width(title, NAME, bold=True) + 8
+            parts.append(badge(x, s.y + 8, f"×{s.box.repeats}"))
+        return f"<g>{self._tooltip(s)}{''.join(parts)}</g>"
+
+    def _closed(self, s: Shape) -> str:
+        caption = self._caption(s.box)
+        node = s.box.node
+        if node is None:
+            parts = [stack(s, "card", 8), rect(s, "box card", 8)]
+        else:
+            fused = len(caption.chips) > 1
+            parts = [rect(s, f"box {'card' if fused else family_class(family(node.op))}", 7)]
+        y = s.y + 18.5
+        top = chips_width(caption.chips) + (10 if caption.chips and caption.name else 0)
+        top += text_width(caption.name, NAME, bold=not caption.chips)
+        x = s.x + (s.width - top) / 2
+        if caption.chips:
+            parts.append(chip_row(caption.chips, x, s.y + 5))
+            x += chips_width(caption.chips) + 10
+        if caption.name:
+            parts.append(text(x, y, caption.name, "muted" if node is not None else "name strong"))
+        if s.box.repeats > 1:
+            x += text_width(caption.name, NAME, bold=True) + 8
+            parts.append(badge(x, s.y + 7.5, f"×{s.box.repeats}"))
+        if node is None:
+            parts.append(strip(s, self._nodes(s.box), y + 8))
+            y += 14
+        for line in caption.small:
+            y += 14
+            parts.append(text(s.x + s.width / 2, y + 2, line, "small label", "middle"))
+        return f"<g>{self._tooltip(s)}{''.join(parts)}</g>"
+
+    def _tooltip(self, s: Shape) -> str:
+        story = tooltip(self.whole.graph, s.box, self._nodes(s.box))
+        return f"<title>{escape(story)}</title>"
+
+
+def _owned_parameters(whole: Outline) -> list[int]:
+    """For each node the learnt numbers that it is the first to read."""
+    once = known_before_run(whole.graph)
+    kinds = {p.value: p.kind for p in whole.graph.parameters}
+    measure = Measure({})
+    seen: set[Value] = set()
+    found = []
+    for node in whole.nodes:
+        total = 0
+        for value in node.operands:
+            learnt = kinds[value] == "param" if value in kinds else is_weight(value, once)
+            if learnt and value not in seen:
+                seen.add(value)
+                total += measure.size(value)
+        found.append(total)
+    return found

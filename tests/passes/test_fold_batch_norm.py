@@ -1,0 +1,236 @@
+"""Batch normalization folded in all its orders, and what forbids it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests.passes.support import Net, check, names
+
+from nncomp.dims import new_dim
+from nncomp.ir.graph import Value
+from nncomp.ops.activation import Relu
+from nncomp.ops.conv import Conv, ConvTranspose
+from nncomp.ops.elementwise import Add, Div, Mul, Sub
+from nncomp.ops.linear import Gemm, MatMul
+from nncomp.ops.normalization_batch import BatchNormalization
+from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
+from nncomp.passes.fold_batch_norm import FoldBatchNorm
+from nncomp.passes.fold_constants import FoldConstants
+
+PASSES = (FoldBatchNorm(), FoldConstants(), EliminateDeadNodes())
+N = new_dim("N")
+
+
+def batch_norm(net: Net, x: Value, epsilon: float = 1e-3) -> Value:
+    c = x.shape[1]
+    assert isinstance(c, int)
+    scale, shift, mean = (net.param(c) for _ in range(3))
+    return net(
+        BatchNormalization(epsilon=epsilon), x, scale, shift, mean, net.param(c, positive=True)
+    )
+
+
+def conv(net: Net, x: Value, op: Conv, *shape: int, bias: bool = False) -> Value:
+    return net(op, x, net.param(*shape), net.param(shape[0]) if bias else None)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(
+    ("op", "shape"),
+    [
+        (Conv(), (6, 4, 3, 2)),
+        (Conv(strides=(2, 1), pads=(1, 0, 2, 1)), (6, 4, 3, 2)),
+        (Conv(dilations=(2, 3)), (6, 4, 3, 2)),
+        (Conv(auto_pad="SAME_UPPER", strides=(2, 2)), (6, 4, 3, 2)),
+        (Conv(group=2), (6, 2, 3, 2)),
+        (Conv(group=4), (8, 1, 3, 2)),
+    ],
+    ids=["plain", "stride-pad", "dilation", "auto-pad", "group", "depthwise"],
+)
+def test_after_conv(op: Conv, shape: tuple[int, ...], bias: bool) -> None:
+    net = Net()
+    x = net.input(N, 4, 9, 7)
+    check(net.bound(batch_norm(net, conv(net, x, op, *shape, bias=bias))), PASSES, "Conv")
+
+
+@pytest.mark.parametrize("spatial", [(9,), (7, 6, 5)])
+def test_after_conv_of_other_ranks(spatial: tuple[int, ...]) -> None:
+    net = Net()
+    x = net.input(N, 3, *spatial)
+    y = batch_norm(net, conv(net, x, Conv(), 5, 3, *(2,) * len(spatial)))
+    check(net.bound(y), PASSES, "Conv")
+
+
+@pytest.mark.parametrize("group", [1, 2, 4])
+def test_after_transposed_conv(group: int) -> None:
+    net = Net()
+    x = net.input(N, 4, 5, 6)
+    y = net(ConvTranspose(group=group, strides=(2, 3)), x, net.param(4, 3, 3, 2))
+    check(net.bound(batch_norm(net, y)), PASSES, "ConvTranspose")
+
+
+@pytest.mark.parametrize("trans", [0, 1])
+@pytest.mark.parametrize("bias", [None, (5,), (1, 5), (1, 1), (1,)])
+def test_after_gemm(trans: int, bias: tuple[int, ...] | None) -> None:
+    net = Net()
+    x, w = net.input(N, 4), net.param(*((5, 4) if trans else (4, 5)))
+    y = net(Gemm(alpha=0.5, beta=2.0, transB=trans), x, w, net.param(*bias) if bias else None)
+    check(net.bound(batch_norm(net, y)), PASSES, "Gemm")
+
+
+def test_after_matmul() -> None:
+    net = Net()
+    x = net.input(N, 4)
+    check(net.bound(batch_norm(net, net(MatMul(), x, net.param(4, 5)))), PASSES, "Gemm")
+
+
+@pytest.mark.parametrize(
+    "arithmetic",
+    [
+        lambda net, y, c: net(Mul(), y, c),
+        lambda net, y, c: net(Mul(), c, y),
+        lambda net, y, c: net(Add(), c, y),
+        lambda net, y, c: net(Sub(), y, c),
+        lambda net, y, c: net(Sub(), c, y),
+        lambda net, y, c: net(Div(), y, c),
+        lambda net, y, c: net(Add(), net(Mul(), y, c), c),
+        lambda net, y, c: batch_norm(net, net(Add(), y, c)),
+        lambda net, y, c: net(Div(), net(Sub(), batch_norm(net, y), c), c),
+        lambda net, y, c: batch_norm(net, batch_norm(net, y)),
+    ],
+)
+@pytest.mark.parametrize("shape", [(6, 1, 1), (1, 6, 1, 1), (), (1,)])
+def test_arithmetic_on_channels(
+    arithmetic: Callable[[Net, Value, Value], Value], shape: tuple[int, ...]
+) -> None:
+    net = Net()
+    y = conv(net, net.input(N, 4, 9, 7), Conv(pads=(1, 1, 1, 1)), 6, 4, 3, 3)
+    check(net.bound(arithmetic(net, y, net.param(*shape, positive=True))), PASSES, "Conv")
+
+
+def test_zero_minus_conv() -> None:
+    net = Net()
+    y = conv(net, net.input(N, 4, 9, 7), Conv(), 6, 4, 3, 3)
+    check(net.bound(net(Sub(), 0.0, y)), PASSES, "Conv")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("group", "shape"), [(1, (6, 4, 3, 2)), (2, (6, 2, 3, 2)), (4, (8, 1, 3, 2))])
+@pytest.mark.parametrize("bias", [False, True])
+def test_before_conv(group: int, shape: tuple[int, ...], bias: bool) -> None:
+    net = Net()
+    y = batch_norm(net, net.input(N, 4, 9, 7))
+    y = conv(net, y, Conv(group=group, strides=(2, 1)), *shape, bias=bias)
+    check(net.bound(y), PASSES, "Conv")
+
+
+@pytest.mark.parametrize("trans", [0, 1])
+def test_before_gemm(trans: int) -> None:
+    net = Net()
+    y = batch_norm(net, net.input(N, 4))
+    y = net(Gemm(alpha=0.5, beta=3.0, transB=trans), y, net.param(*((5, 4) if trans else (4, 5))), net.param(5))
+    check(net.bound(y), PASSES, "Gemm")
+
+
+def test_between_two_convs_goes_into_the_first() -> None:
+    net = Net()
+    y = conv(net, net.input(N, 4, 9, 7), Conv(), 6, 4, 3, 3)
+    y = conv(net, batch_norm(net, y), Conv(pads=(1, 1, 1, 1)), 5, 6, 3, 3)
+    check(net.bound(y), PASSES, "Conv Conv")
+
+
+def test_scaling_goes_into_a_padded_conv_and_shifting_does_not() -> None:
+    net = Net()
+    x = net.input(N, 4, 9, 7)
+    y = net(Div(), net(Sub(), x, net.param(4, 1, 1)), net.param(4, 1, 1, positive=True))
+    y = conv(net, y, Conv(pads=(1, 1, 1, 1)), 6, 4, 3, 3)
+    result = check(net.bound(y), PASSES, "Sub Conv")
+    assert [r.reason for r in result.refusals] == [
+        "Conv cannot take Sub in: it pads with zeros, which are not normalised"
+    ]
+
+
+def test_shared_parameters_and_shared_weights() -> None:
+    net = Net()
+    x, w = net.input(N, 4, 9, 7), net.param(6, 4, 3, 3)
+    statistics = [net.param(6, positive=True) for _ in range(4)]
+    y1 = net(BatchNormalization(), net(Conv(), x, w), *statistics)
+    y2 = net(BatchNormalization(), net(Conv(strides=(2, 2)), x, w), *statistics)
+    check(net.bound(y1, y2), PASSES, "Conv Conv")
+
+
+def test_a_result_read_twice_is_no_hindrance() -> None:
+    net = Net()
+    y = batch_norm(net, conv(net, net.input(N, 4, 9, 7), Conv(), 6, 4, 3, 3))
+    check(net.bound(net(Relu(), y), y), PASSES, "Conv Relu")
+
+
+def test_weights_that_are_not_bound_are_folded_into_nodes() -> None:
+    net = Net()
+    y = batch_norm(net, conv(net, net.input(N, 4, 9, 7), Conv(), 6, 4, 3, 3))
+    result = check(net.graph(y), PASSES, weights=net.weights)
+    assert "BatchNormalization" not in names(result.graph)
+
+
+class TestRefusals:
+    def refusal(self, net: Net, *outputs: Value, left: str) -> str:
+        result = check(net.bound(*outputs), PASSES, left)
+        (refusal,) = result.refusals
+        return f"{refusal.rule}: {refusal.reason}"
+
+    def test_other_readers(self) -> None:
+        net = Net()
+        y = conv(net, net.input(N, 4, 9, 7), Conv(), 6, 4, 3, 3)
+        reason = self.refusal(
+            net, net(Add(), batch_norm(net, y), net(Relu(), y)), left="Conv BatchNormalization Relu Add"
+        )
+        assert reason == "fold-into-previous: Conv cannot take it in: its result has 1 other reader"
+
+    def test_output(self) -> None:
+        net = Net()
+        y = conv(net, net.input(N, 4, 9, 7), Conv(), 6, 4, 3, 3)
+        reason = self.refusal(net, y, batch_norm(net, y), left="Conv BatchNormalization")
+        assert "its result is an output of the graph" in reason
+
+    def test_weights_from_the_run(self) -> None:
+        net = Net()
+        y = net(Conv(), net.input(N, 4, 9, 7), net.input(6, 4, 3, 3))
+        reason = self.refusal(net, batch_norm(net, y), left="Conv BatchNormalization")
+        assert "its weights are computed at run time" in reason
+
+    def test_statistics_from_the_run(self) -> None:
+        net = Net()
+        y = conv(net, net.input(N, 4, 9, 7), Conv(), 6, 4, 3, 3)
+        scale, variance = net.param(6), net.param(6, positive=True)
+        y = net(BatchNormalization(), y, scale, scale, net.input(6), variance)
+        reason = self.refusal(net, y, left="Conv BatchNormalization")
+        assert "scale, shift, mean or variance is computed at run time" in reason
+
+    def test_padding(self) -> None:
+        net = Net()
+        y = batch_norm(net, net.input(N, 4, 9, 7))
+        y = conv(net, y, Conv(pads=(0, 0, 1, 0)), 6, 4, 3, 3)
+        reason = self.refusal(net, y, left="BatchNormalization Conv")
+        assert reason.startswith("fold-into-next: Conv cannot take BatchNormalization in: it pads")
+
+    def test_several_convs_behind(self) -> None:
+        net = Net()
+        y = batch_norm(net, net.input(N, 4, 9, 7))
+        y1, y2 = (conv(net, y, Conv(), 6, 4, k, k) for k in (1, 2))
+        result = check(net.bound(y1, y2), PASSES, "BatchNormalization Conv Conv")
+        assert len(result.refusals) == 2
+
+    def test_bias_along_rows(self) -> None:
+        net = Net()
+        y = net(Gemm(), net.input(3, 4), net.param(4, 5), net.param(3, 5))
+        reason = self.refusal(net, batch_norm(net, y), left="Gemm BatchNormalization")
+        assert "varies along the rows" in reason
+
+
+def test_not_a_pattern() -> None:
+    net = Net()
+    x = net.input(N, 4, 9, 7)
+    y = conv(net, x, Conv(pads=(1, 1, 1, 1)), 4, 4, 3, 3)
+    outputs = net(Add(), y, x), net(Mul(), y, net.param(9, 7)), batch_norm(net, net(Relu(), y))
+    result = check(net.bound(*outputs), PASSES, "Conv Add Mul Relu BatchNormalization")
+    assert not result.refusals
