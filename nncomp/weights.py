@@ -13,10 +13,11 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from nncomp.errors import CompileError, Diagnostic, Note, did_you_mean, error
+from nncomp.errors import CompileError, error
 from nncomp.files import PathLike, read_bytes, write_atomic
+from nncomp.ir.bind import disagreements
 from nncomp.ir.graph import Parameter
-from nncomp.types import Array, DType, TensorType
+from nncomp.types import Array, DType
 
 Weights = Mapping[str, Array]
 
@@ -86,43 +87,25 @@ def load_array(path: PathLike) -> Array:
 
 
 def fit(
-    weights: Weights,
-    parameters: Iterable[Parameter],
-    *,
-    origin: str,
-    unused: Collection[str] = (),
+    weights: Weights, parameters: Iterable[Parameter], known: Collection[str] = ()
 ) -> dict[str, Array]:
     """The weights for each of the parameters, by path, in the parameters' dtypes.
 
     A narrower dtype of the same kind is widened; nothing is rounded.
-    origin: what to call the weights in a report
-    unused: paths that may be there without being wanted (an optimiser's state)
+    known: paths that may be there without being wanted (an optimiser's state)
     Raises CompileError NN0502 that lists everything missing, unknown or of a wrong type.
     """
-    wanted = {parameter.path: parameter for parameter in parameters}
-    missing = [path for path in wanted if path not in weights]
-    extra = [path for path in weights if path not in wanted and path not in unused]
-    notes = [_missing_note(path, wanted[path].value.type, extra) for path in missing]
-    notes += [f"the model has no `{path}`" for path in extra]
-    fitted: dict[str, Array] = {}
-    for path, parameter in wanted.items():
-        if path in weights:
-            array, type = weights[path], parameter.value.type
-            if array.shape == type.shape and _widens(array.dtype, type.dtype):
-                fitted[path] = array.astype(type.dtype.numpy, copy=False)
-            else:
-                notes.append(f"`{path}` is {describe(array)} there, {type} in the model")
-    if notes:
-        shown = tuple(Note(text) for text in notes[:_SHOWN])
-        if len(notes) > _SHOWN:
-            shown += (Note(f"and {len(notes) - _SHOWN} more"),)
-        raise CompileError(
-            Diagnostic("NN0502", f"{origin} does not fit the model's parameters", notes=shown)
-        )
+    parameters = list(parameters)
+    wanted = {parameter.path: parameter.value.type for parameter in parameters}
+    fitted = {
+        path: _widened(array, wanted[path].dtype) if path in wanted else array
+        for path, array in weights.items()
+        if path in wanted or path not in known
+    }
+    found = disagreements(parameters, fitted)
+    if found:
+        raise CompileError(*found)
     return fitted
-
-
-_SHOWN = 40  # of the differences in one report
 
 
 def describe(array: Array) -> str:
@@ -134,18 +117,14 @@ def describe(array: Array) -> str:
     return f"{dtype}[{', '.join(map(str, array.shape))}]"
 
 
-def _missing_note(path: str, type: TensorType, extra: list[str]) -> str:
-    hint = did_you_mean(path, extra)
-    return f"`{path}: {type}` is missing" + (f"; {hint}" if hint else "")
-
-
-def _widens(source: np.dtype[Any], target: DType) -> bool:
-    if source == target.numpy:
-        return True
-    known = {d.numpy: d for d in DType}.get(source)
-    if known is None or known.is_float != target.is_float:
-        return False
-    return known.size < target.size and bool(np.can_cast(source, target.numpy, "safe"))
+def _widened(array: Array, target: DType) -> Array:
+    """The array in a wider dtype of the same kind; itself if that would round or not fit."""
+    source = next((dtype for dtype in DType if dtype.numpy == array.dtype), None)
+    if source is None or source.is_float != target.is_float or source.size >= target.size:
+        return array
+    if not np.can_cast(source.numpy, target.numpy, "safe"):
+        return array
+    return array.astype(target.numpy)
 
 
 def _load_safetensors(path: PathLike, data: bytes) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -23,7 +23,7 @@ def bind(graph: Graph, weights: Mapping[str, Array]) -> Graph:
     shape or dtype.
     """
     bound = [p for p in graph.parameters if p.path not in graph.updates]
-    found = _disagreements(bound, weights)
+    found = disagreements(bound, weights)
     if found:
         raise CompileError(*found)
     values: dict[Value, Value] = {}
@@ -41,7 +41,7 @@ def _constant(parameter: Parameter, array: Array, values: dict[Value, Value]) ->
     return node
 
 
-def _disagreements(parameters: list[Parameter], weights: Mapping[str, Array]) -> list[Diagnostic]:
+def disagreements(parameters: list[Parameter], weights: Mapping[str, Array]) -> list[Diagnostic]:
     found = []
     missing = []
     for parameter in parameters:

@@ -37,6 +37,7 @@ from nncomp.ir.op import Data
 from nncomp.types import Array, DType, TensorType
 
 MAX_WRITTEN = 64  # elements of a constant that is written out
+MAX_INT = 2**63 - 1  # the largest integer of the language; -2**63 is written as a difference
 MAX_INLINE = 8  # elements of a constant that is written where it is used
 
 
@@ -176,7 +177,9 @@ def _attribute(value: Any, dim: Callable[[DimLike], str] = str) -> str:
         return "true" if value else "false"
     if isinstance(value, Dim):
         return dim(value)
-    if isinstance(value, int | DType):
+    if isinstance(value, int):
+        return _integer(value)
+    if isinstance(value, DType):
         return str(value)
     if isinstance(value, float):
         return _float(value)
@@ -196,6 +199,10 @@ def _string(text: str) -> str:
     return '"' + "".join(_ESCAPES.get(c, c) for c in text) + '"'
 
 
+def _integer(value: int) -> str:
+    return str(value) if value >= -MAX_INT else f"-{MAX_INT} - {-MAX_INT - value}"
+
+
 def _float(value: float) -> str:
     if math.isnan(value):
         return "nan"
@@ -205,10 +212,13 @@ def _float(value: float) -> str:
 
 
 def _can_write(array: Array) -> bool:
-    """Whether a list of numbers gives the array back: not too long, no shape lost, no odd NaN."""
+    """Whether a list of numbers gives the array back: not too long, no shape lost, no odd NaN,
+    no integer that the language has not."""
     if array.size > MAX_WRITTEN or (array.size == 0 and array.ndim != 1):
         return False
-    return DType.of(array).is_float is False or _nans_are_plain(array)
+    if DType.of(array).is_float:
+        return _nans_are_plain(array)
+    return not any(int(e) > MAX_INT for e in array.reshape(-1))
 
 
 def _nans_are_plain(array: Array) -> bool:
@@ -233,7 +243,7 @@ def _number(element: Any, dtype: DType) -> str:
     if dtype is DType.BOOL:
         return "true" if element else "false"
     if dtype.is_int:
-        return str(int(element))
+        return _integer(int(element))
     exact = _float(float(element))
     if dtype in (DType.F64, DType.BF16) or not math.isfinite(element):
         return exact

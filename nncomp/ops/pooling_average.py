@@ -13,17 +13,17 @@ from nncomp.ir.graph import Value
 from nncomp.ir.op import Gradients, InferError, Op, Vjp
 from nncomp.ops import conv_grad
 from nncomp.ops.comparison import Equal
-from nncomp.ops.conversion import Where
+from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.convolution import shape_operand
-from nncomp.ops.elementwise import Div, Mul
+from nncomp.ops.elementwise import Div, Max, Min, Mul, Sub
 from nncomp.ops.elementwise_math import Abs, Pow, Sign
-from nncomp.ops.forms import full, reshape
+from nncomp.ops.filling import Range
+from nncomp.ops.forms import reshape
 from nncomp.ops.pooling_base import Pool, divisors
 from nncomp.ops.rules import require_float
 from nncomp.ops.shape import Reshape
-from nncomp.ops.shape_slicing import Pad
 from nncomp.ops.windows import Window, out_of_range
-from nncomp.types import TensorType
+from nncomp.types import DType, TensorType
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class AveragePoolGrad(Pool):
         dims = shape.type.elements
         assert dims is not None
         windows = self.windows(dims)
-        share = b(Div(), dy, _divisor(self, b, dy, dims, windows))
+        share = b(Div(), dy, _divisor(self, b, dy, windows))
         n, c, *sizes = dy.shape
         kernel = np.ones((1, 1, *self.kernel_shape), dy.type.dtype.numpy)
         share = reshape(b, share, n * c, 1, *sizes)
@@ -90,7 +90,6 @@ def _divisor(
     op: AveragePoolGrad,
     b: Builder,
     dy: Value,
-    dims: Sequence[DimLike],
     windows: Sequence[Window],
 ) -> Value:
     """How many elements each window averages, broadcast to dY."""
@@ -98,24 +97,39 @@ def _divisor(
     unpadded = all((v.before, v.after) == (0, 0) for v in windows)
     if (op.count_include_pad and not op.ceil_mode) or unpadded:
         return b.constant(float(np.prod(op.kernel_shape)), dtype)
-    edges = [d for v in windows for d in (v.size, v.before, v.after)]
-    if all(isinstance(d, int) for d in edges):
-        return b.constant(divisors(windows, bool(op.count_include_pad)).astype(dtype.numpy))
-    return window_counts(op, b, dy, dims, padding=bool(op.count_include_pad))
+    return window_counts(b, windows, dtype, padding=bool(op.count_include_pad))
 
 
 def window_counts(
-    op: Pool, b: Builder, like: Value, dims: Sequence[DimLike], *, padding: bool = False
+    b: Builder, windows: Sequence[Window], dtype: DType, *, padding: bool = False
 ) -> Value:
-    """How many elements (and padding) each window over axes of these sizes holds: [1, 1, …]."""
-    ones = full(b, 1, like.type.dtype, (1, 1, *dims[2:]))
-    attributes = op.shared_attributes()
-    if padding and op.pads is not None:
-        half = len(op.pads) // 2
-        amounts = b.ints(0, 0, *op.pads[:half], 0, 0, *op.pads[half:])
-        ones = b(Pad(), ones, amounts, 1.0)
-        attributes["pads"] = None
-    return b(LpPool(**attributes, p=1), ones)
+    """How many elements (and padding) each window holds, broadcast to the windows."""
+    edges = [d for v in windows for d in (v.size, v.before, v.after)]
+    if all(isinstance(d, int) for d in edges):
+        return b.constant(divisors(windows, padding).astype(dtype.numpy))
+    counts = None
+    for place, v in enumerate(windows):
+        axis = b(Cast(dtype), _axis_counts(b, v, padding))
+        axis = reshape(b, axis, v.outputs, *(1,) * (len(windows) - place - 1))
+        counts = axis if counts is None else b(Mul(), counts, axis)
+    assert counts is not None
+    return counts
+
+
+def _axis_counts(b: Builder, v: Window, padding: bool) -> Value:
+    """`tap_counts` in the graph: the taps before the end less those before the beginning."""
+    first = b.constant(0, DType.I64)
+    numbers = b(Range(), first, reshape(b, b.dims([v.outputs])), b.constant(1, DType.I64))
+    starts = b(Sub(), b(Mul(), numbers, v.stride), b.dims([v.before]))
+
+    def taps_before(end: DimLike) -> Value:
+        distance = b(Sub(), b.dims([end + v.dilation - 1]), starts)
+        taps = b(Div(), distance, b.ints(v.dilation))
+        return b(Min(), b(Max(), taps, b.ints(0)), b.dims([v.kernel]))
+
+    if padding:
+        return taps_before(v.size + v.after - v.overhang)
+    return b(Max(), b(Sub(), taps_before(v.size), taps_before(0)), b.ints(1))
 
 
 @dataclass(frozen=True)
@@ -138,7 +152,7 @@ class LpPool(Pool):
             y = b(Where(), b(Equal(), at.y, 0.0), b.constant(1, x.type.dtype), at.y)
             g = b(Mul(), g, b(Pow(), y, 1 - p))
         # a sum over windows is an average times the number of elements averaged
-        g = b(Mul(), g, window_counts(self, b, x, x.shape))
+        g = b(Mul(), g, window_counts(b, self.windows(x.shape), x.type.dtype))
         spread = b(AveragePoolGrad(**self.shared_attributes()), g, b.dims(x.shape))
         slope = b(Sign(), x)
         if self.p > 1:

@@ -133,8 +133,7 @@ def _same(size: DimLike, kernel: DimLike, stride: int, dilation: int, auto_pad: 
     """Padding by which every stride-th element has a window: ceil(size / stride) outputs."""
     outputs = floordiv(size + stride - 1, stride)
     total = maximum(0, (outputs - 1) * stride + (kernel - 1) * dilation + 1 - size)
-    smaller = floordiv(total, 2)
-    before = smaller if auto_pad == "SAME_UPPER" else total - smaller
+    before = floordiv(total if auto_pad == "SAME_UPPER" else total + 1, 2)
     return Window(size, kernel, stride, dilation, before, total - before, outputs)
 
 

@@ -39,9 +39,7 @@ def save_checkpoint(path: PathLike, state: Mapping[str, Array], progress: Progre
     save_weights(path, state, {"version": _VERSION, **asdict(progress)})
 
 
-def load_checkpoint(
-    path: PathLike, run: Mapping[str, Any]
-) -> tuple[dict[str, Array], Progress]:
+def load_checkpoint(path: PathLike, run: Mapping[str, Any]) -> tuple[dict[str, Array], Progress]:
     """The state, and where its run stood.
 
     run: of the run that is to go on

@@ -214,6 +214,12 @@ def evaluated(expr: ast.Expr) -> object:
         value = evaluated(expr.operand)
         assert isinstance(value, int | float)
         return -value
+    if isinstance(expr, ast.Binary):  # -2**63, which is no literal
+        left, right = evaluated(expr.left), evaluated(expr.right)
+        assert expr.op == "-"
+        assert isinstance(left, int)
+        assert isinstance(right, int)
+        return left - right
     if isinstance(expr, ast.Ref):
         return float(expr.name)
     assert isinstance(expr, ast.Int | ast.Float | ast.Bool)
@@ -230,7 +236,7 @@ def arrays() -> Iterator[Array]:
         bits = rng.integers(0, 2**32, (4, 4, 2), np.uint32).view(np.float32)
         yield np.where(np.isnan(bits), np.float32(np.nan), bits)
     yield np.array([np.iinfo(np.int64).min, np.iinfo(np.int64).max, -1])
-    yield np.array([2**64 - 1], np.uint64)
+    yield np.array([2**63 - 1], np.uint64)
     yield np.array([[True, False]])
     yield np.array(7, np.int32)
     yield np.zeros((3, 0), np.float32).reshape(0)
@@ -256,8 +262,16 @@ def test_constants_come_back_exactly(array: Array) -> None:
     assert Data(back) == Data(array)
 
 
-def test_a_nan_with_a_payload_is_not_written() -> None:
-    odd = np.array([0x7FC00001], np.uint32).view(np.float32)
+@pytest.mark.parametrize(
+    "odd",
+    [
+        np.array([0x7FC00001], np.uint32).view(np.float32),  # a NaN that says something
+        np.array([2**64 - 1], np.uint64),
+        np.zeros((0, 3), np.float32),
+    ],
+    ids=["nan", "integer", "empty"],
+)
+def test_what_no_list_gives_back_is_not_written(odd: Array) -> None:
     b = Builder()
     assert list(to_text(graph(b, y=b.constant(odd))).constants) == ["constant.1"]
 

@@ -7,10 +7,10 @@ import pkgutil
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+from nncomp.backends.reference.interpreter import evaluate, run
 
 import tests.ops.samples
 from nncomp.autodiff.reverse import gradients
-from nncomp.backends.reference.interpreter import evaluate, run
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Value
 from nncomp.ops.elementwise import Add, Mul
@@ -80,7 +80,7 @@ def check_decomposition(sample: Sample) -> None:
     meaning = sample.op.decompose(b, *c.values)
     results = (meaning,) if isinstance(meaning, Value) else meaning
     named = {f"y{i}": value for i, value in enumerate(results)}
-    graph = Graph("decomposed", c.inputs, (), tuple(b.nodes), named)
+    graph = Graph("decomposed", tuple(c.inputs), (), tuple(b.nodes), named)
     for name, found in run(graph, c.arrays).outputs.items():
         check_close(found, expected[name], sample.tolerance, f"{sample} decomposed")
 
@@ -119,11 +119,11 @@ def check_gradients(sample: Sample) -> None:
 def _weighted_sum(
     c: Case, values: Sequence[Value], arrays: dict[str, Array], seed: int = 0
 ) -> Value:
-    """Σ weight · value with fixed random weights, as a further node of the graph."""
+    """Σ weight · value with fixed random weights, as further nodes of the graph."""
     b, rng = c.builder, np.random.default_rng(seed)
     total = b.constant(0.0, DType.F64)
     for value, array in zip(values, arrays.values(), strict=False):
-        weight = b.constant(rng.uniform(0.5, 1.5, array.shape))
+        weight = c.add_input(value.type, rng.uniform(0.5, 1.5, array.shape))
         total = b(Add(), total, b(ReduceSum(keepdims=0), b(Mul(), weight, value)))
     return total
 

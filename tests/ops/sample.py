@@ -31,6 +31,7 @@ class Sample:
             rank 0 or 1 (axes, shapes, pads)
     sizes:  places of the known operands that hold sizes, made symbolic with the shapes
     static: places of the operands that keep their shapes (weights of a convolution)
+    fixed:  sizes that are no symbols in any shape (channels)
     tolerance: of float32 results, relative to the largest value
     """
 
@@ -43,6 +44,7 @@ class Sample:
     known: tuple[int, ...]
     sizes: tuple[int, ...]
     static: tuple[int, ...]
+    fixed: tuple[int, ...]
     tolerance: float
 
     def __init__(
@@ -56,6 +58,7 @@ class Sample:
         known: tuple[int, ...] | None = None,
         sizes: tuple[int, ...] = (),
         static: tuple[int, ...] = (),
+        fixed: tuple[int, ...] = (),
         tolerance: float = 1e-5,
     ) -> None:
         arrays = tuple(None if a is None else np.asarray(a) for a in inputs)
@@ -65,7 +68,7 @@ class Sample:
                 for place, a in enumerate(arrays)
                 if a is not None and a.dtype.kind == "i" and a.ndim <= 1
             )
-        values = (op, arrays, id, grad, second, ort, known, sizes, static, tolerance)
+        values = (op, arrays, id, grad, second, ort, known, sizes, static, fixed, tolerance)
         for name, value in zip(self.__dataclass_fields__, values, strict=True):
             object.__setattr__(self, name, value)
 
@@ -97,14 +100,21 @@ class Case:
     builder: Builder
     values: tuple[Value | None, ...]
     node: Node
-    inputs: tuple[Value, ...]
+    inputs: list[Value]
     arrays: dict[str, Array]
     bindings: dict[Symbol, DimLike]
 
     def graph(self, outputs: dict[str, Value] | None = None) -> Graph:
         named = {f"y{i}": value for i, value in enumerate(self.node.outputs)}
         nodes = tuple(self.builder.nodes)
-        return Graph("sample", self.inputs, (), nodes, named if outputs is None else outputs)
+        return Graph("sample", tuple(self.inputs), (), nodes, named if outputs is None else outputs)
+
+    def add_input(self, type: TensorType, array: Array) -> Value:
+        """A further input."""
+        value = Value(type, f"extra{len(self.inputs)}")
+        self.inputs.append(value)
+        self.arrays[value.name] = array
+        return value
 
     def bound(self, type: TensorType) -> TensorType:
         """The type with the sample's sizes for symbols."""
@@ -117,7 +127,7 @@ def case(sample: Sample, *, symbolic: bool) -> Case:
     symbols: dict[int, Symbol] = {}
 
     def dim(size: int) -> DimLike:
-        if not symbolic or size <= 1:
+        if not symbolic or size <= 1 or size in sample.fixed:
             return size
         if size not in symbols:
             symbols[size] = Symbol(f"d{size}")
@@ -147,7 +157,7 @@ def case(sample: Sample, *, symbolic: bool) -> Case:
             arrays[value.name] = array
     node = b.add(sample.op, values)
     bindings: dict[Symbol, DimLike] = {symbol: size for size, symbol in symbols.items()}
-    return Case(b, tuple(values), node, tuple(inputs), arrays, bindings)
+    return Case(b, tuple(values), node, inputs, arrays, bindings)
 
 
 @dataclass(frozen=True, eq=False)

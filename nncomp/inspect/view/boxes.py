@@ -94,7 +94,7 @@ class BoxPainter:
         if box.node is not None:
             small = " · ".join(p for p in (detail(box.node), self._parameters(box)) if p)
             small = shorten(small, LABEL, MAX_TEXT)
-            name = shorten(box.name, NAME, MAX_TEXT / 2)
+            name = shorten(self._title(box), NAME, MAX_TEXT / 2)
             return _Caption(chips(box.node), name, (small,) if small else ())
         lines = [shorten(operators_line(self._nodes(box)), LABEL, MAX_TEXT)]
         if parameters := self._parameters(box):
@@ -102,18 +102,14 @@ class BoxPainter:
         return _Caption((), self._title(box), tuple(lines))
 
     def _title(self, box: Box) -> str:
+        """`layer1.0`; of repeated blocks `layer1.1 … 2`."""
         name = box.name
+        if name.isdigit():  # says nothing without the list that it is an item of
+            name = ".".join(box.path.split(".")[-2:])
         if box.repeats > 1:
-            first, last = self._paths(box)
-            name = f"{first} … {last}" if last else first
+            scope = self.whole.nodes[span_of_repeats(box)].origin.scope.split(".")
+            name = f"{name} … {scope[box.path.count('.')]}"
         return shorten(name, NAME, MAX_TEXT, bold=True)
-
-    def _paths(self, box: Box) -> tuple[str, str]:
-        """The names of the first and the last of repeated blocks."""
-        depth = box.path.count(".") + 1
-        scope = self.whole.nodes[span_of_repeats(box)].origin.scope
-        last = ".".join(scope.split(".")[:depth]).removesuffix(box.path)
-        return box.name, last.rpartition(".")[2]
 
     def _parameters(self, box: Box) -> str:
         total = sum(self._owned[box.first : box.last + 1])

@@ -77,8 +77,8 @@ def detail(node: Node) -> str:
             if array.size <= 4 and not formal.variadic:
                 numbers = ", ".join(f"{e:g}" for e in array.reshape(-1).astype(float))
                 parts.append(numbers if len(node.inputs) == 2 else f"{formal.name} {numbers}")
-    if hasattr(op, "axis"):
-        parts.append(f"axis {op.axis}")
+    if "axis" in op.attributes():
+        parts.append(f"axis {op.attributes()['axis']}")
     return ", ".join(parts)
 
 

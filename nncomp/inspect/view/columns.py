@@ -10,7 +10,7 @@ from nncomp.inspect.view.layers import BOX_GAP, Edge, Layers, Vertex, arrange
 
 COLUMN_GAP = 64.0
 MAX_COLUMNS = 10
-ONE_COLUMN_IS_ENOUGH = 620.0  # pixels of height
+ONE_COLUMN_IS_ENOUGH = 700.0  # pixels of height
 
 
 @dataclass
@@ -53,7 +53,9 @@ def _cuts(layers: Layers, edges: Sequence[Edge]) -> set[int]:
     for edge in edges:
         for layer in range(edge.source.layer + 1, edge.target.layer + 1):
             passing[layer].add((edge.source, edge.key))
-    return {layer for layer, values in enumerate(passing) if layer and len(values) == 1}
+    boxes = [i for i, row in enumerate(layers.rows) if any(v.width for v in row)]
+    inside = range(boxes[0] + 1, boxes[-1] + 1) if boxes else range(0)  # no column of ports alone
+    return {layer for layer in inside if len(passing[layer]) == 1}
 
 
 def _split(layers: Layers, cuts: set[int], count: int) -> list[int]:

@@ -1,8 +1,8 @@
 """Layered drawing of an acyclic graph, after Sugiyama, Tagawa and Toda (1981).
 
 Boxes are put on layers by longest path, edges over several layers get a bend on each, layers are
-ordered by barycentres, and x coordinates follow by least squares, so that chains come out straight.
-All steps are linear in boxes and bends, for a fixed number of sweeps.
+ordered by barycentres, and x coordinates are chosen so that chains come out straight. The cost is
+linear in boxes and bends (but for sorting), for a fixed number of sweeps.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+from nncomp.inspect.view.straighten import set_x
 
 BOX_GAP = 26.0  # between boxes side by side
 BEND_GAP = 16.0  # between lines side by side
@@ -92,7 +94,7 @@ def arrange(vertices: Sequence[Vertex], edges: Sequence[Edge]) -> Layers:
         for place, vertex in enumerate(row):
             vertex.place = place
     _order(rows)
-    _set_x(rows)
+    set_x(rows, _distance)
     return _set_y(rows, edges)
 
 
@@ -198,56 +200,9 @@ def _crossings(rows: list[list[Vertex]]) -> int:
     return total
 
 
-def _set_x(rows: list[list[Vertex]]) -> None:
-    for row in rows:
-        x = 0.0
-        for i, vertex in enumerate(row):
-            x += _distance(row[i - 1], vertex) if i else 0.0
-            vertex.x = x
-    for sweep in range(SWEEPS):
-        down = sweep % 2 == 0
-        both = sweep >= SWEEPS - 4
-        for row in rows if down else reversed(rows):
-            _align(row, above=down or both, below=not down or both)
-    left = min((v.x - v.width / 2 for row in rows for v in row), default=0.0)
-    for row in rows:
-        for vertex in row:
-            vertex.x -= left
-
-
 def _distance(left: Vertex, right: Vertex) -> float:
     gap = BEND_GAP if left.width == 0 and right.width == 0 else BOX_GAP
     return (left.width + right.width) / 2 + gap
-
-
-def _align(row: list[Vertex], above: bool, below: bool) -> None:
-    """Puts the row where its links are straightest: weighted least squares under the distances
-    that must be kept, by pooling adjacent violators (isotonic regression)."""
-    blocks: list[list[float]] = []  # weight, mean of (wanted - offset), members
-    offsets: list[float] = []
-    offset = 0.0
-    for i, vertex in enumerate(row):
-        offset += _distance(row[i - 1], vertex) if i else 0.0
-        offsets.append(offset)
-        weight, wanted = 1e-3, vertex.x * 1e-3
-        for link in vertex.above if above else ():
-            weight += link.weight
-            wanted += link.weight * (link.top.x + link.top_dx - link.bottom_dx)
-        for link in vertex.below if below else ():
-            weight += link.weight
-            wanted += link.weight * (link.bottom.x + link.bottom_dx - link.top_dx)
-        blocks.append([weight, wanted / weight - offset, 1])
-        while len(blocks) > 1 and blocks[-2][1] > blocks[-1][1]:
-            weight, mean, members = blocks.pop()
-            into = blocks[-1]
-            into[1] = (into[0] * into[1] + weight * mean) / (into[0] + weight)
-            into[0] += weight
-            into[2] += members
-    i = 0
-    for _, mean, members in blocks:
-        for _ in range(int(members)):
-            row[i].x = mean + offsets[i]
-            i += 1
 
 
 def _set_y(rows: list[list[Vertex]], edges: Sequence[Edge]) -> Layers:

@@ -118,6 +118,9 @@ def path(line: Line) -> str:
         points[-1] = (x, y - 5)
     d = _curves(points) if line.curved else _corners(points)
     drawn = f'<path class="line" d="{d}"/>'
+    if line.is_entry:
+        x, y = line.points[0]
+        drawn += f'<circle class="tip" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>'
     if line.arrow:
         x, y = line.points[-1]
         drawn += f'<path class="tip" d="M{x - 3.6:.1f} {y - 6:.1f}h7.2L{x:.1f} {y:.1f}z"/>'

@@ -8,17 +8,18 @@ other viewers can draw it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from nncomp.inspect.view.columns import COLUMN_GAP, Column, into_columns
 from nncomp.inspect.view.flows import Flow, flows_of
-from nncomp.inspect.view.layers import GAP, Edge, Vertex
+from nncomp.inspect.view.layers import Edge, Vertex
 from nncomp.inspect.view.outline import Box, Outline
 from nncomp.ir.graph import Value
 
 PADDING = 14.0  # inside an open block
-HEADER = 34.0  # from the upper edge of an open block to its first boxes
+HEADER = 28.0  # of an open block; below it stand the ports of what enters
+TURN = 8.0  # from a column to where a line from column to column turns
 PORT_MARGIN = 14.0  # between the corners of a box and lines
 PORT_GAP = 12.0  # between lines that meet one box
 
@@ -46,7 +47,8 @@ class Line:
 
     points: its corners; between two of different x it is a curve if `curved`, else straight
     labelled: whether the value's type stands at its start, on that side
-    arrow: whether it ends at a box (not at a border or a port)
+    arrow: whether it ends at a box (not at the foot of a column or a block)
+    is_entry: whether it starts at a port, below the header of a block
     """
 
     points: list[tuple[float, float]]
@@ -55,6 +57,7 @@ class Line:
     labelled: bool = False
     side: Literal["left", "right"] = "right"
     arrow: bool = True
+    is_entry: bool = False
 
 
 @dataclass
@@ -69,14 +72,9 @@ class Scene:
     def add(self, other: Scene, dx: float, dy: float) -> None:
         """Draws a scene inside this one."""
         for s in other.shapes:
-            self.shapes.append(
-                Shape(s.kind, s.box, s.x + dx, s.y + dy, s.width, s.height, s.depth + 1, s.value)
-            )
+            self.shapes.append(replace(s, x=s.x + dx, y=s.y + dy, depth=s.depth + 1))
         for line in other.lines:
-            points = [(x + dx, y + dy) for x, y in line.points]
-            self.lines.append(
-                Line(points, line.value, line.curved, line.labelled, line.side, line.arrow)
-            )
+            self.lines.append(replace(line, points=[(x + dx, y + dy) for x, y in line.points]))
 
 
 @dataclass
@@ -103,7 +101,10 @@ def build_scene(whole: Outline, measure: Measure, aspect: float) -> Scene:
     inner: dict[Box, _Inner] = {}
     for box in reversed(order):
         is_root = box is whole.root
-        layout = _BlockLayout(box, flows.get(box, []), inner, measure, aspect if is_root else None)
+        nested = any(child.is_open for child in box.children)
+        layout = _BlockLayout(
+            box, flows.get(box, []), inner, measure, aspect if is_root or nested else None, is_root
+        )
         inner[box] = layout.result()
     return inner[whole.root].scene
 
@@ -118,9 +119,10 @@ class _BlockLayout:
         inner: dict[Box, _Inner],
         measure: Measure,
         aspect: float | None,
+        is_root: bool,
     ) -> None:
         self.block, self.inner, self.measure = block, inner, measure
-        self.is_root = aspect is not None
+        self.is_root = is_root
         self.entries: dict[Value, Vertex] = {}
         self.exits: dict[Value, Vertex] = {}
         self.boxes: dict[Box, tuple[Kind, Vertex]] = {}
@@ -164,7 +166,6 @@ class _BlockLayout:
 
     def result(self) -> _Inner:
         content = Scene()
-        fixed = {v for b, (_, v) in self.boxes.items() if b in self.inner}
         at: dict[Vertex, tuple[float, float]] = {}  # upper left corners
         x = 0.0
         ends: list[tuple[float, float]] = []
@@ -174,7 +175,7 @@ class _BlockLayout:
             for row in layers.rows:
                 for v in row:
                     at[v] = x + v.x - v.width / 2, v.y
-            content.lines += _lines(column, x, fixed, self.exits, self.boxes)
+            content.lines += self._lines(column, x)
             if number and column.entry is not None:
                 head = (x + column.entry.x, 0.0)
                 gutter = x - COLUMN_GAP / 2
@@ -185,6 +186,36 @@ class _BlockLayout:
         content.width = x - COLUMN_GAP
         return self._framed(content, at)
 
+    def _lines(self, column: Column, dx: float) -> list[Line]:
+        layers = column.layers
+        assert layers is not None
+        fixed = {v for b, (_, v) in self.boxes.items() if b in self.inner}
+        boxes = {v for _, v in self.boxes.values()}
+        entries = set(self.entries.values())
+        starts, ends = _ports(column.edges, fixed)
+        lines: list[Line] = []
+        labelled: dict[tuple[Vertex, object], list[Line]] = {}
+        for edge in column.edges:
+            x, target_x = starts[edge] + dx, ends[edge] + dx
+            source, target = edge.source, edge.target
+            points = [(x, source.y + source.height), (x, layers.bottoms[source.layer])]
+            for bend in edge.bends:
+                points.append((bend.x + dx, layers.tops[bend.layer]))
+                points.append((bend.x + dx, layers.bottoms[bend.layer]))
+            points += [(target_x, layers.tops[target.layer]), (target_x, target.y)]
+            assert isinstance(edge.key, Value)
+            line = Line(points, edge.key, arrow=target in boxes, is_entry=source in entries)
+            lines.append(line)
+            if edge.labelled:
+                labelled.setdefault((source, edge.key), []).append(line)
+        for together in labelled.values():
+            first = together[0]
+            first.labelled = True
+            turns = [line.points[2][0] - line.points[0][0] for line in together]
+            if max(turns) > 4 and min(turns) > -4:
+                first.side = "left"
+        return lines
+
     def _framed(self, content: Scene, at: dict[Vertex, tuple[float, float]]) -> _Inner:
         """The content with its nested scenes, and with the block's own frame around it."""
         scene = Scene(content.width, content.height)
@@ -193,12 +224,17 @@ class _BlockLayout:
             least, _ = self.measure(self.block, "block")
             scene.width = max(content.width + 2 * PADDING, least)
             dx = (scene.width - content.width) / 2
-            dy = HEADER - GAP if self.entries else HEADER
+            turns = TURN + 6 if len(self.columns) > 1 else 0.0
+            dy = HEADER + turns
+            content.height += turns
             scene.height = content.height + dy + (0.0 if self.exits else PADDING)
             scene.shapes.append(Shape("block", self.block, 0, 0, scene.width, scene.height))
-            for line in content.lines:  # from the border on, over the room for the header
-                if line.value in self.entries and line.points[0][1] == 0.0:
-                    line.points.insert(0, (line.points[0][0], -dy))
+            last = self.columns[-1].layers
+            bottom = last.height if last is not None else 0.0
+            for line in content.lines:  # what leaves goes on to the border
+                x, y = line.points[-1]
+                if line.value in self.exits and y == bottom and not line.arrow:
+                    line.points.append((x, content.height))
         for box, (kind, vertex) in self.boxes.items():
             x, y = at[vertex][0] + dx, at[vertex][1] + dy
             if box in self.inner:
@@ -220,43 +256,9 @@ def _gutter_line(
     """From the foot of a column to the head of the next, with right angles."""
     value = next(e.key for e in column.edges if e.source is column.entry)
     assert isinstance(value, Value)
-    points = [foot, (foot[0], foot[1] + 8), (gutter, foot[1] + 8)]
-    points += [(gutter, -8.0), (head[0], -8.0), head]
+    points = [foot, (foot[0], foot[1] + TURN), (gutter, foot[1] + TURN)]
+    points += [(gutter, -TURN), (head[0], -TURN), head]
     return Line(points, value, curved=False, arrow=False)
-
-
-def _lines(
-    column: Column,
-    dx: float,
-    fixed: set[Vertex],
-    exits: dict[Value, Vertex],
-    boxes: dict[Box, tuple[Kind, Vertex]],
-) -> list[Line]:
-    layers = column.layers
-    assert layers is not None
-    starts, ends = _ports(column.edges, fixed)
-    arrows = {v for b, (_, v) in boxes.items() if not b.is_open}
-    lines: list[Line] = []
-    labelled: dict[tuple[Vertex, object], list[Line]] = {}
-    for edge in column.edges:
-        x, target_x = starts[edge], ends[edge]
-        source, target = edge.source, edge.target
-        points = [(x, source.y + source.height), (x, layers.bottoms[source.layer])]
-        for bend in edge.bends:
-            points += [(bend.x, layers.tops[bend.layer]), (bend.x, layers.bottoms[bend.layer])]
-        points += [(target_x, layers.tops[target.layer]), (target_x, target.y)]
-        assert isinstance(edge.key, Value)
-        line = Line([(a + dx, b) for a, b in points], edge.key, arrow=target in arrows)
-        lines.append(line)
-        if edge.labelled:
-            labelled.setdefault((source, edge.key), []).append(line)
-    for together in labelled.values():
-        first = together[0]
-        first.labelled = True
-        turns = [line.points[2][0] - line.points[0][0] for line in together]
-        if max(turns) > 4 and min(turns) > -4:
-            first.side = "left"
-    return lines
 
 
 def _ports(edges: list[Edge], fixed: set[Vertex]) -> tuple[dict[Edge, float], dict[Edge, float]]:

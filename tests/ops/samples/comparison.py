@@ -15,10 +15,7 @@ _Q = np.array([True, True, False])
 _ODD = np.float32([[1, np.nan, np.inf], [-np.inf, 0, 5]])
 
 SAMPLES = [
-    *(
-        Sample(op(), _A, _B)
-        for op in (c.Equal, c.Greater, c.GreaterOrEqual, c.Less, c.LessOrEqual)
-    ),
+    *(Sample(op(), _A, _B) for op in (c.Equal, c.Greater, c.GreaterOrEqual, c.Less, c.LessOrEqual)),
     Sample(c.Less(), _A.astype(np.int64), _B[None].astype(np.int64), id="integers"),
     Sample(c.Equal(), _P, _Q, id="bool"),
     *(Sample(op(), _P, _Q) for op in (c.And, c.Or, c.Xor)),

@@ -1,0 +1,161 @@
+"""From a `.nn` file to graphs, and from graphs to ONNX models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nncomp.autodiff.expand import expand_gradients
+from nncomp.backends.reference.interpreter import evaluate, run
+from nncomp.errors import did_you_mean, error
+from nncomp.files import PathLike, read_source
+from nncomp.ir.bind import bind
+from nncomp.ir.graph import Graph
+from nncomp.lower.program import Program, TrainSection, lower
+from nncomp.passes.manager import OptimizeResult, optimize, optimize_step
+from nncomp.source import SourceFile
+from nncomp.training.trainer import losses
+from nncomp.types import Array, TensorType
+from nncomp.weights import fit, load_weights
+
+if TYPE_CHECKING:
+    import onnx
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A training step: gradients expanded, optimised; and its evaluation, optimised."""
+
+    step: Graph
+    evaluation: Graph
+
+
+def load_program(
+    file: PathLike | SourceFile, model: str | None = None, settings: Settings | None = None
+) -> Program:
+    """Lowers a model (the first of the file if no name is given). Raises CompileError."""
+    source = file if isinstance(file, SourceFile) else read_source(file)
+    return lower(source, model, settings or {})
+
+
+def initial_values(program: Program, seed: int = 0) -> dict[str, Array]:
+    """The first value of every parameter, buffer and optimiser state, by path."""
+    given = {value.name: seed for value in program.initial.inputs}
+    return run(program.initial, {n: _scalar(v) for n, v in given.items()}).outputs
+
+
+def state_of(program: Program, weights: PathLike | None, seed: int = 0) -> dict[str, Array]:
+    """Values for every path of the program: initial ones, replaced by those of a weights file.
+
+    Raises CompileError NN0001; NN0502 if a learnt parameter or buffer is missing in the file, or
+    the file holds something else.
+    """
+    state = initial_values(program, seed)
+    if weights is None:
+        return state
+    given = load_weights(weights)
+    parameters = {p.path: p for graph in graphs(program) for p in graph.parameters}
+    wanted = [p for p in parameters.values() if p.kind != "state" or p.path in given]
+    return state | fit(given, wanted)
+
+
+def graphs(program: Program) -> list[Graph]:
+    """All graphs of a program that have its parameters."""
+    steps = [g for section in program.train.values() for g in (section.step, section.evaluation)]
+    return [program.graph, *program.entries.values(), *steps]
+
+
+def entry_of(program: Program, name: str | None) -> Graph:
+    """The inference graph, or that of an entry. Raises CompileError NN0306."""
+    if name is None:
+        if not program.graph.outputs:
+            raise error("NN0306", f"{program.name} has no output", help="add `output name = …`")
+        return program.graph
+    if name not in program.entries:
+        known = ", ".join(f"`{entry}`" for entry in program.entries) or "none"
+        raise error(
+            "NN0306",
+            f"{program.name} has no entry `{name}`; it has {known}",
+            help=did_you_mean(name, program.entries),
+        )
+    return program.entries[name]
+
+
+def section_of(program: Program, name: str | None = None) -> tuple[str, TrainSection]:
+    """The train section of that name, or the first. Raises CompileError NN0403."""
+    if not program.train:
+        raise error(
+            "NN0403",
+            f"{program.name} has no `train` section",
+            help="add `train { minimize … by … }`",
+        )
+    if name is None:
+        return next(iter(program.train.items()))
+    if name not in program.train:
+        known = ", ".join(f"`{section}`" for section in program.train)
+        raise error(
+            "NN0403",
+            f"{program.name} has no train section `{name}`; it has {known}",
+            help=did_you_mean(name, program.train),
+        )
+    return name, program.train[name]
+
+
+def optimized(graph: Graph, weights: Mapping[str, Array], level: int = 2) -> OptimizeResult:
+    """An inference graph with its weights as constants, after the passes of a level."""
+    own = {p.path: weights[p.path] for p in graph.parameters if p.path not in graph.updates}
+    return optimize(bind(graph, own), level, evaluate)
+
+
+def compiled_step(section: TrainSection) -> Step:
+    """Gradients expanded, both graphs optimised."""
+    return Step(
+        optimize_step(expand_gradients(section.step), evaluate).graph,
+        optimize_step(expand_gradients(section.evaluation), evaluate).graph,
+    )
+
+
+def onnx_model(graph: Graph, opset: int | None = None, device: str = "cpu") -> onnx.ModelProto:
+    """The graph as an ONNX model of standard operators.
+
+    device: whose speeds choose between formulas
+    Raises CompileError NN0601, NN0603.
+    """
+    from nncomp.backends.ort.emit import emit
+    from nncomp.backends.ort.legalize import Target, legalize
+
+    target = Target("cuda" if device == "cuda" else "cpu", opset)
+    return emit(legalize(graph, target), opset=opset, losses=losses(graph.outputs))
+
+
+def data_inputs(step: Graph) -> dict[str, TensorType]:
+    """What a training step is fed from a data set: all but hyperparameters and counters."""
+    return {
+        value.name: value.type
+        for value in step.inputs
+        if value.name not in step.defaults and value.name not in COUNTERS
+    }
+
+
+COUNTERS = ("step", "seed")
+
+
+def rates(step: Graph) -> dict[str, float]:
+    """The learning rates of a step graph with their defaults, by input."""
+    return {
+        name: float(value)
+        for name, value in step.defaults.items()
+        if name == "lr" or name.endswith(".lr")
+    }
+
+
+def _scalar(value: int) -> Array:
+    import numpy as np
+
+    try:
+        return np.array(value, np.int64)
+    except OverflowError:
+        raise error("NN0005", f"the seed {value} does not fit into 64 bits") from None

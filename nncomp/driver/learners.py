@@ -1,0 +1,133 @@
+"""Training steps that run: by onnxruntime, and by NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nncomp.backends.reference.interpreter import run
+from nncomp.driver.compiling import COUNTERS, Step, onnx_model
+from nncomp.ir.graph import Graph
+from nncomp.training.learner import Learner, Numbers
+from nncomp.types import Array
+
+
+class OnnxLearner:
+    """The step graph in onnxruntime; its state stays in the runtime's memory.
+
+    state: first values of all parameters, buffers and optimiser states, by path
+    """
+
+    def __init__(
+        self, step: Step, state: Mapping[str, Array], seed: int = 0, device: str = "cpu"
+    ) -> None:
+        from nncomp.backends.ort.session import StepSession
+
+        place: Any = device
+        self._paths = [p.path for p in step.step.parameters]
+        self._session = StepSession(
+            onnx_model(step.step, device=device), _part(state, step.step), place, seed=seed
+        )
+        self._evaluation_graph = step.evaluation
+        self._evaluation = StepSession(
+            onnx_model(step.evaluation, device=device),
+            _part(state, step.evaluation),
+            place,
+            seed=seed,
+        )
+        self._evaluated = 0
+        self._untouched = {path: a for path, a in state.items() if path not in self._paths}
+
+    @property
+    def steps(self) -> int:
+        return self._session.step_number
+
+    def step(self, batch: Mapping[str, Array], **hyper: float) -> Numbers:
+        return _scalars(self._session.step(batch, **hyper))
+
+    def evaluate(self, batch: Mapping[str, Array]) -> Numbers:
+        if self._evaluated != self.steps:
+            self._load_evaluation(self.state())
+        return _scalars(self._evaluation.evaluate(batch))
+
+    def _load_evaluation(self, state: Mapping[str, Array]) -> None:
+        self._evaluation.load(_part(state, self._evaluation_graph))
+        self._evaluation.step_number = self._evaluated = self.steps
+
+    def state(self) -> dict[str, Array]:
+        return self._untouched | self._session.state()
+
+    def restore(self, state: Mapping[str, Array], steps: int) -> None:
+        self._untouched = {path: a for path, a in state.items() if path not in self._paths}
+        self._session.load({path: state[path] for path in self._paths if path in state})
+        self._session.step_number = steps
+        self._load_evaluation(state)
+
+    def fallbacks(self) -> list[str]:
+        """On CUDA, the operators of the step that run on the CPU nevertheless."""
+        return self._session.fallbacks()
+
+
+class NumpyLearner:
+    """The step graph in the NumPy interpreter: slow, and the reference."""
+
+    def __init__(self, step: Step, state: Mapping[str, Array], seed: int = 0) -> None:
+        self._graphs = step
+        self._state = dict(state)
+        self._seed = seed
+        self._hyper: dict[str, float] = {}
+        self.steps = 0
+
+    def step(self, batch: Mapping[str, Array], **hyper: float) -> Numbers:
+        self._hyper.update(hyper)
+        results = self._run(self._graphs.step, batch)
+        self._state.update(results.updates)
+        self.steps += 1
+        return _scalars(results.outputs)
+
+    def evaluate(self, batch: Mapping[str, Array]) -> Numbers:
+        return _scalars(self._run(self._graphs.evaluation, batch).outputs)
+
+    def _run(self, graph: Graph, batch: Mapping[str, Array]) -> Any:
+        counters = dict(zip(COUNTERS, (self.steps, self._seed), strict=True))
+        wanted = {value.name: value.type for value in graph.inputs}
+        given = {**self._hyper, **counters}
+        scalars = {
+            name: np.array(value, wanted[name].dtype.numpy)
+            for name, value in given.items()
+            if name in wanted
+        }
+        return run(graph, {**scalars, **batch}, _part(self._state, graph))
+
+    def state(self) -> dict[str, Array]:
+        return dict(self._state)
+
+    def restore(self, state: Mapping[str, Array], steps: int) -> None:
+        self._state = dict(state)
+        self.steps = steps
+
+
+def make_learner(
+    step: Step,
+    state: Mapping[str, Array],
+    *,
+    seed: int = 0,
+    backend: str = "onnx",
+    device: str = "cpu",
+) -> Learner:
+    """The step on a backend ("onnx" or "numpy")."""
+    if backend == "numpy":
+        return NumpyLearner(step, state, seed)
+    return OnnxLearner(step, state, seed, device)
+
+
+def _part(state: Mapping[str, Array], graph: Graph) -> dict[str, Array]:
+    """What of the state the graph has as parameters."""
+    return {p.path: state[p.path] for p in graph.parameters if p.path in state}
+
+
+def _scalars(results: Mapping[str, Any]) -> Numbers:
+    """The results that are single numbers; a confusion matrix cannot be averaged or drawn."""
+    return {name: float(value) for name, value in results.items() if np.ndim(value) == 0}

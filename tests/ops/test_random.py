@@ -1,0 +1,134 @@
+"""The counter-based stream: the same bits everywhere, and good ones."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from nncomp.backends.reference.interpreter import evaluate, run
+from nncomp.backends.reference.kernels.random import stream_bits, stream_key
+
+from nncomp.ir.builder import Builder
+from nncomp.ir.graph import Graph, Value
+from nncomp.ops.random import Random, shift_bits, shift_by_division
+from nncomp.types import Array, DType, TensorType
+
+COUNT = 1 << 16
+# neighbours in each of the three, and what users write
+STREAMS = [
+    *((seed, 0, 0) for seed in range(4)),
+    *((0, step, 0) for step in range(1, 4)),
+    *((0, 0, site) for site in range(1, 4)),
+    *((1, 1, 1), (42, 1000, 7), (-1, 0, 0), (2**63 - 1, 2**40, 12345)),
+]
+
+KEYS = ["0xb9fd4c4d02fcb3b0", "0x8e99a006d8bb0aeb"]
+BITS = ["0x73804cd0443b4d4a", "0x8a5358c7956225c1", "0x1a7b006fa65948fd"]
+
+
+def uniforms(seed: int, step: int, site: int, count: int = COUNT, kind: str = "uniform") -> Array:
+    operands = (np.array(seed), np.array(step), np.array([count]))
+    return evaluate(Random(site, kind), operands)[0]
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+@pytest.mark.parametrize("shift", [shift_bits, shift_by_division])
+def test_every_body_gives_the_bits_of_the_kernel(shift: object, distribution: str) -> None:
+    op = Random(site=5, distribution=distribution)
+    b = Builder()
+    scalar = TensorType(DType.I64, ())
+    seed, step = Value(scalar, "seed"), Value(scalar, "step")
+    y = op.body(b, seed, step, b.ints(7, 11), shift)  # type: ignore[arg-type]
+    graph = Graph("random", (seed, step), (), tuple(b.nodes), {"y": y})
+    arrays = {"seed": np.array(-3), "step": np.array(2**40)}
+    expected = evaluate(op, (arrays["seed"], arrays["step"], np.array([7, 11])))[0]
+    np.testing.assert_array_equal(run(graph, arrays).outputs["y"], expected)
+
+
+def test_the_stream_is_a_part_of_the_format() -> None:
+    """Checkpoints and published curves depend on these numbers: they must never change."""
+    assert [hex(stream_key(*s)) for s in ((0, 0, 0), (1, 2, 3))] == KEYS
+    assert [hex(x) for x in stream_bits(stream_key(1, 2, 3), 3)] == BITS
+
+
+@pytest.mark.parametrize("stream", STREAMS, ids=str)
+def test_uniforms_are_uniform(stream: tuple[int, int, int]) -> None:
+    u = uniforms(*stream)
+    assert u.dtype == np.float32
+    assert u.min() >= 0
+    assert u.max() < 1
+    assert abs(float(u.mean()) - 0.5) < 5 * np.sqrt(1 / 12 / COUNT)
+    for low_bits in (0, 8, 16):  # the leading byte, and the bytes below it
+        values = (u.astype(np.float64) * 2**24).astype(np.int64) >> low_bits & 255
+        counts = np.bincount(values, minlength=256)
+        assert _chi_square_is_plausible(counts)
+    pairs = (u[:-1] * 16).astype(int) * 16 + (u[1:] * 16).astype(int)
+    assert _chi_square_is_plausible(np.bincount(pairs, minlength=256))
+
+
+def _chi_square_is_plausible(counts: Array) -> bool:
+    expected = counts.sum() / len(counts)
+    chi_square = float(((counts - expected) ** 2 / expected).sum())
+    freedom = len(counts) - 1
+    return abs(chi_square - freedom) < 5 * np.sqrt(2 * freedom)
+
+
+def test_streams_are_unrelated() -> None:
+    """No correlation at any small lag, and no shared numbers: streams are not permutations."""
+    drawn = [uniforms(*stream) for stream in STREAMS]
+    limit = 5.5 / np.sqrt(COUNT)
+    for (i, a), (j, b) in itertools.combinations(enumerate(drawn), 2):
+        for lag in range(-3, 4):
+            r = np.corrcoef(a[3 + lag : COUNT - 3 + lag], b[3:-3])[0, 1]
+            assert abs(r) < limit, f"{STREAMS[i]} and {STREAMS[j]} at lag {lag}: {r:.4f}"
+    bits = [stream_bits(stream_key(*stream), COUNT) for stream in STREAMS]
+    assert len(np.unique(np.concatenate(bits))) == len(STREAMS) * COUNT
+
+
+def test_a_stream_is_not_related_to_itself() -> None:
+    u = uniforms(0, 0, 0)
+    for lag in (1, 2, 3, 7, 8, 28, 64, 256, 1024):
+        r = np.corrcoef(u[:-lag], u[lag:])[0, 1]
+        assert abs(r) < 5 / np.sqrt(COUNT), lag
+
+
+@pytest.mark.parametrize("part", ["seed", "step", "counter"])
+def test_one_flipped_bit_flips_half_of_the_result(part: str) -> None:
+    rng = np.random.default_rng(0)
+    flips = np.zeros((64, 48))
+    width = 20 if part == "counter" else 62
+    trials = 400
+    for _ in range(trials):
+        seed, step = (int(v) for v in rng.integers(0, 2**62, 2))
+        place = int(rng.integers(0, 2**16))
+        bit = int(rng.integers(0, width))
+        changed = {"seed": seed, "step": step, "counter": place}
+        changed[part] ^= 1 << bit
+        before = _one(seed, step, place)
+        after = _one(changed["seed"], changed["step"], changed["counter"])
+        difference = (before ^ after) >> 16  # the bits that are used
+        flips[bit] += [difference >> i & 1 for i in range(48)]
+    share = flips.sum(0) / trials  # for each bit of the result
+    assert np.all(np.abs(share - 0.5) < 5 * 0.5 / np.sqrt(trials))
+
+
+def _one(seed: int, step: int, place: int) -> int:
+    """The number at one place (stream_bits counts from 0: the key stands for the offset)."""
+    from nncomp.ops.random import GOLDEN, HALF, MULTIPLIERS
+
+    key, wrap = stream_key(seed, step, 0), 2**64
+    x = (place * GOLDEN + key) % wrap
+    for i, multiplier in enumerate(MULTIPLIERS):
+        x = (x + (x >> HALF)) * multiplier % wrap
+        if i == 0:
+            x = (x + key) % wrap
+    return x
+
+
+def test_normals_are_normal() -> None:
+    z = uniforms(3, 1, 4, kind="normal").astype(np.float64)
+    for power, moment, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)):
+        assert abs((z**power).mean() - moment) < 5 * np.sqrt(variance / COUNT), power
+    assert abs(np.corrcoef(z[1:], z[:-1])[0, 1]) < 5 / np.sqrt(COUNT)
+    assert np.isfinite(z).all()
