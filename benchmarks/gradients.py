@@ -3,8 +3,9 @@
     python benchmarks/gradients.py [--threads 2] [--rounds 15] [--only TEXT] [--all-bodies] [--best]
 
 Contestants take turns within each round, so that what slows the machine slows all of them; the
-table gives medians (on a busy machine, look at `--best`). The chosen body is marked by `*`. OMP_WAIT_POLICY=PASSIVE keeps torch's
-waiting threads from taking onnxruntime's cores; without it both are slower and less steady.
+table gives medians (on a busy machine, look at `--best`). The chosen body is marked by `*`.
+OMP_WAIT_POLICY=PASSIVE keeps torch's waiting threads from taking onnxruntime's cores; without it
+both are slower and less steady. With one thread, CPU time is taken: steady on a busy machine.
 """
 
 from __future__ import annotations
@@ -97,13 +98,20 @@ def conv_cases() -> Iterator[Case]:
             )
 
         yield Case(
-            f"conv weights {label}", ConvWeightGrad(**kw), [x, dy],
-            backward((False, True, False)), w.shape, (0, 1),
+            f"conv weights {label}",
+            ConvWeightGrad(**kw),
+            [x, dy],
+            backward((False, True, False)),
+            w.shape,
+            (0, 1),
         )
         if c > 1:
             yield Case(
-                f"conv input {label}", ConvInputGrad(**kw), [dy, w],
-                backward((True, False, False)), x.shape,
+                f"conv input {label}",
+                ConvInputGrad(**kw),
+                [dy, w],
+                backward((True, False, False)),
+                x.shape,
             )
 
 
@@ -114,27 +122,40 @@ def other_cases() -> Iterator[Case]:
         tx, tdy, ty, tv = map(torch.from_numpy, (x, dy, y, vector))
         label = f"{c}·{size}² b{n}"
         yield Case(
-            f"relu {label}", ReluGrad(), [dy, y],
-            lambda a=tdy, y=ty: aten.threshold_backward(a, y, 0), None, (0, 1),
+            f"relu {label}",
+            ReluGrad(),
+            [dy, y],
+            lambda a=tdy, y=ty: aten.threshold_backward(a, y, 0),
+            None,
+            (0, 1),
         )
         yield Case(
-            f"batch norm forward {label}", BatchNormTraining(), [x, vector, vector],
+            f"batch norm forward {label}",
+            BatchNormTraining(),
+            [x, vector, vector],
             lambda x=tx, v=tv: aten.native_batch_norm(x, v, v, None, None, True, 0.1, 1e-5),
         )
         yield Case(
-            f"batch norm backward {label}", BatchNormGrad(), [dy, x, vector, vector, vector],
+            f"batch norm backward {label}",
+            BatchNormGrad(),
+            [dy, x, vector, vector, vector],
             lambda x=tx, a=tdy, v=tv: aten.native_batch_norm_backward(
                 a, x, v, None, None, v, v, True, 1e-5, [True, True, True]
             ),
-            None, (0, 1),
+            None,
+            (0, 1),
         )
         for k, s, p in [(2, 2, 0), (3, 2, 1)]:
             yield from pooling_cases(x, k, s, p, f"{k}×{k} s{s} {label}")
     rows, ids = floats(8192, 256), RNG.integers(0, 5000, 8192)
     trows, tids = torch.from_numpy(rows), torch.from_numpy(ids)
     yield Case(
-        "embedding 5000·256, 8192 ids", GatherGrad(), [rows, ids],
-        lambda: aten.embedding_dense_backward(trows, tids, 5000, -1, False), (5000, 256), (0, 1),
+        "embedding 5000·256, 8192 ids",
+        GatherGrad(),
+        [rows, ids],
+        lambda: aten.embedding_dense_backward(trows, tids, 5000, -1, False),
+        (5000, 256),
+        (0, 1),
     )
 
 
@@ -147,13 +168,20 @@ def pooling_cases(x: Array, k: int, s: int, p: int, label: str) -> Iterator[Case
     indices = tindices.numpy() + plane * x.shape[2] * x.shape[3]
     kw = {"kernel_shape": (k, k), "strides": (s, s), "pads": (p,) * 4}
     yield Case(
-        f"max pool {label}", MaxPoolGrad(**kw), [tdy.numpy(), indices],
+        f"max pool {label}",
+        MaxPoolGrad(**kw),
+        [tdy.numpy(), indices],
         lambda: aten.max_pool2d_with_indices_backward(tdy, tx, *args, [1, 1], False, tindices),
-        x.shape, (0, 1),
+        x.shape,
+        (0, 1),
     )
     yield Case(
-        f"average pool {label}", AveragePoolGrad(**kw, count_include_pad=1), [tdy.numpy()],
-        lambda: aten.avg_pool2d_backward(tdy, tx, *args, False, True, None), x.shape, (0,),
+        f"average pool {label}",
+        AveragePoolGrad(**kw, count_include_pad=1),
+        [tdy.numpy()],
+        lambda: aten.avg_pool2d_backward(tdy, tx, *args, False, True, None),
+        x.shape,
+        (0,),
     )
 
 
@@ -191,19 +219,19 @@ def prepare(case: Case, threads: int, all_bodies: bool) -> str:
     return chosen.name if chosen else "decompose"
 
 
-def measure(case: Case, rounds: int, best: bool) -> dict[str, float]:
+def measure(case: Case, rounds: int, best: bool, clock: Callable[[], float]) -> dict[str, float]:
     """Median (or least) milliseconds of each contestant."""
     middle = min if best else statistics.median
     runs = {"torch": case.torch, **case.contestants}
     times: dict[str, list[float]] = {name: [] for name in runs}
-    for name, run in runs.items():
+    for run in runs.values():
         run(), run()
     for _ in range(rounds):
         for name, run in runs.items():
             run()
-            start = time.perf_counter()
+            start = clock()
             run()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(clock() - start)
     return {name: middle(values) * 1e3 for name, values in times.items()}
 
 
@@ -216,13 +244,14 @@ def main() -> None:
     parser.add_argument("--best", action="store_true", help="least instead of median times")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    clock = time.process_time if args.threads == 1 else time.perf_counter
     policy = os.environ["OMP_WAIT_POLICY"]
     print(f"{args.threads} threads, {args.rounds} rounds, OMP_WAIT_POLICY={policy}; ratio to torch")
     for case in [*conv_cases(), *other_cases()]:
         if args.only not in case.name:
             continue
         chosen = prepare(case, args.threads, args.all_bodies)
-        times = measure(case, args.rounds, args.best)
+        times = measure(case, args.rounds, args.best, clock)
         base = times.pop("torch")
         ratios = "  ".join(
             f"{'*' if name == chosen else ''}{name} {t / base:.2f}" for name, t in times.items()

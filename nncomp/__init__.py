@@ -1,1 +1,43 @@
-"""nncomp: a declarative graph compiler for neural networks."""
+"""nncomp: a declarative graph compiler for neural networks.
+
+    import nncomp
+
+    model = nncomp.load("models/lenet5.nn", classes=10)
+    model.build("lenet5.onnx")
+    logits = model(image=x)["logits"]
+
+Names are imported when they are first used: `import nncomp` alone costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nncomp.driver.model import Model, TrainingStep, load
+    from nncomp.errors import CompileError, Diagnostic
+
+__all__ = ["CompileError", "Diagnostic", "Model", "TrainingStep", "__version__", "load"]
+
+_HOMES = {
+    "CompileError": "nncomp.errors",
+    "Diagnostic": "nncomp.errors",
+    "Model": "nncomp.driver.model",
+    "TrainingStep": "nncomp.driver.model",
+    "load": "nncomp.driver.model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("nncomp")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

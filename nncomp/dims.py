@@ -18,6 +18,8 @@ from typing import Literal, Union
 
 DimLike = Union[int, "Dim"]
 _serial = itertools.count()
+# atoms sort by what they print as, then by the symbols themselves: two may have one name
+Order = tuple[str, tuple[int, ...]]
 
 
 class Symbol:
@@ -37,8 +39,9 @@ class Symbol:
     def dim(self) -> Dim:
         return Dim({(self,): 1})
 
-    def order(self) -> tuple[str, int]:
-        return (self.name, self.serial)
+    @property
+    def order(self) -> Order:
+        return (self.name, (self.serial,))
 
 
 FunctionName = Literal["//", "%", "min", "max"]
@@ -57,8 +60,9 @@ class Function:
             return f"{self.name}({self.left}, {self.right})"
         return f"{_bracketed(self.left)} {self.name} {_bracketed(self.right)}"
 
-    def order(self) -> tuple[str, int]:
-        return ("~" + str(self), 0)
+    @cached_property
+    def order(self) -> Order:
+        return ("~" + str(self), (*_order(self.left)[1], *_order(self.right)[1]))
 
 
 Atom = Symbol | Function
@@ -107,7 +111,7 @@ class Dim:
             return _polynomial({m: c * other for m, c in self.terms.items()})
         product: dict[Monomial, int] = {}
         for (m1, c1), (m2, c2) in itertools.product(self.terms.items(), other.terms.items()):
-            monomial = tuple(sorted(m1 + m2, key=lambda atom: atom.order()))
+            monomial = tuple(sorted(m1 + m2, key=lambda atom: atom.order))
             product[monomial] = product.get(monomial, 0) + c1 * c2
         return _polynomial(product)
 
@@ -168,8 +172,16 @@ class Dim:
     __repr__ = __str__
 
 
-def _print_order(item: tuple[Monomial, int]) -> tuple[int, list[tuple[str, int]]]:
-    return (-len(item[0]), [atom.order() for atom in item[0]])
+def _print_order(item: tuple[Monomial, int]) -> tuple[int, list[Order]]:
+    return (-len(item[0]), [atom.order for atom in item[0]])
+
+
+def _order(dim: DimLike) -> Order:
+    """A dim's place among others: its text, then its symbols in the order of the text."""
+    if isinstance(dim, int):
+        return (str(dim), ())
+    terms = sorted(dim.terms.items(), key=_print_order)
+    return (str(dim), tuple(s for monomial, _ in terms for atom in monomial for s in atom.order[1]))
 
 
 def _bracketed(dim: DimLike) -> str:
@@ -283,7 +295,9 @@ def _lone_floordiv(dim: DimLike) -> tuple[tuple[DimLike, int], int] | None:
 
 
 def mod(left: DimLike, right: DimLike) -> DimLike:
-    """`left % right`, with the sign of the divisor as in Python."""
+    """`left % right`, with the sign of the divisor as in Python. ZeroDivisionError for zero."""
+    if right == 0:
+        raise ZeroDivisionError("a dim divided by zero")
     if isinstance(left, int) and isinstance(right, int):
         return left % right
     if isinstance(right, int) and isinstance(left, Dim) and right > 0:
@@ -294,7 +308,7 @@ def mod(left: DimLike, right: DimLike) -> DimLike:
         if low is not None and high is not None and low >= 0 and high < right:
             return rest
         return _function("%", rest, right)
-    if left == right or _exact_quotient(left, right) is not None:
+    if left == 0 or left == right or _exact_quotient(left, right) is not None:
         return 0
     return _function("%", left, right)
 
@@ -313,7 +327,7 @@ def _extremum(name: Literal["min", "max"], left: DimLike, right: DimLike) -> Dim
         return right if name == "min" else left
     if high is not None and high <= 0:
         return left if name == "min" else right
-    left, right = sorted((left, right), key=str)
+    left, right = sorted((left, right), key=_order)
     return _function(name, left, right)
 
 
@@ -368,12 +382,15 @@ def _atom_bounds(atom: Atom) -> Bounds:
         return atom.minimum, None
     left, right = bounds(atom.left), bounds(atom.right)
     if atom.name == "%":
-        return (0, None if right[1] is None else right[1] - 1) if (right[0] or 0) > 0 else (None,) * 2
+        if (right[0] or 0) <= 0:
+            return None, None
+        return 0, None if right[1] is None else right[1] - 1
     if atom.name == "//":
         if isinstance(atom.right, int) and atom.right > 0:
             low, high = (None if end is None else end // atom.right for end in left)
             return low, high
-        return (0, left[1]) if (left[0] or -1) >= 0 and (right[0] or 0) > 0 else (None, None)
+        natural = left[0] is not None and left[0] >= 0 and (right[0] or 0) > 0
+        return (0, left[1]) if natural else (None, None)
     pick: Callable[[int, int], int] = min if atom.name == "min" else max
     low, high = (
         None if a is None or b is None else pick(a, b) for a, b in zip(left, right, strict=True)
@@ -386,7 +403,7 @@ def _atom_bounds(atom: Atom) -> Bounds:
 
 
 def equal(left: DimLike, right: DimLike) -> bool | None:
-    """True or False if the dims are equal or unequal for every value of their symbols, else None."""
+    """True if the dims are equal for all values of their symbols, False if for none, else None."""
     difference = left - right
     if isinstance(difference, int):
         return difference == 0
@@ -411,6 +428,6 @@ def substitute(dim: DimLike, values: Mapping[Symbol, DimLike]) -> DimLike:
 
 def _substitute_atom(atom: Atom, values: Mapping[Symbol, DimLike]) -> DimLike:
     if isinstance(atom, Symbol):
-        return values[atom] if atom in values else atom.dim
+        return values.get(atom, atom.dim)
     left, right = substitute(atom.left, values), substitute(atom.right, values)
     return {"//": floordiv, "%": mod, "min": minimum, "max": maximum}[atom.name](left, right)

@@ -58,9 +58,7 @@ def check_names(given: Mapping[str, Any], expected: Sequence[str]) -> None:
             raise error("NN0503", f"the input `{name}` is missing")
 
 
-def check_arrays(
-    given: Mapping[str, Any], expected: Mapping[str, InputType]
-) -> dict[str, Array]:
+def check_arrays(given: Mapping[str, Any], expected: Mapping[str, InputType]) -> dict[str, Array]:
     """The inputs as contiguous arrays, in the expected order; CompileError NN0503 if one does not
     fit, or two disagree about a dim."""
     check_names(given, list(expected))
@@ -68,9 +66,7 @@ def check_arrays(
     return {name: _fitting(name, given[name], type_, sizes) for name, type_ in expected.items()}
 
 
-def _fitting(
-    name: str, value: Any, type_: InputType, sizes: dict[str, tuple[int, str]]
-) -> Array:
+def _fitting(name: str, value: Any, type_: InputType, sizes: dict[str, tuple[int, str]]) -> Array:
     if not isinstance(value, np.ndarray | np.generic):
         try:
             value = np.asarray(value, type_.dtype.numpy)

@@ -25,7 +25,7 @@ from nncomp.backends.ort.opsets import (
     IR_OPSET,
     ONNX_DTYPES,
     Form,
-    Inexpressible,
+    InexpressibleError,
     ir_version,
     lowest_opset,
     schema,
@@ -65,7 +65,8 @@ def emit(
 
 def to_bytes(model: onnx.ModelProto) -> bytes:
     """The model serialised so that equal models give equal bytes."""
-    return model.SerializeToString(deterministic=True)
+    serialized: bytes = model.SerializeToString(deterministic=True)
+    return serialized
 
 
 def _choose_opset(nodes: Iterable[Node], requested: int | None) -> int:
@@ -97,14 +98,14 @@ def _node_opset(node: Node, requested: int | None) -> int:
             spell(node, requested)
             return requested
         return lowest_opset(node)
-    except Inexpressible as refusal:
+    except InexpressibleError as refusal:
         raise _cannot_express(node, requested or IR_OPSET, refusal) from None
 
 
-def _cannot_express(node: Node, opset: int, refusal: Inexpressible) -> CompileError:
+def _cannot_express(node: Node, opset: int, refusal: InexpressibleError) -> CompileError:
     try:
         hint = f"use `--opset {lowest_opset(node)}` or leave the choice to the compiler"
-    except Inexpressible:
+    except InexpressibleError:
         hint = None
     spans = node.origin.spans
     return error(
@@ -291,15 +292,15 @@ def _tensor(array: Array, name: str) -> onnx.TensorProto:
 def _attribute(name: str, value: Any, kind: onnx.defs.OpSchema.AttrType) -> onnx.AttributeProto:
     kinds = onnx.defs.OpSchema.AttrType
     if isinstance(value, Data):
-        value = _tensor(value.array, "")
-    elif isinstance(value, DType):
-        value = ONNX_DTYPES[value]
-    elif kind == kinds.FLOAT:
-        value = float(value)
-    elif kind == kinds.FLOATS:
-        value = [float(item) for item in value]
-    elif kind in (kinds.INT, kinds.BOOL if hasattr(kinds, "BOOL") else kinds.INT):
-        value = int(value)
-    elif isinstance(value, tuple):
-        value = list(value)
-    return helper.make_attribute(name, value, attr_type=int(kind.value))
+        return helper.make_attribute(name, _tensor(value.array, ""))
+    if isinstance(value, DType):
+        return helper.make_attribute(name, ONNX_DTYPES[value])
+    if kind == kinds.FLOAT:
+        return helper.make_attribute(name, float(value))
+    if kind == kinds.FLOATS:
+        items = [float(item) for item in value]
+        return helper.make_attribute(name, items, attr_type=onnx.AttributeProto.FLOATS)
+    if kind == kinds.INTS:
+        items = [int(item) for item in value]
+        return helper.make_attribute(name, items, attr_type=onnx.AttributeProto.INTS)
+    return helper.make_attribute(name, list(value) if isinstance(value, tuple) else value)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from nncomp.backends.ort.bodies import BODIES
 from nncomp.backends.ort.bodies.body import Body, Results, Target
 from nncomp.backends.ort.live import live_nodes
-from nncomp.backends.ort.opsets import Inexpressible, spell
+from nncomp.backends.ort.opsets import InexpressibleError, spell
 from nncomp.backends.ort.shapes import RuntimeShapes, static_reshape
 from nncomp.dims import equal
 from nncomp.errors import error
@@ -38,9 +38,7 @@ def choose_body(node: Node, target: Target) -> Body | None:
 Choose = Callable[[Node, Target], Body | None]
 
 
-def legalize(
-    graph: Graph, target: Target | None = None, *, choose: Choose = choose_body
-) -> Graph:
+def legalize(graph: Graph, target: Target | None = None, *, choose: Choose = choose_body) -> Graph:
     """The graph with standard operators only, which onnxruntime has kernels for.
 
     choose: picks the body of a node; the default picks the cheapest
@@ -88,7 +86,7 @@ def _must_decompose(node: Node, target: Target) -> bool:
 def _spelt(node: Node, opset: int) -> bool:
     try:
         spell(node, opset)
-    except Inexpressible:
+    except InexpressibleError:
         return False
     return True
 
@@ -153,7 +151,8 @@ def _constant_reshape(node: Node) -> list[int] | None:
     if not isinstance(node.op, Reshape) or node.op.allowzero:
         return None
     data, shape = node.inputs
-    assert data is not None and shape is not None
+    assert data is not None
+    assert shape is not None
     if shape.node is not None and isinstance(shape.node.op, Constant):
         return None
     return static_reshape(node.outputs[0].shape, data.shape)

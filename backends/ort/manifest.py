@@ -47,9 +47,7 @@ def step_manifest(
     return {
         "version": VERSION,
         "state": state,
-        "batch": {
-            v.name: _described(written["inputs"][v.name], v.type, dims) for v in batch
-        },
+        "batch": {v.name: _described(written["inputs"][v.name], v.type, dims) for v in batch},
         "hyperparameters": {
             v.name: _described(written["inputs"][v.name], v.type, dims)
             | {"default": graph.defaults[v.name]}
@@ -114,9 +112,7 @@ def read_manifest(model: onnx.ModelProto) -> Manifest:
         return Manifest(
             state={entry["path"]: _slot(entry) for entry in raw["state"]},
             batch={name: _slot(entry) for name, entry in raw["batch"].items()},
-            hyperparameters={
-                name: _slot(entry) for name, entry in raw["hyperparameters"].items()
-            },
+            hyperparameters={name: _slot(entry) for name, entry in raw["hyperparameters"].items()},
             losses=raw["losses"],
             metrics=raw["metrics"],
             step=raw.get("step"),

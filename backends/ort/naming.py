@@ -59,7 +59,7 @@ class DimNames:
         self._seen: set[Symbol] = set()
 
     def text(self, dim: Dim) -> str:
-        for symbol in sorted(dim.symbols(), key=lambda s: s.order()):
+        for symbol in sorted(dim.symbols(), key=lambda s: s.order):
             if symbol not in self._seen:
                 self._seen.add(symbol)
                 name = self._names.take(symbol.name)

@@ -54,7 +54,7 @@ class Form:
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
-class Inexpressible(Exception):
+class InexpressibleError(Exception):
     """An opset cannot express a node; the message says why."""
 
 
@@ -65,11 +65,11 @@ def ir_version(opset: int) -> int:
 
 
 def lowest_opset(node: Node) -> int:
-    """The first opset from 17 on that expresses the node. Inexpressible if 26 does not either."""
+    """The first opset from 17 on that expresses the node; InexpressibleError if none does."""
     for version in range(FIRST_OPSET, IR_OPSET):
         try:
             spell(node, version)
-        except Inexpressible:
+        except InexpressibleError:
             continue
         return version
     spell(node, IR_OPSET)
@@ -77,7 +77,7 @@ def lowest_opset(node: Node) -> int:
 
 
 def spell(node: Node, version: int) -> Form:
-    """The node's form at an opset; Inexpressible with the reason if there is none."""
+    """The node's form at an opset; InexpressibleError with the reason if there is none."""
     form = Form(node.op.name, node.inputs, node.op.attributes())
     adapter = _ADAPTERS.get(node.op.name)
     if adapter is not None:
@@ -98,7 +98,7 @@ def _check(node: Node, form: Form, version: int) -> None:
     results = tuple(value.type.dtype for value in node.outputs)
     reason = _schema_refuses(form.op_type, tuple(form.attributes), dtypes, results, version)
     if reason:
-        raise Inexpressible(reason)
+        raise InexpressibleError(reason)
 
 
 @cache
@@ -142,7 +142,7 @@ def _known(value: Operand, what: str, since: int) -> list[int] | None:
         return None
     elements = value.type.elements if isinstance(value, Value) else tuple(value.tolist())
     if elements is None or not all(isinstance(e, int) for e in elements):
-        raise Inexpressible(f"{what} that are not known before the run need opset {since}")
+        raise InexpressibleError(f"{what} that are not known before the run need opset {since}")
     return [e for e in elements if isinstance(e, int)]
 
 
@@ -177,14 +177,14 @@ def _split(node: Node, form: Form, version: int) -> Form:
     if not all(size == sizes[0] for size in sizes):
         known = [size for size in sizes if isinstance(size, int)]
         if len(known) < len(sizes):
-            raise Inexpressible("an uneven Split of an unknown size needs opset 18")
+            raise InexpressibleError("an uneven Split of an unknown size needs opset 18")
         return Form("Split", (form.inputs[0], _i64(known)), attributes)
     return Form("Split", form.inputs[:1], attributes)
 
 
 def _pad(node: Node, form: Form, version: int) -> Form:
     if form.attributes.get("mode") == "wrap" and version < 19:
-        raise Inexpressible("Pad with mode `wrap` needs opset 19")
+        raise InexpressibleError("Pad with mode `wrap` needs opset 19")
     axes = _input(form, 3)
     if version >= 18 or axes is None:
         return form
@@ -200,7 +200,7 @@ def _pad(node: Node, form: Form, version: int) -> Form:
 
 def _scatter(node: Node, form: Form, version: int) -> Form:
     if form.attributes.get("reduction") in ("max", "min") and version < 18:
-        raise Inexpressible(f"{form.op_type} with reduction max or min needs opset 18")
+        raise InexpressibleError(f"{form.op_type} with reduction max or min needs opset 18")
     return form
 
 
@@ -211,7 +211,7 @@ def _grid_sample(node: Node, form: Form, version: int) -> Form:
     if version >= 20:
         return form
     if node.outputs[0].rank != 4:
-        raise Inexpressible("GridSample of other than four dimensions needs opset 20")
+        raise InexpressibleError("GridSample of other than four dimensions needs opset 20")
     mode = form.attributes.get("mode", "linear")
     attributes = form.attributes | {"mode": _OLD_GRID_MODES.get(mode, mode)}
     return Form("GridSample", form.inputs, attributes)
@@ -219,7 +219,7 @@ def _grid_sample(node: Node, form: Form, version: int) -> Form:
 
 def _group_normalization(node: Node, form: Form, version: int) -> Form:
     if version < 21:  # until then scale and bias were given by group, not by channel
-        raise Inexpressible("GroupNormalization with a scale for each channel needs opset 21")
+        raise InexpressibleError("GroupNormalization with a scale for each channel needs opset 21")
     return form
 
 
@@ -245,10 +245,10 @@ def _unit_dilations(node: Node, form: Form, version: int) -> Form:
 
 _ADAPTERS: dict[str, Callable[[Node, Form, int], Form]] = {
     **dict.fromkeys(
-        (
-            "ReduceMax ReduceMin ReduceMean ReduceProd ReduceL1 ReduceL2 ReduceLogSum "
-            "ReduceLogSumExp ReduceSumSquare"
-        ).split(),
+        [
+            *("ReduceMax", "ReduceMin", "ReduceMean", "ReduceProd", "ReduceL1", "ReduceL2"),
+            *("ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"),
+        ],
         _reduce,
     ),
     "Split": _split,

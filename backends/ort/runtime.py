@@ -125,7 +125,8 @@ def fallbacks(session: Any) -> list[str]:
 def model_bytes(model: onnx.ModelProto | bytes | str | Path) -> bytes | Path:
     """What onnxruntime opens; a path stays one, so that it finds external data beside it."""
     if isinstance(model, onnx.ModelProto):
-        return model.SerializeToString(deterministic=True)
+        serialized: bytes = model.SerializeToString(deterministic=True)
+        return serialized
     if isinstance(model, bytes):
         return model
     path = Path(model)

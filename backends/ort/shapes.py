@@ -161,5 +161,3 @@ def static_reshape(shape: tuple[DimLike, ...], source: tuple[DimLike, ...]) -> l
     if open_axis and any((bounds(d)[0] or 0) < 1 for d in shape if not isinstance(d, int)):
         return None
     return numbers
-
-

@@ -8,7 +8,6 @@ value after its new one is written.)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,9 +62,7 @@ class StepSession:
         }
         self._results = {**self.manifest.losses, **self.manifest.metrics}
         self._scalars: dict[str, tuple[Slot | None, str, np.dtype[Any]]] = self._scalar_inputs()
-        self._hyper = {
-            name: slot.default for name, slot in self.manifest.hyperparameters.items()
-        }
+        self._hyper = {name: slot.default for name, slot in self.manifest.hyperparameters.items()}
         self._state: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
         self._bindings: tuple[Any, Any] = (
             self._session.io_binding(),
@@ -161,6 +158,8 @@ class StepSession:
                 value = make(np.array(number, dtype), self.device, _DEVICE_INDEX)
                 binding.bind_ortvalue_input(written, value)
                 bound[name] = number
+        for written in self._results.values():  # a run leaves them bound to results of its shapes
+            binding.bind_output(written, "cpu")
         with runtime_errors():
             self._session.run_with_iobinding(binding)
             outputs = binding.get_outputs()

@@ -13,9 +13,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+
 from nncomp.backends.reference.kernels import KERNELS
 from nncomp.backends.reference.symbols import Symbols
-
 from nncomp.errors import did_you_mean, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Dims

@@ -1,0 +1,91 @@
+"""The `nncomp` command.
+
+Exit status: 0 fine, 1 the input is at fault (diagnostics on standard error), 2 wrong usage,
+70 an error of nncomp itself, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from nncomp.cli import build, check, explain, fmt, inspect, run, train, view
+from nncomp.cli.report import report
+from nncomp.errors import CompileError
+
+COMMANDS = (check, fmt, build, run, train, inspect, view, explain)
+INTERNAL_ERROR = 70  # EX_SOFTWARE
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; its exit status."""
+    args = _parser().parse_args(arguments)
+    try:
+        status: int = args.command(args)
+        sys.stdout.flush()
+        return status
+    except CompileError as failure:
+        report(failure, args.format)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader has gone; the interpreter must not write at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as failure:
+        if args.debug:
+            raise
+        text = " ".join(f"{type(failure).__name__}: {failure}".split())
+        print(
+            f"internal error: {text:.300} — please report this (--debug shows where)",
+            file=sys.stderr,
+        )
+        return INTERNAL_ERROR
+
+
+class _Version(argparse.Action):
+    """Prints the version, which is looked up only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        import nncomp
+
+        print(f"nncomp {nncomp.__version__}")
+        parser.exit()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nncomp",
+        description="Compiles neural networks, written in .nn files, to ONNX.",
+        epilog="`nncomp COMMAND --help` says more about a command.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for module in COMMANDS:
+        name = module.__name__.rpartition(".")[2]
+        summary = (module.__doc__ or "").split("\n")[0].rstrip(".")
+        command = commands.add_parser(
+            name,
+            help=summary[0].lower() + summary[1:],
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        module.add_arguments(command)
+        command.add_argument(
+            "--debug", action="store_true", help="show the traceback of an internal error"
+        )
+        if command.get_default("format") is None:
+            command.add_argument(
+                "--format",
+                choices=("text", "json"),
+                default="text",
+                help="of diagnostics (default: text)",
+            )
+        command.set_defaults(command=module.execute)
+    return parser

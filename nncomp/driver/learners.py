@@ -66,7 +66,6 @@ class OnnxLearner:
         self._load_evaluation(state)
 
     def fallbacks(self) -> list[str]:
-        """On CUDA, the operators of the step that run on the CPU nevertheless."""
         return self._session.fallbacks()
 
 
@@ -107,6 +106,9 @@ class NumpyLearner:
     def restore(self, state: Mapping[str, Array], steps: int) -> None:
         self._state = dict(state)
         self.steps = steps
+
+    def fallbacks(self) -> list[str]:
+        return []
 
 
 def make_learner(

@@ -38,7 +38,7 @@ FAMILIES: dict[str, str] = {
         Reshape Transpose Flatten Squeeze Unsqueeze Expand Concat Split Slice Tile Pad Gather
         GatherGrad GatherElements GatherND ScatterElements ScatterND OneHot Shape Size Cast Identity
         StopGradient DepthToSpace SpaceToDepth Trilu Compress NonZero Constant ConstantOfShape Range
-        EyeLike Dims
+        EyeLike Dims Col2Im
     """,
     "loss": "SoftmaxCrossEntropyLoss NegativeLogLikelihoodLoss CrossEntropyGrad Grad",
     "random": "Random RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli",
@@ -47,7 +47,28 @@ FAMILIES: dict[str, str] = {
 
 _FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names.split()}
 
+# An operator that is not listed has the family of the module that declares it.
+_FAMILY_OF_MODULE = {
+    "activation": "activation",
+    "comparison": "elementwise",
+    "conv": "convolution",
+    "elementwise": "elementwise",
+    "linear": "linear",
+    "loss": "loss",
+    "normalization": "normalization",
+    "pooling": "pooling",
+    "random": "random",
+    "reduction": "reduction",
+    "shape": "data movement",
+}
+
 
 def family(op: Op) -> str:
     """The family of an operator, "other" if it stands in none."""
-    return _FAMILY_OF.get(op.name, "other")
+    return family_of(type(op))
+
+
+def family_of(op: type[Op]) -> str:
+    """The same of an operator's class."""
+    module = op.__module__.rpartition(".")[2].partition("_")[0]
+    return _FAMILY_OF.get(op.__name__) or _FAMILY_OF_MODULE.get(module, "other")

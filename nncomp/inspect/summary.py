@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nncomp.inspect.cost import Cost, Measure, cost, known_before_run
-from nncomp.inspect.units import count, size
+from nncomp.inspect.units import shape, short_count, size
 from nncomp.ir.graph import Graph, Value
 from nncomp.passes.manager import OptimizeResult
 from nncomp.types import TensorType
@@ -245,14 +245,15 @@ def print_summary(summary: Summary, console: Console | None = None, depth: int |
 
     console = console or Console()
     table = Table(title=summary.name, title_justify="left")
-    table.add_column("block")
-    table.add_column("output")
+    table.add_column("block", no_wrap=True)
+    table.add_column("output", no_wrap=True)
     buffers = ["buffers"] if summary.buffers else []
     for heading in ("parameters", *buffers, "FLOPs", "activations"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for block in summary.blocks:
         if block.depth and (depth is None or block.depth <= depth):
-            table.add_row("  " * (block.depth - 1) + block.name, *_cells(block, bool(buffers)))
+            name = block.path if block.name.isdigit() else block.name
+            table.add_row("  " * (block.depth - 1) + name, *_cells(block, bool(buffers)))
     table.add_section()
     table.add_row("total", *_cells(summary.blocks[0], bool(buffers)), style="bold")
     console.print(table)
@@ -263,10 +264,10 @@ def print_summary(summary: Summary, console: Console | None = None, depth: int |
 
 def _cells(block: BlockSummary, buffers: bool) -> list[str]:
     return [
-        "" if block.output is None else str(block.output).replace("[", r"\["),
-        count(block.parameters) if block.parameters else "",
-        *([count(block.buffers) if block.buffers else ""] if buffers else []),
-        count(block.flops),
+        "" if block.output is None else shape(block.output),
+        f"{block.parameters:,}" if block.parameters else "",
+        *([f"{block.buffers:,}" if block.buffers else ""] if buffers else []),
+        short_count(block.flops),
         size(block.activations),
     ]
 
@@ -278,7 +279,7 @@ def _totals_line(summary: Summary) -> str:
     if summary.state:
         parts.append(f"{summary.state:,} in optimiser state")
     parts.append(f"{summary.nodes} nodes")
-    parts.append(f"{count(summary.flops)} FLOPs (a multiply-add is two)")
+    parts.append(f"{short_count(summary.flops)} FLOPs (a multiply-add is two)")
     return ", ".join(parts)
 
 
@@ -296,7 +297,7 @@ def _print_passes(summary: Summary, console: Console) -> None:
     if summary.optimized is not None:
         after = summary.optimized
         console.print(
-            f"optimised: {after.nodes} nodes, {count(after.flops)} FLOPs, "
+            f"optimised: {after.nodes} nodes, {short_count(after.flops)} FLOPs, "
             f"{size(after.read + after.written)} of memory traffic "
             f"(before: {size(summary.totals.read + summary.totals.written)})",
             highlight=False,

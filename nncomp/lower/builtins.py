@@ -11,13 +11,14 @@ from typing import Any
 
 from nncomp import dims
 from nncomp.dims import Dim, DimLike
+from nncomp.errors import did_you_mean
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Op
 from nncomp.lower import tensors
 from nncomp.lower.context import Context
+from nncomp.lower.filling import FILLS
 from nncomp.lower.values import (
     Builtin,
-    Deferred,
     Factory,
     Instance,
     Namespace,
@@ -27,7 +28,7 @@ from nncomp.lower.values import (
     is_static_number,
 )
 from nncomp.ops import REGISTRY
-from nncomp.types import DType, TensorType
+from nncomp.types import DType
 
 MAX_RANGE = 1_000_000
 
@@ -71,7 +72,8 @@ def _exactly(
 ) -> list[Any]:
     if named or len(args) != count:
         given = len(args) + len(named)
-        raise ctx.fail("NN0202", f"`{name}` takes {count} values, {given} are given")
+        takes = f"{count} value{'' if count == 1 else 's'}, all without names"
+        raise ctx.fail("NN0202", f"`{name}` takes {takes}; {given} are given")
     return args
 
 
@@ -96,8 +98,8 @@ def _range(ctx: Context, args: list[Any], named: dict[str, Any]) -> list[int]:
     if len(args) == 3 and args[2] == 0:
         raise ctx.fail("NN0208", "the step of `range` cannot be 0")
     items = range(*args)
-    if len(items) > MAX_RANGE:
-        raise ctx.fail("NN0004", f"a range of {len(items):,} is too long")
+    if items[:MAX_RANGE] != items:
+        raise ctx.fail("NN0004", f"a range of more than {MAX_RANGE:,} is too long")
     return list(items)
 
 
@@ -163,7 +165,12 @@ def _extremum(name: str, pick: Callable[[DimLike, DimLike], DimLike]) -> Builtin
     def call(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
         items = list(args[0]) if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
         if named or not items or not all(is_static_number(v) for v in items):
-            raise ctx.fail("NN0201", f"`{name}` takes static numbers here")
+            short = name.removeprefix("static_")
+            raise ctx.fail(
+                "NN0201",
+                f"`{short}` takes static numbers or one tensor",
+                help=f"for elements of two tensors: `{short}imum(a, b)`",
+            )
         result = items[0]
         for item in items[1:]:
             if isinstance(result, Dim) or isinstance(item, Dim):
@@ -178,6 +185,8 @@ def _extremum(name: str, pick: Callable[[DimLike, DimLike], DimLike]) -> Builtin
 def _to_int(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
     (x,) = _exactly(ctx, "int", args, named, 1)
     if isinstance(x, (int, float)) and math.isfinite(x):
+        if abs(x) >= 2**64:
+            raise ctx.fail("NN0005", f"{x} does not fit into 64 bits")
         return int(x)
     if isinstance(x, Dim):
         return x
@@ -197,107 +206,15 @@ def _to_float(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
 def _partial(ctx: Context, args: list[Any], named: dict[str, Any]) -> Factory:
     if len(args) != 1 or not isinstance(args[0], Factory):
         raise ctx.fail("NN0202", "`partial` takes a block, then named hyperparameters")
-    return Factory(args[0].decl, args[0].module, {**args[0].given, **named})
-
-
-# --- tensors without operands ----------------------------------------------------------------
-
-
-def _constant_fill(name: str, value: float) -> Builtin:
-    def call(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
-        shape, rest = _shape_argument(ctx, name, args, named)
-        dtype = named.get("dtype")
-        if rest or set(named) - {"shape", "dtype"}:
-            raise ctx.fail("NN0202", f"`{name}` takes a shape and a dtype")
-
-        def make(ctx: Context, type_: TensorType) -> Value:
-            return tensors.filled(ctx, value, type_)
-
-        return _deferred(ctx, name, make, shape, dtype)
-
-    return Builtin(name, call)
-
-
-def _full(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
-    shape, rest = _shape_argument(ctx, "full", args, named)
-    values = [*rest, *(v for k, v in named.items() if k == "value")]
-    if len(values) != 1 or isinstance(values[0], bool) or not isinstance(values[0], (int, float)):
-        raise ctx.fail("NN0202", "`full` takes a shape and a number")
-    value = values[0]
-    return _deferred(
-        ctx, "full", lambda ctx, t: tensors.filled(ctx, value, t), shape, named.get("dtype")
-    )
-
-
-def _random(name: str, distribution: str, formals: tuple[tuple[str, float], ...]) -> Builtin:
-    """`uniform(low, high)`, `normal(mean, std)`: shape first if given, else deferred."""
-
-    def call(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
-        shape, rest = _shape_argument(ctx, name, args, named)
-        if len(rest) > len(formals):
+    formals = [f.name.text for f in args[0].decl.hyperparameters]
+    for key in named:
+        if key not in formals:
             raise ctx.fail(
-                "NN0202", f"`{name}` takes a shape, {' and '.join(f for f, _ in formals)}"
+                "NN0202",
+                f"`{args[0].decl.name.text}` has no hyperparameter `{key}`",
+                help=did_you_mean(key, formals) or f"it has {', '.join(formals) or 'none'}",
             )
-        values = dict(formals)
-        values.update(zip(values, rest, strict=False))
-        for key, value in named.items():
-            if key in values:
-                values[key] = value
-            elif key not in ("shape", "dtype"):
-                raise ctx.fail("NN0202", f"`{name}` has no argument `{key}`")
-
-        def make(ctx: Context, type_: TensorType) -> Value:
-            seed, step, site = ctx.stream()
-            drawn = ctx.b(
-                tensors.op("Random", site=site, distribution=distribution),
-                seed,
-                step,
-                ctx.b.dims(type_.shape),
-            )
-            drawn = tensors.cast(ctx, drawn, type_.dtype)
-            first, second = values.values()
-            if distribution == "uniform":
-                offset, scale = first, tensors.binary(ctx, "-", second, first)
-            else:
-                offset, scale = first, second
-            if scale != 1:
-                drawn = tensors.binary(ctx, "*", drawn, scale)
-            if offset != 0:
-                drawn = tensors.binary(ctx, "+", drawn, offset)
-            return drawn
-
-        return _deferred(ctx, name, make, shape, named.get("dtype"))
-
-    return Builtin(name, call)
-
-
-def _shape_argument(
-    ctx: Context, name: str, args: list[Any], named: dict[str, Any]
-) -> tuple[list[DimLike] | None, list[Any]]:
-    """The shape, given first or by name, and the other positional arguments."""
-    shape = named.get("shape")
-    if args and isinstance(args[0], (list, tuple)):
-        shape, args = args[0], args[1:]
-    if shape is None:
-        return None, args
-    for dim in shape:
-        if isinstance(dim, bool) or not isinstance(dim, (int, Dim)):
-            raise ctx.fail("NN0201", f"a dim of `{name}` must be an int, not {describe(dim)}")
-        if isinstance(dim, int) and dim < 0:
-            raise ctx.fail("NN0205", f"a dim cannot be negative, this is {dim}")
-    return list(shape), args
-
-
-def _deferred(
-    ctx: Context,
-    name: str,
-    make: Callable[[Context, TensorType], Value],
-    shape: list[DimLike] | None,
-    dtype: DType | None,
-) -> Any:
-    if shape is None:
-        return Deferred(name, make)
-    return make(ctx, TensorType(dtype or ctx.frame.float_dtype, tuple(shape)))
+    return Factory(args[0].decl, args[0].module, {**args[0].given, **named})
 
 
 # --- tensors ---------------------------------------------------------------------------------
@@ -314,6 +231,9 @@ def _reshape(ctx: Context, args: list[Any], named: dict[str, Any]) -> Value:
     x, shape = _exactly(ctx, "reshape", args, named, 2)
     if not isinstance(x, Value) or not isinstance(shape, (list, tuple)):
         raise ctx.fail("NN0201", "`reshape` takes a tensor and a list of dims")
+    for dim in shape:
+        if isinstance(dim, bool) or not isinstance(dim, (int, Dim)):
+            raise ctx.fail("NN0201", f"a dim must be an int, this is {describe(dim)}")
     return ctx.b(tensors.op("Reshape"), x, ctx.b.dims(list(shape)))
 
 
@@ -338,6 +258,12 @@ def _grad(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
             for path, parameter in ctx.parameters.items()
             if path.startswith(prefix) and parameter.kind == "param"
         }
+        if not leaves:
+            raise ctx.fail(
+                "NN0303",
+                f"{describe(wrt)} has no parameters yet",
+                help="parameters exist once the block has been applied to an input",
+            )
         wrt = Tree(wrt.path, leaves)
     if isinstance(wrt, Tree):
         gradients = ctx.b.multi(tensors.op("Grad"), loss, *wrt.leaves.values())
@@ -367,10 +293,7 @@ BUILTINS: dict[str, Any] = {
     "onnx": _operators("onnx", ""),
     "nncomp": _operators("nncomp", "nncomp"),
     **{name: _elementwise(name) for name in _MATH},
-    "zeros": _constant_fill("zeros", 0),
-    "ones": _constant_fill("ones", 1),
-    "uniform": _random("uniform", "uniform", (("low", 0.0), ("high", 1.0))),
-    "normal": _random("normal", "normal", (("mean", 0.0), ("std", 1.0))),
+    **FILLS,
     "static_min": _extremum("static_min", dims.minimum),
     "static_max": _extremum("static_max", dims.maximum),
     **{
@@ -389,7 +312,6 @@ BUILTINS: dict[str, Any] = {
             Builtin("int", _to_int),
             Builtin("float", _to_float),
             Builtin("partial", _partial),
-            Builtin("full", _full),
             Builtin("cast", _cast),
             Builtin("reshape", _reshape),
             Builtin("stop_gradient", _stop_gradient),

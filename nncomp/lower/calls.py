@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from nncomp.errors import CompileError, Note, did_you_mean, error
-from nncomp.ir.builder import weak_dtype
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Op
 from nncomp.lower import tensors
 from nncomp.lower.context import Context, Frame
 from nncomp.lower.names import attribute, look_up_callable
+from nncomp.lower.raw import apply_raw
 from nncomp.lower.signature import check
-from nncomp.lower.sites import join, site_names
+from nncomp.lower.sites import join, nodes, site_names
 from nncomp.lower.values import (
     Argument,
     Arguments,
@@ -23,7 +21,6 @@ from nncomp.lower.values import (
     Instance,
     RawOp,
     Results,
-    Tree,
     describe,
 )
 from nncomp.source import Span
@@ -121,7 +118,7 @@ def apply(ctx: Context, callee: Any, arguments: Arguments, span: Span) -> Any:
         if isinstance(callee, Builtin):
             return _apply_builtin(ctx, callee, arguments)
         if isinstance(callee, RawOp):
-            return _apply_raw(ctx, callee.cls, arguments)
+            return apply_raw(ctx, callee.cls, arguments)
         if isinstance(callee, DType):
             return _convert(ctx, callee, arguments)
         if isinstance(callee, Factory):
@@ -223,7 +220,9 @@ def _result(
 
 
 def _may_return_none(decl: ast.FnDecl | ast.BlockDecl) -> bool:
-    return isinstance(decl, ast.FnDecl) or decl.kind == "optimizer"
+    if isinstance(decl, ast.FnDecl):
+        return any(isinstance(node, ast.Return) for node in nodes(decl))
+    return decl.kind == "optimizer"
 
 
 def bind_arguments(
@@ -315,91 +314,47 @@ def instantiate(
             notes=[Note("the other one", frame.sites[path])],
             help="give one of them another name with `as`, or apply the first one twice",
         )
+    if path in frame.state.values():
+        raise error(
+            "NN0302",
+            f"an instance and a parameter are called `{path}`",
+            site.span,
+            help="give the instance another name with `as`",
+        )
     frame.sites[path] = site.span
-    inner = Frame(decl, factory.module, dict(factory.given), path, frame.float_dtype)
+    inner = Frame(decl, factory.module, {}, path, frame.float_dtype)
     with ctx.at(site.span), ctx.call(inner, site.span):
+        for formal in decl.hyperparameters:
+            if formal.name.text in factory.given:
+                what = f"`{formal.name.text}` of `{decl.name.text}`"
+                value = factory.given[formal.name.text]
+                inner.names[formal.name.text] = check(ctx, formal.type, value, what, site.span)
         formals = tuple(f for f in decl.hyperparameters if f.name.text not in factory.given)
         bind_arguments(ctx, formals, arguments, decl, site.span)
     return Instance(factory, inner.names, path, site.span)
 
 
-def _site_name(ctx: Context, site: ast.Call, name: SiteName) -> str:
-    from nncomp.lower.expressions import interpolate
+def path_text(ctx: Context, name: ast.String) -> str:
+    """What `as "layer{i + 1}"` says. The braces may hold ints and text."""
+    parts = [part if isinstance(part, str) else ctx.evaluate(part) for part in name.parts]
+    for part in parts:
+        if isinstance(part, bool) or not isinstance(part, (int, str)):
+            raise error(
+                "NN0201", f"a name is made of ints and text, not {describe(part)}", name.span
+            )
+    text = "".join(map(str, parts))
+    if not all(text.split(".")):
+        raise error("NN0101", f'"{text}" is no name: a part of it is empty', name.span)
+    return text
 
+
+def _site_name(ctx: Context, site: ast.Call, name: SiteName) -> str:
     if isinstance(name, ast.String):
-        text = interpolate(ctx, name)
-        if len(name.parts) > 1 or not isinstance(name.parts[0] if name.parts else "", str):
+        text = path_text(ctx, name)
+        if len(name.parts) > 1:
             return text
     elif name is not None:
         text = name.text
     else:
         text = site_names(ctx.frame.decl)[id(site)]
-    return ".".join([text, *map(str, ctx.frame.loops)])
-
-
-# --- raw operators ---------------------------------------------------------------------------
-
-
-def _apply_raw(ctx: Context, cls: type[Op], arguments: Arguments) -> Any:
-    formal = cls.operands()
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    operands: list[Any] = arguments.values
-    attributes: dict[str, Any] = {}
-    names = [o.name for o in formal]
-    for key, value in arguments.keywords.items():
-        if key in fields:
-            attributes[key] = _attribute_value(ctx, cls, fields[key], value)
-        elif key in names:
-            at = names.index(key)
-            operands += [None] * (at + 1 - len(operands))
-            operands[at] = value
-        else:
-            near = did_you_mean(key, [*fields, *names])
-            raise ctx.fail("NN0202", f"{cls.__name__} has no attribute `{key}`", help=near)
-    missing = [f for f in fields.values() if f.name not in attributes and _is_required(f)]
-    if missing:
-        raise ctx.fail("NN0202", f"{cls.__name__} lacks its attribute `{missing[0].name}`")
-    try:
-        op = cls(**attributes)
-    except (ValueError, TypeError) as failure:
-        raise ctx.fail("NN0208", f"{cls.__name__}: {failure}") from None
-    dtype = weak_dtype(operands) or ctx.frame.float_dtype
-    results = ctx.b.multi(op, *(_operand(ctx, value, dtype) for value in operands))
-    return results[0] if len(results) == 1 else Results(results)
-
-
-def _is_required(field: dataclasses.Field[Any]) -> bool:
-    missing = dataclasses.MISSING
-    return field.default is missing and field.default_factory is missing
-
-
-def _operand(ctx: Context, value: Any, dtype: DType) -> Value | None:
-    if value is None or isinstance(value, Value):
-        return value
-    if isinstance(value, (Tree, Instance)):
-        raise ctx.fail("NN0201", f"an operand must be a tensor, this is {describe(value)}")
-    return tensors.as_tensor(ctx, value, dtype)
-
-
-def _attribute_value(ctx: Context, cls: type[Op], field: dataclasses.Field[Any], value: Any) -> Any:
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, (list, tuple)):
-        flat = tuple(value)
-        if not all(isinstance(v, (int, float, str)) for v in flat):
-            wrong = next(v for v in flat if not isinstance(v, (int, float, str)))
-            raise ctx.fail(
-                "NN0212",
-                f"`{field.name}` of {cls.__name__} must be known while compiling, "
-                f"this holds {describe(wrong)}",
-            )
-        return flat
-    if isinstance(value, int) and field.type == "float":
-        return float(value)
-    if value is None or isinstance(value, (int, float, str, DType)):
-        return value
-    raise ctx.fail(
-        "NN0212",
-        f"`{field.name}` of {cls.__name__} must be known while compiling, "
-        f"this is {describe(value)}",
-    )
+    return ctx.frame.looped(text)

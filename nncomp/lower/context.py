@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 
 from nncomp.errors import CompileError, Note, error
 from nncomp.ir.builder import Builder
-from nncomp.ir.graph import Origin, Parameter, ParameterKind, Value
+from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
 from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import DType, TensorType
@@ -61,6 +62,10 @@ class Frame:
     sites: dict[str, Span] = field(default_factory=dict)
     state: dict[str, str] = field(default_factory=dict)
 
+    def looped(self, name: str) -> str:
+        """A name made inside static loops: their indices follow it."""
+        return ".".join([name, *map(str, self.loops)])
+
 
 @dataclass(frozen=True, slots=True)
 class Initial:
@@ -78,6 +83,33 @@ class Store:
         self.initial: dict[str, Initial] = {}
         self.builder = Builder()
         self.seed = Value(SCALAR, "seed")
+        self._adopted: set[Node] = set()  # the first _seen nodes of the builder
+        self._seen = 0
+
+    def adopt(self, value: Value, span: Span) -> None:
+        """Takes what computes an initial value into the graph of initial values. It may have been
+        built in another graph, as a hyperparameter or constant is, but depends on no input."""
+        self._adopted.update(self.builder.nodes[self._seen :])
+        pending = [value]
+        while pending:
+            node = pending[-1].node
+            if node is None and pending[-1] is not self.seed:
+                raise error(
+                    "NN0307",
+                    "an initial value cannot depend on inputs or parameters",
+                    span,
+                    help="it is computed once, before training, from the seed alone",
+                )
+            if node is None or node in self._adopted:
+                pending.pop()
+                continue
+            missing = [v for v in node.operands if v.node not in self._adopted]
+            missing = [v for v in missing if v is not self.seed]
+            if missing:
+                pending += missing
+            else:
+                self._adopted.add(self.builder.append(node))
+        self._seen = len(self.builder.nodes)
 
     def site(self, name: str) -> int:
         """A number for a place that draws random numbers, the same in every graph of the name."""
@@ -160,13 +192,15 @@ class Context:
             self.frames.pop()
 
     def _refuse_depth(self, frame: Frame, span: Span | None) -> None:
-        name = frame.decl.name.text
-        if sum(f.decl is frame.decl for f in self.frames) > 1:
+        span = self.span or span
+        decl, times = Counter(f.decl for f in [*self.frames, frame]).most_common(1)[0]
+        if times > 2:
+            name = decl.name.text
             raise error(
                 "NN0305",
                 f"`{name}` contains itself",
                 span,
-                notes=[Note(f"`{name}` is declared here", frame.decl.name.span)],
+                notes=[Note(f"`{name}` is declared here", decl.name.span)],
                 help="repeat a block with `for` instead",
             )
         raise error("NN0003", f"calls are nested more than {MAX_CALLS} deep", span)
@@ -176,11 +210,18 @@ class Context:
         return error(code, message, self.span, label, **more)
 
     def graph_input(self, name: str, type: TensorType, default: int | float | None = None) -> Value:
-        """The graph's input of that name, added at first use."""
+        """The graph's input of that name, added at first use. One with a default is the
+        compiler's own: the seed, the step, a hyperparameter of an optimiser."""
         if name not in self.inputs:
             self.inputs[name] = Value(type, name)
             if default is not None:
                 self.defaults[name] = default
+        elif default is not None and name not in self.defaults:
+            raise self.fail(
+                "NN0104",
+                f"an input `{name}` is needed here, but the model has one of that name",
+                help="rename the model's input",
+            )
         return self.inputs[name]
 
     def stream(self) -> tuple[Value, Value, int]:

@@ -139,10 +139,12 @@ def iterate(ctx: Context, expr: ast.Expr) -> list[Any]:
 
 def truth(ctx: Context, expr: ast.Expr) -> bool:
     """A condition that must be known while compiling."""
-    value = evaluate(ctx, expr)
-    if isinstance(value, bool):
-        return value
-    if value is None or isinstance(value, (list, str, int)):
+    return _holds(evaluate(ctx, expr), expr)
+
+
+def _holds(value: Any, expr: ast.Expr) -> bool:
+    """Whether a value counts as true. Numbers, texts and lists do unless 0 or empty."""
+    if value is None or isinstance(value, (bool, int, str, list)):
         return bool(value)
     if isinstance(value, (Value, Results)):
         raise error(
@@ -202,6 +204,8 @@ def _apply_binary(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> Any:
     if expr.op == "in":
         if not isinstance(right, (list, tuple, str, dict)):
             raise ctx.fail("NN0201", f"`in` needs a list, this is {describe(right)}")
+        if isinstance(right, str) and not isinstance(left, str):
+            raise ctx.fail("NN0201", f"a string holds no {describe(left).removeprefix('the ')}")
         return left in right
     if expr.op in ("==", "!=", *_COMPARE):
         return _compare(ctx, expr, left, right)
@@ -211,7 +215,8 @@ def _apply_binary(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> Any:
 def _compare(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> Any:
     left, right = (v[0] if isinstance(v, Results) else v for v in (left, right))
     if isinstance(left, Value) or isinstance(right, Value):
-        if left is None or right is None:  # `mask == none` asks whether an operand was given
+        asks = expr.op in ("==", "!=")  # `mask == none` asks whether an operand was given
+        if asks and (left is None or right is None):
             return expr.op == "!="
         return tensors.compare(ctx, expr.op, left, right)
     if isinstance(left, Dim) or isinstance(right, Dim):
@@ -264,7 +269,7 @@ def _logical(ctx: Context, expr: ast.Binary) -> Any:
         right = evaluate(ctx, expr.right)
         with ctx.at(expr.span):
             return tensors.logical(ctx, expr.op, [left, right])
-    if bool(left) is (expr.op == "or"):
+    if _holds(left, expr.left) is (expr.op == "or"):
         return left
     return evaluate(ctx, expr.right)
 
@@ -288,7 +293,8 @@ def _index(ctx: Context, expr: ast.Index) -> Any:
             items = [tensors.tensor_of(ctx, i) if isinstance(i, list) else i for i in items]
             return tensors.index(ctx, value, items)
         sequence = isinstance(value, (list, tuple, str)) and len(items) == 1
-        if sequence and isinstance(items[0], (int, slice)):
+        if sequence and isinstance(items[0], (int, slice)) and not isinstance(items[0], bool):
+            _require_known(ctx, items[0])
             try:
                 return value[items[0]]
             except IndexError:
@@ -303,6 +309,15 @@ def _index(ctx: Context, expr: ast.Index) -> Any:
         raise ctx.fail("NN0201", f"{describe(value)} cannot be indexed like this")
 
 
+def _require_known(ctx: Context, item: Any) -> None:
+    parts = (item.start, item.stop, item.step) if isinstance(item, slice) else ()
+    for part in parts:
+        if isinstance(part, Dim):
+            raise ctx.fail(
+                "NN0212", f"a list is cut at ints known while compiling, this is {describe(part)}"
+            )
+
+
 def _index_item(ctx: Context, item: ast.Expr) -> Any:
     if isinstance(item, ast.Splice):
         if item.value is not None:
@@ -313,7 +328,7 @@ def _index_item(ctx: Context, item: ast.Expr) -> Any:
             None if p is None else evaluate(ctx, p) for p in (item.start, item.stop, item.step)
         ]
         for part in parts:
-            if part is not None and not isinstance(part, (int, Dim)):
+            if part is not None and (isinstance(part, bool) or not isinstance(part, (int, Dim))):
                 raise error("NN0201", f"a slice needs ints, this is {describe(part)}", item.span)
         if parts[2] == 0:
             raise error("NN0208", "a slice's step cannot be 0", item.span)

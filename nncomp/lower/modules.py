@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -44,9 +45,13 @@ def read_source(path: Path, span: Span | None = None) -> SourceFile:
 
 
 class Loader:
-    """Loads the files of one program, each once."""
+    """Loads the files of one program, each once.
 
-    def __init__(self) -> None:
+    constant: evaluates a constant of a file, `NAME = expr`, when all before it have values
+    """
+
+    def __init__(self, constant: Callable[[Module, ast.ConstDecl], Any]) -> None:
+        self._constant = constant
         self._modules: dict[str, Module] = {}
         self._trees: dict[str, ast.File] = {}
         self._loading: list[str] = []
@@ -71,7 +76,7 @@ class Loader:
                 self._import(module, source, imported)
         finally:
             self._loading.pop()
-        spans: dict[str, Span] = {}
+        spans = {n.text: n.span for statement in tree.imports for n in _imported_names(statement)}
         for declaration in tree.declarations:
             name = declaration.name.text
             if name in spans:
@@ -82,7 +87,12 @@ class Loader:
                     notes=[Note("the other one", spans[name])],
                 )
             spans[name] = declaration.name.span
-            module.names[name] = _value(declaration, module)
+            _check_parameters(declaration)
+            if not isinstance(declaration, ast.ConstDecl):
+                module.names[name] = _value(declaration, module)
+        for declaration in tree.declarations:
+            if isinstance(declaration, ast.ConstDecl):
+                module.names[declaration.name.text] = self._constant(module, declaration)
         return module, tree
 
     def _import(self, module: Module, source: SourceFile, statement: ast.Import) -> None:
@@ -141,6 +151,34 @@ class Loader:
         return self._load(imported, parse(imported), is_std=False)[0]
 
 
+def _imported_names(statement: ast.Import) -> list[ast.Name]:
+    if statement.names is not None:
+        return [item.alias or item.name for item in statement.names]
+    return [statement.alias] if statement.alias else []
+
+
+def _check_parameters(declaration: ast.Decl) -> None:
+    """No name twice in a signature."""
+    lists: tuple[tuple[ast.Parameter, ...], ...] = ()
+    if isinstance(declaration, ast.FnDecl):
+        lists = (declaration.parameters,)
+    elif isinstance(declaration, ast.BlockDecl):
+        lists = (declaration.hyperparameters, declaration.tensors)
+    elif isinstance(declaration, ast.ModelDecl):
+        lists = (declaration.hyperparameters,)
+    spans: dict[str, Span] = {}
+    for parameter in itertools.chain(*lists):
+        name = parameter.name
+        if name.text in spans:
+            raise error(
+                "NN0104",
+                f"`{declaration.name.text}` has two parameters `{name.text}`",
+                name.span,
+                notes=[Note("the other one", spans[name.text])],
+            )
+        spans[name.text] = name.span
+
+
 def _value(declaration: ast.Decl, module: Module) -> Any:
     if isinstance(declaration, ast.FnDecl):
         return Function(declaration, module)
@@ -196,11 +234,15 @@ def _std_file(statement: ast.Import) -> str | None:
     return file
 
 
+def _no_constant(module: Module, declaration: ast.ConstDecl) -> Any:
+    raise AssertionError(f"{module.name} declares the constant {declaration.name.text}")
+
+
 @cache
 def _std_module(file: str) -> Module:
     source = SourceFile(f"std/{file}.nn", _std_texts()[file])
     try:
-        return Loader()._load(source, parse(source), is_std=True)[0]
+        return Loader(_no_constant)._load(source, parse(source), is_std=True)[0]
     except CompileError as failure:  # a defect of the library, not of the user's program
         raise AssertionError(f"std/{file}.nn: {failure}") from failure
 

@@ -15,7 +15,7 @@ from nncomp.lower.context import Context, Frame, Module, Store
 from nncomp.lower.expressions import evaluate
 from nncomp.lower.modules import Loader, StandardPrelude
 from nncomp.lower.statements import execute
-from nncomp.lower.values import Argument, Arguments
+from nncomp.lower.values import Argument, Arguments, Instance, describe
 from nncomp.source import SourceFile
 from nncomp.syntax import ast
 from nncomp.syntax.parser import parse
@@ -81,9 +81,8 @@ class _Lowering:
 
     def __init__(self, source: SourceFile, model: str | None, settings: Mapping[str, Any]) -> None:
         self.prelude = StandardPrelude()
-        self.module, tree = Loader().load(source)
         self.store = Store()
-        self._evaluate_constants(tree)
+        self.module, tree = Loader(self._constant).load(source)
         self.model = _choose(source, tree, model)
         self.settings = settings
 
@@ -98,14 +97,27 @@ class _Lowering:
             execute=execute,
         )
 
-    def _evaluate_constants(self, tree: ast.File) -> None:
-        """Replaces each top-level constant, in order, by its value."""
+    def _constant(self, module: Module, declaration: ast.ConstDecl) -> Any:
+        """The value of a file's constant. It belongs to no graph, so it holds no tensor."""
         ctx = self._context(None, False, False)
-        for declaration in tree.declarations:
-            if isinstance(declaration, ast.ConstDecl):
-                ctx.frames.append(Frame(declaration, self.module, {}))
-                self.module.names[declaration.name.text] = evaluate(ctx, declaration.value)
-                ctx.frames.pop()
+        ctx.frames.append(Frame(declaration, module, {}))
+        value = evaluate(ctx, declaration.value)
+        pending = [value]
+        while pending:
+            item = pending.pop()
+            if isinstance(item, (Value, Instance)):
+                name = declaration.name.text
+                raise error(
+                    "NN0212",
+                    f"the constant `{name}` of a file holds {describe(item)}",
+                    declaration.value.span,
+                    help=f"make it a fn: `fn {name}() = …`"
+                    if isinstance(item, Value)
+                    else "make the instance in the model that uses it",
+                )
+            if isinstance(item, (list, tuple)):
+                pending += item
+        return value
 
     def program(self) -> Program:
         sections = [s for s in self.model.body if isinstance(s, ast.Section)]
@@ -136,9 +148,10 @@ class _Lowering:
     def _require_outputs(self, graph: Graph, node: ast.Node) -> None:
         if not graph.outputs:
             what = "the model" if isinstance(node, ast.ModelDecl) else "the section"
-            raise error(
-                "NN0306", f"{what} has no output", _head(node), help="add `output name = …`"
-            )
+            add = "`output name = …`"
+            if isinstance(node, ast.Section) and node.kind == "train":
+                add = "`minimize … by …` or `metric name = …`"
+            raise error("NN0306", f"{what} has no output", _head(node), help=f"add {add}")
 
     def _graph(
         self, name: str, section: ast.Section | None, *, training: bool, learning: bool
@@ -164,7 +177,7 @@ class _Lowering:
             tuple(ctx.parameters.values()),
             tuple(ctx.b.nodes),
             dict(ctx.outputs),
-            dict(ctx.updates),
+            dict(ctx.updates) if learning or section is None or section.kind == "entry" else {},
             dict(ctx.defaults),
         )
 
@@ -204,7 +217,7 @@ def _literal(key: str, text: str) -> Any:
         tree = parse(SourceFile(f"--set {key}", f"value = {text}\n"))
     except CompileError:
         return text
-    declaration = tree.declarations[0] if tree.declarations else None
+    declaration = tree.declarations[0] if len(tree.declarations) == 1 else None
     if not isinstance(declaration, ast.ConstDecl) or isinstance(declaration.value, ast.Ref):
         return text
     context = Context(

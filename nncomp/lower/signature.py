@@ -15,6 +15,7 @@ from nncomp.lower.values import (
     Factory,
     Function,
     Instance,
+    RawOp,
     Results,
     describe,
 )
@@ -39,9 +40,21 @@ def check(ctx: Context, type_: ast.TypeExpr | None, value: Any, what: str, span:
         value = value[0]
     if type_ is None or (value is None and type_.optional):
         return value
+    if type_.name.text == "list" and isinstance(value, (list, tuple)) and type_.dims is not None:
+        item = _item_type(type_)
+        return [check(ctx, item, v, f"each item of {what}", span) for v in value]
     if not is_tensor_type(type_):
         return _check_static(type_, value, what, span)
     if isinstance(value, Deferred):
+        for pattern in type_.dims or ():
+            part = pattern.value if isinstance(pattern, ast.Splice) else pattern
+            if part is None or unbound(ctx, part):
+                raise error(
+                    "NN0206",
+                    f"the shape of `{value.name}()` is not known here",
+                    span,
+                    help=f"`{value.name}([…])`",
+                )
         return value.make(ctx, declared_type(ctx, type_))
     if isinstance(value, (bool, int, float, Dim)):
         return _number_as_tensor(ctx, type_, value, what, span)
@@ -72,7 +85,7 @@ def _check_static(type_: ast.TypeExpr, value: Any, what: str, span: Span) -> Any
         "dim": isinstance(value, (int, Dim)) and not isinstance(value, bool),
         "dtype": isinstance(value, DType),
         "block": isinstance(value, (Factory, Instance)),
-        "fn": isinstance(value, (Function, Builtin)),
+        "fn": isinstance(value, (Function, Builtin, RawOp)),
         "list": isinstance(value, (list, tuple)),
     }
     if kind not in fits:
@@ -97,12 +110,25 @@ def _check_static(type_: ast.TypeExpr, value: Any, what: str, span: Span) -> Any
         raise error("NN0201", f"{what} must be {_article(kind)}, this is {describe(value)}", span)
     if kind == "float":
         return float(value)
-    if kind == "list" and type_.dims:
-        item = type_.dims[0]
-        assert isinstance(item, ast.Ref)
-        item_type = ast.TypeExpr(item.span, ast.Name(item.span, item.name), None, False)
-        return [_check_static(item_type, v, f"each item of {what}", span) for v in value]
     return value
+
+
+def _item_type(type_: ast.TypeExpr) -> ast.TypeExpr:
+    """`int` of `list[int]`, `list[int]` of `list[list[int]]`, `float[N]` of `list[float[N]]`."""
+    items = type_.dims or ()
+    if len(items) == 1:
+        item = items[0]
+        if isinstance(item, ast.Ref):
+            return ast.TypeExpr(item.span, ast.Name(item.span, item.name), None, False)
+        if isinstance(item, ast.Index) and isinstance(item.value, ast.Ref):
+            name = ast.Name(item.value.span, item.value.name)
+            return ast.TypeExpr(item.span, name, item.items, False)
+    raise error(
+        "NN0103",
+        f"`{type_.span.text}` is no type",
+        type_.span,
+        help="a list has one type of item: `list[int]`, `list[float[N]]`",
+    )
 
 
 def _article(kind: str) -> str:
@@ -186,6 +212,12 @@ def _bind_splice(
         ctx.frame.names[splice.value.name] = list(dims)
         return
     bound = ctx.evaluate(splice.value)
+    if not isinstance(bound, (list, tuple)):
+        raise error(
+            "NN0201",
+            f"`...` follows a name or a list of dims, not {describe(bound)}",
+            splice.span,
+        )
     same = len(bound) == len(dims) and all(equal(a, b) for a, b in zip(bound, dims, strict=True))
     if not same:
         raise error(
@@ -214,11 +246,19 @@ def _bind_dim(
             names[pattern.name] = dim
             return
     unknown = unbound(ctx, pattern)
-    if len(unknown) == 1:
-        solved = _solve(ctx, pattern, unknown[0], dim)
-        if solved is not None:
-            names[unknown[0]] = solved
-            return
+    if unknown:
+        solved = _solve(ctx, pattern, unknown[0], dim) if len(unknown) == 1 else None
+        if solved is None:
+            raise error(
+                "NN0205" if len(unknown) == 1 and isinstance(dim, int) else "NN0206",
+                f"{what} must be {_spelt(type_)}, this is {value.type}",
+                span,
+                f"size {dim} gives no {' or '.join(f'`{n}`' for n in unknown)} "
+                f"with `{pattern.span.text}`",
+                notes=[*_came_from(value), Note("the type is declared here", type_.span)],
+            )
+        names[unknown[0]] = solved
+        return
     expected = ctx.evaluate(pattern)
     same = equal(expected, dim)
     if same:

@@ -32,21 +32,28 @@ def site_names(decl: ast.Decl) -> dict[int, str]:
     counts: dict[str, int] = {}
     names: dict[int, str] = {}
     named: set[int] = set()
-    for node in _walk(decl):
+    for node in nodes(decl):
         if isinstance(node, ast.Pipe) and node.name is not None:
             named.add(id(_site(node.stage)))
         elif isinstance(node, ast.Assign) and isinstance(node.target, ast.NameTarget):
             named.add(id(node.value))
-    for node in _walk(decl):
-        if isinstance(node, ast.Call) and isinstance(node.callee, (ast.Ref, ast.Attribute)):
-            callee = node.callee
-            base = snake_case(callee.name if isinstance(callee, ast.Ref) else callee.name.text)
-            if id(node) in named:
-                continue
+    for node in nodes(decl):
+        if isinstance(node, ast.Call) and id(node) not in named:
+            base = _base(node.callee)
             counts[base] = number = counts.get(base, 0) + 1
             names[id(node)] = base if number == 1 else f"{base}_{number}"
     _cache[decl] = names
     return names
+
+
+def _base(callee: ast.Expr) -> str:
+    """What an instance made by a call of this is called: `Conv` and `layers.Conv` give `conv`,
+    `blocks[i]` gives `blocks`, a computed block `block`."""
+    while isinstance(callee, ast.Index):
+        callee = callee.value
+    if isinstance(callee, ast.Attribute):
+        return snake_case(callee.name.text)
+    return snake_case(callee.name) if isinstance(callee, ast.Ref) else "block"
 
 
 def _site(stage: ast.Expr) -> ast.Expr:
@@ -56,9 +63,9 @@ def _site(stage: ast.Expr) -> ast.Expr:
     return stage
 
 
-def _walk(decl: ast.Decl) -> Iterator[ast.Node]:
-    """All nodes below a declaration in source order."""
-    pending: list[Any] = [decl]
+def nodes(root: ast.Node) -> Iterator[ast.Node]:
+    """A node and all below it in source order."""
+    pending: list[Any] = [root]
     while pending:
         item = pending.pop()
         if isinstance(item, ast.Node):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from nncomp.dims import equal
@@ -12,13 +13,15 @@ from nncomp.ir.graph import Parameter, ParameterKind, Value
 from nncomp.lower import calls, tensors
 from nncomp.lower.context import Context, Initial
 from nncomp.lower.expressions import evaluate, interpolate, iterate, not_lowered, truth
-from nncomp.lower.signature import declared_type, input_type
+from nncomp.lower.signature import declared_type, input_type, is_tensor_type
 from nncomp.lower.sites import join
 from nncomp.lower.targets import bind
 from nncomp.lower.training import metric, minimize
 from nncomp.lower.values import Deferred, Instance, Results, describe
 from nncomp.syntax import ast
 from nncomp.types import TensorType
+
+MAX_ELEMENTS = 2**40  # of one parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +112,12 @@ def _input(ctx: Context, statement: ast.InputDecl) -> None:
     name = statement.name.text
     if name in ctx.inputs:
         raise error("NN0104", f"there are two inputs `{name}`", statement.name.span)
+    if name in ("seed", "step") and name in ctx.defaults:
+        raise error("NN0104", f"`{name}` is in use as an input already", statement.name.span)
     if statement.value is not None:
         raise not_lowered(statement.value, "an input's default")
+    if statement.type.optional:
+        raise not_lowered(statement.type, "an optional input")
     ctx.frame.names[name] = ctx.graph_input(name, input_type(ctx, statement.type))
 
 
@@ -131,12 +138,22 @@ def _output(ctx: Context, statement: ast.OutputDecl) -> None:
     ctx.frame.names[name] = ctx.outputs[name] = value
 
 
-def _section(ctx: Context, statement: ast.Section) -> None:
-    """Only the section that belongs to the graph in the making is lowered."""
+def _section(ctx: Context, statement: ast.Section) -> Returned | None:
+    """Only the section that belongs to the graph in the making is lowered, and nothing after it:
+    a section sees what stands before it."""
     _require_model(ctx, statement, f"`{statement.kind}`")
-    if statement is ctx.section:
-        ctx.outputs.clear()
-        _run(ctx, statement.body)
+    model = ctx.frame.decl
+    if isinstance(model, ast.ModelDecl) and statement not in model.body:
+        raise error(
+            "NN0106",
+            f"`{statement.kind}` stands directly in the model, not inside another statement",
+            statement.span,
+        )
+    if statement is not ctx.section:
+        return None
+    ctx.outputs.clear()
+    _run(ctx, statement.body)
+    return Returned(None)
 
 
 # --- state -----------------------------------------------------------------------------------
@@ -155,6 +172,13 @@ def _state(ctx: Context, statement: ast.StateDecl) -> None:
     if statement.when is not None and not truth(ctx, statement.when):
         frame.names[name] = None
         return
+    if not is_tensor_type(statement.type):
+        raise error(
+            "NN0201",
+            f"a {statement.kind} must be a tensor, `{statement.type.span.text}` is none",
+            statement.type.span,
+            help="write `float[]` for a scalar",
+        )
     type_ = declared_type(ctx, statement.type)
     for dim in type_.shape:
         if not isinstance(dim, int):
@@ -164,7 +188,20 @@ def _state(ctx: Context, statement: ast.StateDecl) -> None:
                 statement.type.span,
                 help="give that dim of the input a fixed size",
             )
+    if type_.is_static and prod(type_.static_shape) > MAX_ELEMENTS:
+        raise error(
+            "NN0008",
+            f"the {statement.kind} `{name}` would be {type_}, over {MAX_ELEMENTS:,} elements",
+            statement.type.span,
+        )
     path = join(frame.path, _own_name(ctx, statement))
+    if path in frame.state.values() or path in frame.sites:
+        raise error(
+            "NN0302",
+            f"there are two parameters or instances `{path}`",
+            statement.name.span,
+            help="give one of them another name",
+        )
     frame.state[name] = path
     kind: ParameterKind = "param"
     if statement.kind in ("buffer", "state"):
@@ -180,8 +217,12 @@ def _state(ctx: Context, statement: ast.StateDecl) -> None:
 
 def _own_name(ctx: Context, statement: ast.StateDecl) -> str:
     if isinstance(statement.path, ast.String):
-        return interpolate(ctx, statement.path)
-    return (statement.path or statement.name).text
+        text = calls.path_text(ctx, statement.path)
+        if len(statement.path.parts) > 1:
+            return text
+    else:
+        text = (statement.path or statement.name).text
+    return ctx.frame.looped(text)
 
 
 def _initialize(
@@ -201,9 +242,9 @@ def _initialize(
         return
     with ctx.initial_values(path), ctx.at(statement.span):
         value = evaluate(ctx, statement.value) if statement.value is not None else _zeros()
-        ctx.store.initial[path] = Initial(
-            kind, _shaped(ctx, value, type_, path), ctx.span or statement.span
-        )
+        initial = _shaped(ctx, value, type_, path)
+        ctx.store.adopt(initial, statement.value.span if statement.value else statement.span)
+        ctx.store.initial[path] = Initial(kind, initial, ctx.span or statement.span)
 
 
 def _zeros() -> Deferred:

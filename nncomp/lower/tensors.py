@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isinf
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,29 @@ def as_tensor(ctx: Context, value: Any, dtype: DType) -> Value:
         scalar = ctx.b(op("Squeeze"), ctx.b.dims([value]), ctx.b.ints(0))
         return scalar if dtype is DType.I64 else cast(ctx, scalar, dtype)
     if isinstance(value, (bool, int, float)):
-        return ctx.b.constant(value, dtype)
+        return number(ctx, value, dtype)
     if isinstance(value, (list, tuple)):
         return tensor_of(ctx, value)
     raise ctx.fail("NN0201", f"a tensor is needed here, this is {describe(value)}")
+
+
+def number(ctx: Context, value: float, dtype: DType) -> Value:
+    """A static number as a constant of that dtype, which must hold it."""
+    if dtype.is_int:
+        if isinstance(value, float):
+            raise ctx.fail(
+                "NN0203",
+                f"{describe(value)} would be rounded to {dtype}",
+                help="round it: `int(…)`",
+            )
+        limits = np.iinfo(dtype.numpy)
+        fits = limits.min <= value <= limits.max
+    else:
+        with np.errstate(over="ignore"):
+            fits = isinf(value) or not isinf(float(dtype.numpy.type(value)))
+    if not fits:
+        raise ctx.fail("NN0005", f"{value} does not fit into {dtype}")
+    return ctx.b.constant(value, dtype)
 
 
 def tensor_of(ctx: Context, value: Any, dtype: DType | None = None) -> Value:
@@ -53,8 +73,14 @@ def tensor_of(ctx: Context, value: Any, dtype: DType | None = None) -> Value:
             return ctx.b(op("Concat", axis=0), *rows)
     try:
         array = np.asarray(value)
-        if dtype is None:
-            dtype = {"f": DType.F32, "i": DType.I64, "b": DType.BOOL}[array.dtype.kind]
+        natural = {"f": DType.F32, "i": DType.I64, "u": DType.U64, "b": DType.BOOL}[
+            array.dtype.kind
+        ]
+        dtype = dtype or natural
+        if array.size and natural is not DType.BOOL:  # the outermost say whether all fit
+            finite = array[np.isfinite(array)] if natural is DType.F32 else array
+            for end in (finite.min(), finite.max()) if finite.size else ():
+                number(ctx, end.item() if natural is not DType.F32 else float(end), dtype)
         return ctx.b.constant(array.astype(dtype.numpy))
     except (ValueError, KeyError, TypeError, OverflowError):
         raise ctx.fail(
@@ -64,7 +90,7 @@ def tensor_of(ctx: Context, value: Any, dtype: DType | None = None) -> Value:
 
 def filled(ctx: Context, value: float, type_: TensorType) -> Value:
     """A tensor of that type with the one value everywhere."""
-    fill = ctx.b.constant(value, type_.dtype)
+    fill = number(ctx, value, type_.dtype)
     return fill if not type_.rank else ctx.b(op("Expand"), fill, ctx.b.dims(type_.shape))
 
 
@@ -141,11 +167,9 @@ def _static_binary(ctx: Context, symbol: str, left: Any, right: Any) -> Any:
     if isinstance(left, Dim) or isinstance(right, Dim):
         return _dim_binary(ctx, symbol, left, right)
     try:
-        if symbol == "**":
-            return _power(left, right)
         if repeats and len(left) * right > 1_000_000:
             raise OverflowError
-        value = _ARITHMETIC[symbol](left, right)
+        value = _power(left, right) if symbol == "**" else _ARITHMETIC[symbol](left, right)
     except ZeroDivisionError:
         raise ctx.fail("NN0211", "division by zero", f"{left} {symbol} {right}") from None
     except (OverflowError, ValueError):
@@ -296,6 +320,12 @@ _END = 2**63 - 1
 def index(ctx: Context, value: Value, items: Sequence[Any]) -> Value:
     """`value[items]`: ints drop an axis, slices keep it, None adds one, `...` stands for the rest,
     an integer tensor or list gathers along its axis."""
+    for item in items:
+        slices = item is None or item is Ellipsis or isinstance(item, slice)
+        if isinstance(item, bool) or not (slices or isinstance(item, (int, Dim, Value))):
+            raise ctx.fail("NN0201", f"a tensor cannot be indexed by {describe(item)}")
+    if sum(item is Ellipsis for item in items) > 1:
+        raise ctx.fail("NN0204", "an index can hold only one `...`")
     taken = sum(1 for item in items if item is not None and item is not Ellipsis)
     if taken > value.rank:
         raise ctx.fail("NN0204", f"{taken} indices for {value.rank} dimensions ({value.type})")
@@ -344,6 +374,8 @@ def _slices(ctx: Context, value: Value, items: Sequence[Any]) -> Value:
             bounds = (item, _END if item == -1 else item + 1, 1)
         elif isinstance(item, slice) and item != slice(None):
             step = 1 if item.step is None else item.step
+            if isinstance(step, Dim):
+                raise ctx.fail("NN0212", f"a slice's step must be known, this is {step}")
             start = item.start if item.start is not None else (0 if step > 0 else _END)
             stop = item.stop if item.stop is not None else (_END if step > 0 else -_END)
             bounds = (start, stop, step)

@@ -9,7 +9,7 @@ from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Value
 from nncomp.lower import calls, tensors
 from nncomp.lower.context import Context, Frame
-from nncomp.lower.sites import join
+from nncomp.lower.sites import join, nodes
 from nncomp.lower.values import Argument, Arguments, Instance, Results, Tree, describe
 from nncomp.syntax import ast
 from nncomp.types import DType
@@ -37,8 +37,10 @@ def minimize(ctx: Context, statement: ast.Minimize) -> None:
     """Reports the loss; while learning, takes one step of the optimiser on each parameter."""
     _require_train(ctx, statement, "`maximize`" if statement.maximize else "`minimize`")
     loss = _loss(ctx, statement)
-    several = _count(ctx) > 1
+    several = _several(ctx)
     ctx.outputs[_loss_name(ctx)] = loss
+    if not ctx.learning:
+        return
     optimizer = ctx.evaluate(statement.optimizer)
     if not isinstance(optimizer, Instance) or optimizer.factory.decl.kind != "optimizer":
         raise error(
@@ -47,8 +49,6 @@ def minimize(ctx: Context, statement: ast.Minimize) -> None:
             statement.optimizer.span,
             help="for instance `by Adam(lr=1e-3)`",
         )
-    if not ctx.learning:
-        return
     wanted = _parameters(ctx, statement, loss)
     with ctx.at(statement.span):
         target = tensors.negate(ctx, loss) if statement.maximize else loss
@@ -79,9 +79,11 @@ def _loss(ctx: Context, statement: ast.Minimize) -> Value:
     return loss
 
 
-def _count(ctx: Context) -> int:
+def _several(ctx: Context) -> bool:
+    """Whether the section may take more than one step: their rates then have names of their own."""
     assert ctx.section is not None
-    return sum(isinstance(s, ast.Minimize) for s in ctx.section.body)
+    found = [s for s in nodes(ctx.section) if isinstance(s, ast.Minimize)]
+    return len(found) > 1 or found[0] not in ctx.section.body
 
 
 def _loss_name(ctx: Context) -> str:
@@ -154,8 +156,11 @@ def _inputs(ctx: Context, optimizer: Instance, several: bool) -> dict[str, Any]:
         if isinstance(value, Value) and value.node and isinstance(value.node.op, Constant):
             array = value.node.op.value.array
             if array.ndim == 0:
-                full = join(optimizer.path, name) if several else name
-                values[name] = ctx.graph_input(full, value.type, array.item())
+                taken = name in ctx.inputs and name not in ctx.defaults
+                full = join(optimizer.path, name) if several or taken else name
+                # the shortest decimal that gives the element back: 0.001, not 0.00100000005
+                default = float(str(array)) if value.type.dtype.is_float else int(array)
+                values[name] = ctx.graph_input(full, value.type, default)
     return values
 
 

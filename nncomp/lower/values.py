@@ -154,6 +154,8 @@ def describe(value: Any) -> str:
             return f"the operator {value.cls.__name__}"
         case Builtin() | Namespace() | Deferred():
             return f"`{value.name}`"
+        case ast.ModelDecl():
+            return f"the model `{value.name.text}`"
         case Tree():
             return f"a tree of {len(value.leaves)} parameters"
     return type(value).__name__

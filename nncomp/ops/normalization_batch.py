@@ -29,11 +29,11 @@ class BatchNormalization(Op):
     """(X - mean) / √(var + epsilon) · scale + B, channels on axis 1 (ONNX BatchNormalization-15).
 
     With training_mode the statistics are the batch's own (variance biased), and
-    running = momentum · input + (1 - momentum) · batch; without, running is the input.
+    running = momentum · input + (1 - momentum) · batch; without, Y is the only result.
     scale, B, input_mean, input_var: [C]
     """
 
-    signature = "X, scale, B, input_mean, input_var -> Y, running_mean, running_var"
+    signature = "X, scale, B, input_mean, input_var -> Y, running_mean?, running_var?"
     epsilon: float = 1e-5
     momentum: float = 0.9
     training_mode: int = 0
@@ -50,17 +50,15 @@ class BatchNormalization(Op):
         _require_channels(require_float(x), scale, b, mean, var, names=names)
         same_dtype(scale, b)
         same_dtype(mean, var)
-        return TensorType(x.dtype, x.shape), mean, var
+        y = TensorType(x.dtype, x.shape)
+        return (y, mean, var) if self.training_mode else (y,)
 
     def vjp(self, at: Vjp) -> Gradients:
         return self._training_vjp(at) if self.training_mode else self._inference_vjp(at)
 
     def _inference_vjp(self, at: Vjp) -> Gradients:
         b, (x, scale, _, mean, var) = at.b, _present(at)
-        dmean, dvar = at.dy[1:3]
-        if at.dy[0] is None:
-            return None, None, None, dmean, dvar
-        g = at.dy[0]
+        g = at.g
         inv_std = _inverse_std(b, _like(b, var, x), self.epsilon)
         total, weighted = _channel_sums(b, g, x, _like(b, mean, x), inv_std)
         slope = b(Mul(), _like(b, scale, x), inv_std)
@@ -72,8 +70,8 @@ class BatchNormalization(Op):
             dx,
             _like(b, weighted, scale),
             _like(b, total, scale),
-            _sum(b, _like(b, shift, mean), dmean),
-            _sum(b, _like(b, spread, var), dvar),
+            _like(b, shift, mean),
+            _like(b, spread, var),
         )
 
     def _training_vjp(self, at: Vjp) -> Gradients:
@@ -96,13 +94,12 @@ class BatchNormalization(Op):
 
     def decompose(
         self, b: Builder, x: Value, scale: Value, bias: Value, mean: Value, var: Value
-    ) -> tuple[Value, Value, Value]:
+    ) -> Value | tuple[Value, ...]:
         """In training mode onnxruntime overwrites the statistics' inputs; this does not."""
         wide = [_like(b, v, x) for v in (scale, bias)]
         if not self.training_mode:
             inv_std = _inverse_std(b, _like(b, var, x), self.epsilon)
-            y = _affine(b, x, wide[0], wide[1], _like(b, mean, x), inv_std)
-            return y, mean, var
+            return _affine(b, x, wide[0], wide[1], _like(b, mean, x), inv_std)
         y, batch_mean, batch_var, _ = b.multi(BatchNormTraining(self.epsilon), x, *wide)
         kept, fresh = self.momentum, 1 - self.momentum
         running = [

@@ -1,18 +1,20 @@
 """Random numbers: one counter-based stream, the same bits on every backend.
 
-The number at place i depends on (seed, step, site, i) alone. All is done in unsigned 64-bit
-integers that wrap, with nothing but products, sums and right shifts, because that is what every
-provider of onnxruntime has (where there is no BitShift, a division does it)::
+The number at place i depends on (seed, step, site, i) alone. It is Widynski's *Squares* ("Squares:
+a fast counter-based RNG", arXiv 2004.06278, 2020), all in unsigned 64-bit integers that wrap, with
+nothing but products, sums and right shifts, because that is what every provider of onnxruntime
+has (where there is no BitShift, a division does it)::
 
-    mix(x) = three times: x ← x · M; x ← x + (x >> 32)
-    key    = mix(mix(seed) + step) + hash(site)
-    x      = key + i · G
-    x      = three times: x ← (x + (x >> 32)) · M, with key added after the first
+    squares(i, key):  x = y = i · key;  z = y + key
+                      x ← swap(x² + y);  x ← swap(x² + z);  x ← swap(x² + y)
+                      x² + z, where swap exchanges the upper and the lower 32 bits
+    odd(x)    = 2 x + 1
+    key       = odd(squares(step, odd(squares(seed, KEY)))) + hash(site), which is even
+    number i  = squares(i + 1, key), of which the top bits are used
 
-It is the structure of Widynski's *Squares* (2020) with a fixed odd multiplier instead of squaring,
-and sums for the xors of Steele's SplitMix (2014). The key is mixed before it meets the counter,
-and added once more between the rounds: neighbouring seeds, steps and sites share neither numbers
-nor an order of them. The top 24 bits make a uniform float32; bits 16–39 a second one.
+So the key is mixed before it meets the counter: neighbouring seeds, steps and sites share neither
+numbers nor an order of them. (Sums in place of the squares would not do: x + (x >> 32) is so nearly
+linear that products of it stay so.) The top 24 bits make a uniform float32.
 """
 
 from __future__ import annotations
@@ -33,20 +35,17 @@ from nncomp.ops.filling import Range, shape_operand
 from nncomp.ops.shape import Squeeze, reshaped
 from nncomp.types import DType, TensorType
 
-# odd numbers with about half their bits set: the fractional part of the golden ratio, and the
-# multipliers of SplitMix64 and MurmurHash3
-GOLDEN = 0x9E3779B97F4A7C15
-MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xFF51AFD7ED558CCD)
-HALF = 32  # how far the upper half is shifted onto the lower
+KEY = 0xC8E4FD154CE32F6D  # from the paper: digits all unlike, odd
+HALF = 32  # bits that change places
 UNIFORM_BITS = 24  # what a float32 in [0, 1) holds exactly
-SECOND_SHIFT = 16  # where the bits of the second uniform begin
+SECOND = 2**40  # where the counters of the second uniform begin, beyond those of any tensor
 
 Shift = Callable[[Builder, Value, int], Value]
 
 
-def site_hash(site: int) -> int:
-    """64 bits that tell one site from another."""
-    return int.from_bytes(hashlib.sha256(b"site %d" % site).digest()[:8], "little")
+def site_offset(site: int) -> int:
+    """An even number that tells the keys of one site from another's."""
+    return int.from_bytes(hashlib.sha256(b"site %d" % site).digest()[:8], "little") & ~1
 
 
 def shift_bits(b: Builder, x: Value, bits: int) -> Value:
@@ -91,47 +90,42 @@ class Random(Op):
     def body(self, b: Builder, seed: Value, step: Value, shape: Value, shift: Shift) -> Value:
         """The stream in standard operators, with the given spelling of a right shift."""
         dims = shape_operand(shape.type, "the shape")
-        bits = self._bits(b, self._key(b, seed, step, shift), _counter(b, product(dims)), shift)
-        top = shift(b, bits, 64 - UNIFORM_BITS)
-        numbers = _unit(b, top)
+        key = self._key(b, seed, step, shift)
+        counter = _counter(b, product(dims))
+        numbers = _uniform(b, counter, key, shift)
         if self.distribution == "normal":
-            lower = b(Sub(), bits, b(Mul(), top, b.constant(2 ** (64 - UNIFORM_BITS), DType.U64)))
-            numbers = _box_muller(b, numbers, _unit(b, shift(b, lower, SECOND_SHIFT)))
+            second = b(Add(), counter, b.constant(SECOND, DType.U64))
+            numbers = _box_muller(b, numbers, _uniform(b, second, key, shift))
         return numbers if len(dims) == 1 else reshaped(b, numbers, dims)
 
     def _key(self, b: Builder, seed: Value, step: Value, shift: Shift) -> Value:
-        mixed = _mix(b, b(Cast(DType.U64), seed), shift)
-        mixed = _mix(b, b(Add(), mixed, b(Cast(DType.U64), step)), shift)
-        return b(Add(), mixed, b.constant(site_hash(self.site), DType.U64))
-
-    @staticmethod
-    def _bits(b: Builder, key: Value, counter: Value, shift: Shift) -> Value:
-        x = b(Add(), b(Mul(), counter, b.constant(GOLDEN, DType.U64)), key)
-        for place, multiplier in enumerate(MULTIPLIERS):
-            x = b(Add(), x, shift(b, x, HALF))
-            x = b(Mul(), x, b.constant(multiplier, DType.U64))
-            if place == 0:
-                x = b(Add(), x, key)
-        return x
+        key = b.constant(KEY, DType.U64)
+        for part in (seed, step):
+            mixed = _squares(b, b(Cast(DType.U64), part), key, shift)
+            key = b(Add(), b(Add(), mixed, mixed), b.constant(1, DType.U64))
+        return b(Add(), key, b.constant(site_offset(self.site), DType.U64))
 
 
-def _mix(b: Builder, x: Value, shift: Shift) -> Value:
-    for multiplier in MULTIPLIERS:
-        x = b(Mul(), x, b.constant(multiplier, DType.U64))
-        x = b(Add(), x, shift(b, x, HALF))
-    return x
+def _squares(b: Builder, counter: Value, key: Value, shift: Shift) -> Value:
+    y = x = b(Mul(), counter, key)
+    z = b(Add(), y, key)
+    upper = b.constant(2**HALF, DType.U64)
+    for term in (y, z, y):
+        x = b(Add(), b(Mul(), x, x), term)
+        x = b(Add(), shift(b, x, HALF), b(Mul(), x, upper))
+    return b(Add(), b(Mul(), x, x), z)
 
 
 def _counter(b: Builder, count: DimLike) -> Value:
-    """0, 1, … as u64."""
-    limit = b(Squeeze(), b.dims((count,)), b.ints(0))
-    zero, one = b.constant(0, DType.I64), b.constant(1, DType.I64)
-    return b(Cast(DType.U64), b(Range(), zero, limit, one))
+    """1, 2, … as u64."""
+    limit = b(Squeeze(), b.dims((count + 1,)), b.ints(0))
+    one = b.constant(1, DType.I64)
+    return b(Cast(DType.U64), b(Range(), one, limit, one))
 
 
-def _unit(b: Builder, bits: Value) -> Value:
-    """Integers below 2²⁴ as floats in [0, 1)."""
-    return b(Mul(), b(Cast(DType.F32), bits), 2.0**-UNIFORM_BITS)
+def _uniform(b: Builder, counter: Value, key: Value, shift: Shift) -> Value:
+    top = shift(b, _squares(b, counter, key, shift), 64 - UNIFORM_BITS)
+    return b(Mul(), b(Cast(DType.F32), top), 2.0**-UNIFORM_BITS)
 
 
 def _box_muller(b: Builder, u: Value, v: Value) -> Value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import floor
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,9 @@ class Taps:
 
 def taps(how: Sampling, size: int, outputs: int, scale: float, roi: tuple[float, float]) -> Taps:
     """The taps that resize an axis of `size` elements to `outputs`."""
-    places = _coordinates(how.coordinates, size, outputs, scale, roi)
+    # which element is nearest can hang on the last bit: runtimes decide it in single precision
+    precision = np.float32 if how.mode == "nearest" else np.float64
+    places = _coordinates(how.coordinates, size, outputs, precision(scale), roi)
     left = np.ceil(places).astype(np.int64) - 1
     ratio = places - left  # in (0, 1]: an element's own place is the right one of a pair
     offsets, weights = _weights(how, ratio, scale)
@@ -70,15 +73,20 @@ def taps(how: Sampling, size: int, outputs: int, scale: float, roi: tuple[float,
 
 
 def _coordinates(
-    mode: str, size: int, outputs: int, scale: float, roi: tuple[float, float]
+    mode: str,
+    size: int,
+    outputs: int,
+    scale: np.floating[Any],
+    roi: tuple[float, float],
 ) -> Array:
-    """Where the centre of each output lies in the input."""
-    i = np.arange(outputs, dtype=np.float64)
+    """Where the centre of each output lies in the input, in the dtype of scale."""
+    i: Array = np.arange(outputs, dtype=scale.dtype)
     last, exact = size - 1, scale * size
     if mode == "align_corners":
-        return np.zeros(outputs) if outputs == 1 else i * (last / (outputs - 1))
+        return np.zeros(outputs) if outputs == 1 else i * last / (outputs - 1)
     if mode == "asymmetric":
-        return i / scale
+        places: Array = i / scale
+        return places
     if mode == "tf_crop_and_resize":
         start, end = roi
         if outputs == 1:

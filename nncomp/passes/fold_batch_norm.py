@@ -51,7 +51,8 @@ class FoldAfter(Rule):
         why = linear if isinstance(linear, str) else _why_not_after(linear, affine, facts)
         if why or isinstance(linear, str):
             return Refused(f"{_name(affine.x.node)} cannot take it in: {why}")
-        statistics = node.inputs[3:]  # of batch normalization, its further results
+        # where batch normalization gives its statistics on, they are its operands
+        statistics = node.inputs[3 : 2 + len(node.outputs)]
         return Replacement(lambda b: (_after(b, linear, affine), *statistics), (linear.node, node))
 
 

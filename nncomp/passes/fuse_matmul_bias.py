@@ -35,6 +35,28 @@ class TakeTransposes(Rule):
         return by_node(op, inputs, node, *(n for n in above if n is not None))
 
 
+class TransposeResult(Rule):
+    """(A · B)ᵀ → Gemm(B, A, transA=1, transB=1), if nothing else reads the product.
+
+    So the gradient of a weight that is used transposed has the weight's own layout.
+    """
+
+    name = "transpose-result"
+    roots = (Transpose,)
+
+    def match(self, node: Node, facts: Facts) -> Answer:
+        product = operand(node.inputs[0], MatMul, Gemm)
+        gemm = None if product is None else as_gemm(product)
+        if product is None or gemm is None or _untransposed(node.outputs[0]) is None:
+            return None
+        if len(product.inputs) > 2:
+            return Refused("what is added would have to be transposed")
+        if why := facts.why_not_private(product.outputs[0]):
+            return Refused(f"the product cannot be computed transposed: {why}")
+        op = dataclasses.replace(gemm, transA=1 - gemm.transB, transB=1 - gemm.transA)
+        return by_node(op, product.inputs[::-1], product, node)
+
+
 class AddBias(Rule):
     """A · B + C → Gemm(A, B, C), for matrices, if C broadcasts to the product's shape."""
 
@@ -82,4 +104,4 @@ class FuseMatmulBias(RulePass):
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        return TakeTransposes(), AddBias()
+        return TakeTransposes(), TransposeResult(), AddBias()

@@ -47,6 +47,7 @@ TRAINING: tuple[Pass, ...] = (
     EliminateNoOps(),
     FoldConstants(),
     EliminateCommonSubexpressions(),
+    FuseMatmulBias(),
     EliminateNoOps(),
     EliminateDeadNodes(),
 )

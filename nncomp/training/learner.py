@@ -13,8 +13,9 @@ Numbers = dict[str, float]
 class Learner(Protocol):
     """A training step with its state, and the evaluation that belongs to it."""
 
-    steps: int
-    """How many steps were taken."""
+    @property
+    def steps(self) -> int:
+        """How many steps were taken."""
 
     def step(self, batch: Mapping[str, Array], **hyper: float) -> Numbers:
         """Takes a step; its losses and metrics, before the update."""
@@ -27,3 +28,6 @@ class Learner(Protocol):
 
     def restore(self, state: Mapping[str, Array], steps: int) -> None:
         """Goes on from that state, after that many steps."""
+
+    def fallbacks(self) -> list[str]:
+        """On CUDA, the operators of the step that run on the CPU nevertheless."""

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.autodiff.support import Net, central_differences, check_gradients, expanded, named, randoms, values
 
 from nncomp.autodiff.reverse import gradients
 from nncomp.dims import new_dim
@@ -29,7 +28,16 @@ from nncomp.ops.reduction import ArgMax, ReduceMean, ReduceSum
 from nncomp.ops.shape import Transpose
 from nncomp.ops.shape_joining import Split
 from nncomp.source import SourceFile, Span
-from nncomp.types import DType, TensorType
+from nncomp.types import Array, DType, TensorType
+from tests.autodiff.support import (
+    Net,
+    central_differences,
+    check_gradients,
+    expanded,
+    named,
+    randoms,
+    values,
+)
 
 N, T = new_dim("N"), new_dim("T")
 
@@ -57,9 +65,11 @@ def test_broadcasting(left: tuple[int, ...], right: tuple[int, ...]) -> None:
     w = randoms(tuple(product.type.static_shape), seed=3)[0]
     dx, dy = values(graph, named([a, b]))
 
-    def summed(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        g = g.sum(axis=tuple(range(g.ndim - len(shape))))
-        return g.sum(axis=tuple(i for i, d in enumerate(shape) if d == 1), keepdims=True)
+    def summed(g: Array, shape: tuple[int, ...]) -> Array:
+        g = np.asarray(g.sum(axis=tuple(range(g.ndim - len(shape)))))
+        return np.asarray(
+            g.sum(axis=tuple(i for i, d in enumerate(shape) if d == 1), keepdims=True)
+        )
 
     np.testing.assert_allclose(dx, summed(w * np.exp(b) * (1 - np.tanh(a) ** 2), left), rtol=1e-12)
     np.testing.assert_allclose(dy, summed(w * np.tanh(a) * np.exp(b), right), rtol=1e-12)
@@ -297,7 +307,8 @@ def test_random_graphs(data: st.DataObject) -> None:
         if data.draw(st.booleans()):
             made.append(net(data.draw(st.sampled_from(UNARY)), data.draw(operand)))
         else:
-            op, left, right = data.draw(st.sampled_from(BINARY)), data.draw(operand), data.draw(operand)
+            op = data.draw(st.sampled_from(BINARY))
+            left, right = data.draw(operand), data.draw(operand)
             if isinstance(op, Div):
                 right = net(Add(), net(Mul(), right, right), 1.0)
             made.append(net(op, left, right))

@@ -6,7 +6,6 @@ optimiser off and on, from one model with a symbolic batch.
 
 from __future__ import annotations
 
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,23 +58,23 @@ def floats(*shape: int) -> Array:
 
 CONVOLUTIONS = [
     # attributes, X behind the batch, W
-    (dict(pads=(1, 1, 1, 1)), (5, 7, 8), (6, 5, 3, 3)),
-    (dict(pads=(0, 2, 1, 0)), (8, 9, 7), (4, 8, 3, 2)),
-    (dict(pads=(1, 2, 0, 1), strides=(2, 2)), (5, 9, 10), (6, 5, 3, 4)),
-    (dict(pads=(1, 1, 1, 1), strides=(2, 2)), (5, 8, 10), (7, 5, 3, 3)),
-    (dict(), (7, 6, 5), (4, 7, 1, 1)),
-    (dict(strides=(2, 2)), (5, 8, 9), (6, 5, 1, 1)),
-    (dict(strides=(2, 3)), (4, 11, 10), (6, 4, 2, 2)),
-    (dict(strides=(3, 3)), (4, 11, 10), (6, 4, 2, 1)),
-    (dict(pads=(1, 2), strides=(2,)), (4, 11), (6, 4, 3)),
-    (dict(pads=(2, 0)), (7, 11), (6, 7, 4)),
-    (dict(group=2, pads=(1, 1, 1, 1)), (8, 7, 6), (4, 4, 3, 3)),
-    (dict(group=7, pads=(1, 1, 1, 1)), (7, 5, 8), (7, 1, 3, 3)),
-    (dict(group=6, pads=(1, 1, 1, 1), strides=(2, 1)), (6, 7, 8), (6, 1, 3, 3)),
-    (dict(dilations=(2, 3), pads=(1, 1, 1, 1)), (7, 9, 10), (4, 7, 3, 3)),
-    (dict(pads=(3, 3, 3, 3)), (5, 7, 8), (6, 5, 3, 3)),
-    (dict(auto_pad="SAME_LOWER", strides=(2, 2)), (5, 7, 8), (6, 5, 3, 3)),
-    (dict(pads=(1,) * 6), (8, 4, 5, 6), (7, 8, 3, 2, 3)),
+    ({"pads": (1, 1, 1, 1)}, (5, 7, 8), (6, 5, 3, 3)),
+    ({"pads": (0, 2, 1, 0)}, (8, 9, 7), (4, 8, 3, 2)),
+    ({"pads": (1, 2, 0, 1), "strides": (2, 2)}, (5, 9, 10), (6, 5, 3, 4)),
+    ({"pads": (1, 1, 1, 1), "strides": (2, 2)}, (5, 8, 10), (7, 5, 3, 3)),
+    ({}, (7, 6, 5), (4, 7, 1, 1)),
+    ({"strides": (2, 2)}, (5, 8, 9), (6, 5, 1, 1)),
+    ({"strides": (2, 3)}, (4, 11, 10), (6, 4, 2, 2)),
+    ({"strides": (3, 3)}, (4, 11, 10), (6, 4, 2, 1)),
+    ({"pads": (1, 2), "strides": (2,)}, (4, 11), (6, 4, 3)),
+    ({"pads": (2, 0)}, (7, 11), (6, 7, 4)),
+    ({"group": 2, "pads": (1, 1, 1, 1)}, (8, 7, 6), (4, 4, 3, 3)),
+    ({"group": 7, "pads": (1, 1, 1, 1)}, (7, 5, 8), (7, 1, 3, 3)),
+    ({"group": 6, "pads": (1, 1, 1, 1), "strides": (2, 1)}, (6, 7, 8), (6, 1, 3, 3)),
+    ({"dilations": (2, 3), "pads": (1, 1, 1, 1)}, (7, 9, 10), (4, 7, 3, 3)),
+    ({"pads": (3, 3, 3, 3)}, (5, 7, 8), (6, 5, 3, 3)),
+    ({"auto_pad": "SAME_LOWER", "strides": (2, 2)}, (5, 7, 8), (6, 5, 3, 3)),
+    ({"pads": (1,) * 6}, (8, 4, 5, 6), (7, 8, 3, 2, 3)),
 ]
 
 
@@ -89,7 +88,10 @@ def convolution_cases() -> list[Case]:
         found += [
             Case(f"weights{name}", ConvWeightGrad(**attributes), (image, dy), (True, True), w),
             Case(
-                f"input{name}", ConvInputGrad(**attributes), (dy, weight), (True, False),
+                f"input{name}",
+                ConvInputGrad(**attributes),
+                (dy, weight),
+                (True, False),
                 (BATCH, *x),
             ),
         ]
@@ -97,17 +99,17 @@ def convolution_cases() -> list[Case]:
 
 
 POOLINGS = [
-    (dict(kernel_shape=(2, 2), strides=(2, 2)), (5, 8, 6)),
-    (dict(kernel_shape=(2, 3), strides=(2, 3)), (5, 9, 10)),
-    (dict(kernel_shape=(2, 2), strides=(2, 2), pads=(1, 0, 1, 0)), (5, 6, 8)),
-    (dict(kernel_shape=(3, 3), strides=(3, 3), pads=(1, 1, 1, 1)), (5, 7, 8)),
-    (dict(kernel_shape=(2, 2), strides=(2, 2), ceil_mode=1), (5, 7, 9)),
-    (dict(kernel_shape=(3, 3), strides=(2, 2), pads=(1, 1, 1, 1)), (5, 8, 9)),
-    (dict(kernel_shape=(3, 2), strides=(1, 1), pads=(1, 0, 1, 1)), (5, 7, 6)),
-    (dict(kernel_shape=(2, 2), strides=(3, 3)), (5, 7, 8)),
-    (dict(kernel_shape=(7, 6)), (5, 7, 6)),
-    (dict(kernel_shape=(3,), strides=(3,)), (5, 12)),
-    (dict(kernel_shape=(3, 3), auto_pad="SAME_UPPER", strides=(2, 2)), (5, 8, 7)),
+    ({"kernel_shape": (2, 2), "strides": (2, 2)}, (5, 8, 6)),
+    ({"kernel_shape": (2, 3), "strides": (2, 3)}, (5, 9, 10)),
+    ({"kernel_shape": (2, 2), "strides": (2, 2), "pads": (1, 0, 1, 0)}, (5, 6, 8)),
+    ({"kernel_shape": (3, 3), "strides": (3, 3), "pads": (1, 1, 1, 1)}, (5, 7, 8)),
+    ({"kernel_shape": (2, 2), "strides": (2, 2), "ceil_mode": 1}, (5, 7, 9)),
+    ({"kernel_shape": (3, 3), "strides": (2, 2), "pads": (1, 1, 1, 1)}, (5, 8, 9)),
+    ({"kernel_shape": (3, 2), "strides": (1, 1), "pads": (1, 0, 1, 1)}, (5, 7, 6)),
+    ({"kernel_shape": (2, 2), "strides": (3, 3)}, (5, 7, 8)),
+    ({"kernel_shape": (7, 6)}, (5, 7, 6)),
+    ({"kernel_shape": (3,), "strides": (3,)}, (5, 12)),
+    ({"kernel_shape": (3, 3), "auto_pad": "SAME_UPPER", "strides": (2, 2)}, (5, 8, 7)),
 ]
 
 
@@ -136,21 +138,33 @@ def other_cases() -> list[Case]:
         Case("relu", ReluGrad(), (dy, np.maximum(image, 0)), (True, True), None, "steep-sigmoid"),
         Case("batch-norm", BatchNormTraining(1e-3), (image, scale, bias), (True, False, False)),
         Case(
-            "batch-norm-grad", BatchNormGrad(), (dy, image, scale, mean, inv_std),
+            "batch-norm-grad",
+            BatchNormGrad(),
+            (dy, image, scale, mean, inv_std),
             (True, True, False, False, False),
         ),
         Case(
-            "batch-norm-training", BatchNormalization(training_mode=1),
-            (image, scale, bias, mean, inv_std), (True, False, False, False, False), None,
+            "batch-norm-training",
+            BatchNormalization(training_mode=1),
+            (image, scale, bias, mean, inv_std),
+            (True, False, False, False, False),
+            None,
             "own-statistics",
         ),
         Case(
-            "cross-entropy", SoftmaxCrossEntropyLoss(ignore_index=2), (image, labels),
-            (True, True), None, "log-softmax",
+            "cross-entropy",
+            SoftmaxCrossEntropyLoss(ignore_index=2),
+            (image, labels),
+            (True, True),
+            None,
+            "log-softmax",
         ),
         Case(
-            "gather-grad", GatherGrad(axis=0), (floats(BATCH, 2, 5), RNG.integers(0, 7, (BATCH, 2))),
-            (True, True), (7, 5),
+            "gather-grad",
+            GatherGrad(axis=0),
+            (floats(BATCH, 2, 5), RNG.integers(0, 7, (BATCH, 2))),
+            (True, True),
+            (7, 5),
         ),
     ]
 
@@ -311,5 +325,3 @@ def test_batch_moments_do_not_cancel() -> None:
     results = Session(emit(legalize(graph))).run(feeds)
     for actual, wanted in zip(results.values(), expected(case), strict=True):
         np.testing.assert_allclose(actual, wanted, rtol=2e-3, atol=2e-4)
-
-

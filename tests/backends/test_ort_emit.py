@@ -111,7 +111,7 @@ def test_opsets_that_are_not_written(opset):
 def test_operators_of_our_own_are_refused():
     w = np.ones((4, 6, 3), np.float32)
     graph = single(ConvInputGrad(), tensor("dy", 2, 4, 3), w, ints(2, 6, 5))
-    with pytest.raises(CompileError, match="NN0603.*ConvInputGrad"):
+    with pytest.raises(CompileError, match=r"NN0603.*ConvInputGrad"):
         emit(graph)
 
 
@@ -213,8 +213,14 @@ def test_the_manifest_says_what_feeds_what():
     manifest = json.loads(props["nncomp.step"])
     assert props["author"] == "me"
     assert manifest["state"] == [
-        {"path": "net.w", "kind": "param", "input": "net.w", "dtype": "f32", "shape": [3],
-         "output": "next.net.w"},
+        {
+            "path": "net.w",
+            "kind": "param",
+            "input": "net.w",
+            "dtype": "f32",
+            "shape": [3],
+            "output": "next.net.w",
+        },
         {"path": "opt.m", "kind": "state", "input": "opt.m", "dtype": "f32", "shape": [3]},
     ]
     assert manifest["batch"] == {"x": {"input": "x", "dtype": "f32", "shape": ["N", 3]}}

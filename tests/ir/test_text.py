@@ -174,6 +174,15 @@ def test_names() -> None:
     parsed(text)
 
 
+def test_a_negative_quotient_keeps_its_brackets() -> None:
+    h = new_dim("H")
+    b = Builder()
+    dims = b.dims((5 - floordiv(h, 2), h * h - floordiv(h, 2)))
+    text = to_text(graph(b, tensor("x", h), dims=dims)).text
+    assert "nncomp.Dims([-(H // 2) + 5, H*H - H // 2])" in text
+    parsed(text)
+
+
 def test_updates_that_read_each_other() -> None:
     a, c = tensor("a", 2), tensor("c", 2)
     parameters = (Parameter("net.a", a, "param"), Parameter('odd "{c}"', c, "state"))

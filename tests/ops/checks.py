@@ -7,10 +7,10 @@ import pkgutil
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from nncomp.backends.reference.interpreter import evaluate, run
 
 import tests.ops.samples
 from nncomp.autodiff.reverse import gradients
+from nncomp.backends.reference.interpreter import evaluate, run
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Value
 from nncomp.ops.elementwise import Add, Mul

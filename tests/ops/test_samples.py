@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from nncomp.backends.reference.kernels import KERNELS
 
+from nncomp.backends.reference.kernels import KERNELS
 from nncomp.ir.op import InferError
 from nncomp.ops import REGISTRY
 from tests.ops.checks import (

@@ -76,14 +76,14 @@ def size_of(dim: DimLike) -> int:
 def feeds(graph: Graph, seed: int = 1) -> dict[str, Array]:
     """Random numbers for each input."""
     random = np.random.default_rng(seed)
-    found = {}
+    found: dict[str, Array] = {}
     for value in graph.inputs:
         shape = tuple(size_of(d) for d in value.shape)
-        if value.type.dtype.is_float:
-            array = random.normal(size=shape)
-        else:
-            array = random.integers(0, 2, size=shape)
-        found[value.name] = np.asarray(array).astype(value.type.dtype.numpy)
+        is_float = value.type.dtype.is_float
+        array: Array = np.asarray(
+            random.normal(size=shape) if is_float else random.integers(0, 2, size=shape)
+        )
+        found[value.name] = array.astype(value.type.dtype.numpy)
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.passes.support import Net, check, names
 
 from nncomp.backends.reference.interpreter import evaluate
 from nncomp.dims import new_dim
@@ -29,6 +28,7 @@ from nncomp.passes.fold_constants import MAX_GROWTH, FoldConstants
 from nncomp.passes.simplify_shapes import SimplifyShapes
 from nncomp.source import SourceFile, Span
 from nncomp.types import DType, TensorType
+from tests.passes.support import Net, check, names
 
 N, T = new_dim("N"), new_dim("T")
 FOLD = (FoldConstants(),)
@@ -83,7 +83,7 @@ class TestFolding:
 
         net = Net()
         graph = net.bound(net(Exp(), net.param(4)))
-        result = FoldConstants().run(graph, PassContext(fails))  # type: ignore[arg-type]
+        result = FoldConstants().run(graph, PassContext(fails))
         assert result.graph is graph
         assert [r.reason for r in result.refusals] == ["no kernel"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.passes.support import Net, check, names
 
 from nncomp.dims import new_dim
 from nncomp.ir.graph import Value
@@ -17,6 +16,7 @@ from nncomp.ops.normalization_batch import BatchNormalization
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
 from nncomp.passes.fold_batch_norm import FoldBatchNorm
 from nncomp.passes.fold_constants import FoldConstants
+from tests.passes.support import Net, check, names
 
 PASSES = (FoldBatchNorm(), FoldConstants(), EliminateDeadNodes())
 N = new_dim("N")
@@ -112,10 +112,12 @@ def test_arithmetic_on_channels(
 def test_zero_minus_conv() -> None:
     net = Net()
     y = conv(net, net.input(N, 4, 9, 7), Conv(), 6, 4, 3, 3)
-    check(net.bound(net(Sub(), 0.0, y)), PASSES, "Conv")  # type: ignore[arg-type]
+    check(net.bound(net(Sub(), 0.0, y)), PASSES, "Conv")
 
 
-@pytest.mark.parametrize(("group", "shape"), [(1, (6, 4, 3, 2)), (2, (6, 2, 3, 2)), (4, (8, 1, 3, 2))])
+@pytest.mark.parametrize(
+    ("group", "shape"), [(1, (6, 4, 3, 2)), (2, (6, 2, 3, 2)), (4, (8, 1, 3, 2))]
+)
 @pytest.mark.parametrize("bias", [False, True])
 def test_before_conv(group: int, shape: tuple[int, ...], bias: bool) -> None:
     net = Net()
@@ -128,7 +130,12 @@ def test_before_conv(group: int, shape: tuple[int, ...], bias: bool) -> None:
 def test_before_gemm(trans: int) -> None:
     net = Net()
     y = batch_norm(net, net.input(N, 4))
-    y = net(Gemm(alpha=0.5, beta=3.0, transB=trans), y, net.param(*((5, 4) if trans else (4, 5))), net.param(5))
+    y = net(
+        Gemm(alpha=0.5, beta=3.0, transB=trans),
+        y,
+        net.param(*((5, 4) if trans else (4, 5))),
+        net.param(5),
+    )
     check(net.bound(y), PASSES, "Gemm")
 
 
@@ -182,7 +189,9 @@ class TestRefusals:
         net = Net()
         y = conv(net, net.input(N, 4, 9, 7), Conv(), 6, 4, 3, 3)
         reason = self.refusal(
-            net, net(Add(), batch_norm(net, y), net(Relu(), y)), left="Conv BatchNormalization Relu Add"
+            net,
+            net(Add(), batch_norm(net, y), net(Relu(), y)),
+            left="Conv BatchNormalization Relu Add",
         )
         assert reason == "fold-into-previous: Conv cannot take it in: its result has 1 other reader"
 

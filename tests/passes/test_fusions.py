@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.passes.support import Net, check, names
 
 from nncomp.dims import new_dim
 from nncomp.ir.graph import Graph, Value
@@ -18,6 +17,7 @@ from nncomp.ops.shape import Transpose
 from nncomp.passes.fuse_conv_activation import FuseConvActivation
 from nncomp.passes.fuse_matmul_bias import FuseMatmulBias
 from nncomp.types import DType
+from tests.passes.support import Net, check, names
 
 CONV = (FuseConvActivation(),)
 GEMM = (FuseMatmulBias(),)
@@ -171,6 +171,28 @@ def test_transposes(a: bool, b: bool) -> None:
     op = result.graph.nodes[-1].op
     assert isinstance(op, Gemm)
     assert (op.transA, op.transB) == (a, b)
+
+
+def test_transposed_result() -> None:
+    net = Net()
+    y = net(Gemm(alpha=0.5, transA=1), net.input(4, N), net.input(4, 5))
+    z = net(MatMul(), net.input(N, 4), net.input(4, 5))
+    graph = net.graph(net(Transpose(), y), net(Transpose(), z))
+    result = check(graph, GEMM, "Gemm Gemm")
+    ops = [(n.op.transA, n.op.transB) for n in result.graph.nodes if isinstance(n.op, Gemm)]
+    assert ops == [(1, 0), (1, 1)]
+
+
+def test_transposed_results_that_stay() -> None:
+    net = Net()
+    y = net(MatMul(), net.input(N, 4), net.input(4, 5))
+    z = net(Gemm(), net.input(N, 4), net.input(4, 5), net.input(5))
+    graph = net.graph(net(Transpose(), y), y, net(Transpose(), z))
+    result = check(graph, GEMM, "MatMul Gemm Transpose Transpose")
+    assert [r.reason for r in result.refusals] == [
+        "the product cannot be computed transposed: its result is an output of the graph",
+        "what is added would have to be transposed",
+    ]
 
 
 def test_product_without_bias_stays_a_matmul() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.passes.support import Body, Net, check, names
 
 from nncomp.dims import new_dim
 from nncomp.ir.graph import Value
@@ -23,6 +22,7 @@ from nncomp.passes.base import PassContext
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
 from nncomp.passes.eliminate_no_ops import EliminateNoOps, is_wider
 from nncomp.types import DType
+from tests.passes.support import Body, Net, check, names
 
 EXACT = (EliminateNoOps(exact=True), EliminateDeadNodes())
 ROUGH = (EliminateNoOps(), EliminateDeadNodes())

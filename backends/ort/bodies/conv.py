@@ -28,8 +28,9 @@ from nncomp.ops.shape_joining import Concat
 from nncomp.ops.shape_slicing import Pad, Slice
 from nncomp.types import DType, Shape
 
-
-_FEW = 6  # channels; measured
+# channels, as measured
+_FEW = 6
+_VERY_FEW = 4
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def geometry(op: Convolution, x: Shape, w: Shape) -> Geometry | None:
     if not all(isinstance(n, int) for n in known):
         return None
     channels, filters = x[1], w[0]
-    assert isinstance(channels, int) and isinstance(filters, int)
+    assert isinstance(channels, int)
+    assert isinstance(filters, int)
     return Geometry(channels=channels, filters=filters, group=op.group, **numbers)
 
 
@@ -136,7 +138,7 @@ def _pointwise_weight_grad(b: Builder, node: Node) -> Value:
 def _contract(b: Builder, dy: Value, columns: Value, g: Geometry) -> Value:
     """Σ_n dY [N, K, P] · columns [N, J, P]ᵀ as weights [K, J, …]."""
     products = b(MatMul(), dy, transpose(b, columns, 0, 2, 1))
-    return reshape(b, reduce_sum(b, products, [0]), g.filters, -(-columns.shape[1] // g.taps), *g.kernel)
+    return reshape(b, reduce_sum(b, products, [0]), g.filters, g.channels, *g.kernel)
 
 
 def _strided(b: Builder, x: Value, g: Geometry, tap: Sequence[int]) -> Value:
@@ -163,6 +165,10 @@ def _im2col_weight_grad(b: Builder, node: Node) -> Value:
     filters = np.tile(taps, (g.channels,) + (1,) * (g.rank + 1))
     op = Conv(strides=g.stride, dilations=g.dilation, pads=g.pads, group=g.channels)
     return _from_columns(b, b(op, x, b.constant(filters)), dy, g)
+
+
+def _identity_cost(node: Node, target: Target) -> float:
+    return 0.8 if _known(_of_weight_grad(node)).channels <= _VERY_FEW else 3.0
 
 
 def _separable_weight_grad(b: Builder, node: Node) -> Value:
@@ -267,7 +273,7 @@ def _depthwise_weight_grad(b: Builder, node: Node) -> Value:
     return reshape(b, taps, g.channels, 1, *g.kernel)
 
 
-# --- the gradient of the input (its decomposition is ConvTranspose) ---------------------------------------------------------------
+# --- the gradient of the input (its decomposition is ConvTranspose) --------------------------
 
 
 def _flipped_refuses(node: Node, target: Target) -> str | None:
@@ -316,16 +322,29 @@ def _flipped(b: Builder, w: Value, g: Geometry) -> Value:
 
 
 WEIGHT_GRAD = (
-    Body("pointwise-matmul", ConvWeightGrad, _pointwise_refuses, lambda n, t: 0.9,
-         _pointwise_weight_grad),
+    Body(
+        "pointwise-matmul",
+        ConvWeightGrad,
+        _pointwise_refuses,
+        lambda n, t: 0.9,
+        _pointwise_weight_grad,
+    ),
     Body("flat-conv", ConvWeightGrad, _flat_refuses, _flat_cost, _flat_weight_grad),
-    Body("separable-im2col", ConvWeightGrad, _identity_refuses, _separable_cost,
-         _separable_weight_grad),
-    Body("identity-im2col", ConvWeightGrad, _identity_refuses,
-         lambda n, t: 1.6 if _known(_of_weight_grad(n)).channels <= 4 else 3.0,
-         _im2col_weight_grad),
-    Body("depthwise-taps", ConvWeightGrad, _depthwise_refuses, lambda n, t: 1.5,
-         _depthwise_weight_grad),
+    Body(
+        "separable-im2col",
+        ConvWeightGrad,
+        _identity_refuses,
+        _separable_cost,
+        _separable_weight_grad,
+    ),
+    Body("identity-im2col", ConvWeightGrad, _identity_refuses, _identity_cost, _im2col_weight_grad),
+    Body(
+        "depthwise-taps",
+        ConvWeightGrad,
+        _depthwise_refuses,
+        lambda n, t: 1.5,
+        _depthwise_weight_grad,
+    ),
 )
 INPUT_GRAD = (
     Body("flipped-conv", ConvInputGrad, _flipped_refuses, constant_cost(1.2), _flipped_input_grad),

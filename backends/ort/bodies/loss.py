@@ -14,6 +14,4 @@ def _log_softmax(b: Builder, node: Node) -> Results:
     return results
 
 
-BODIES = (
-    Body("log-softmax", SoftmaxCrossEntropyLoss, always, constant_cost(1.0), _log_softmax),
-)
+BODIES = (Body("log-softmax", SoftmaxCrossEntropyLoss, always, constant_cost(1.0), _log_softmax),)

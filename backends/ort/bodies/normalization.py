@@ -52,7 +52,9 @@ def _batch_norm_grad(b: Builder, node: Node) -> Results:
     share = b(Div(), slope, count(b, (x.shape[0], *x.shape[2:]), x.type.dtype))
     along = b(Mul(), b(Mul(), b(Mul(), share, inv_std), weighted), -1.0)
     shift = b(Mul(), b(Mul(), share, total), -1.0)
-    zeros, ones = (b.constant(np.full(x.shape[1], v, np.float32)) for v in (0, 1))
+    channels = x.shape[1]
+    assert isinstance(channels, int)
+    zeros, ones = (b.constant(np.full(channels, v, np.float32)) for v in (0, 1))
     affine = b(BatchNormalization(epsilon=0.0), centered, along, shift, zeros, ones)
     dx = b(Add(), b(Mul(), dy, per_channel(b, slope, x.rank)), affine)
     return dx, weighted, total
@@ -78,6 +80,7 @@ def _training_mode(b: Builder, node: Node) -> Results:
 BODIES = (
     Body("affine-kernel", BatchNormTraining, _affine_refuses, constant_cost(0.9), _batch_norm),
     Body("affine-kernel", BatchNormGrad, _known_channels, constant_cost(0.9), _batch_norm_grad),
-    Body("own-statistics", BatchNormalization, _training_refuses, constant_cost(1.0),
-         _training_mode),
+    Body(
+        "own-statistics", BatchNormalization, _training_refuses, constant_cost(1.0), _training_mode
+    ),
 )

@@ -27,7 +27,6 @@ from nncomp.backends.reference.kernels import (
     resize,
     shape,
 )
-
 from nncomp.ir.op import Op
 
 Kernel = Callable[..., Any]

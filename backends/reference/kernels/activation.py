@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from nncomp.backends.reference.kernels.elementwise import plain
 from nncomp.backends.reference.kernels.erf import erf
 from nncomp.backends.reference.kernels.precision import widened
-
 from nncomp.ir.op import Op
 from nncomp.ops import activation as a
 from nncomp.types import Array

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
 from nncomp.backends.reference.kernels.precision import widened
 from nncomp.backends.reference.kernels.windows import (
     chunks,
@@ -19,7 +20,6 @@ from nncomp.backends.reference.kernels.windows import (
     taps,
     view,
 )
-
 from nncomp.ops.conv import Conv, ConvTranspose
 from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
 from nncomp.ops.convolution import Convolution

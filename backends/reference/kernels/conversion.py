@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from nncomp.backends.reference.kernels.elementwise import plain
 
+from nncomp.backends.reference.kernels.elementwise import plain
 from nncomp.ir.constant import Constant
 from nncomp.ir.op import Op
 from nncomp.ops import conversion as c

@@ -7,9 +7,9 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
+
 from nncomp.backends.reference.kernels.erf import erf
 from nncomp.backends.reference.kernels.precision import widened
-
 from nncomp.ir.op import Op
 from nncomp.ops import comparison as c
 from nncomp.ops import elementwise as e

@@ -47,12 +47,12 @@ def gather_elements(op: i.GatherElements, data: Array, indices: Array) -> Array:
     axis = op.axis % data.ndim
     places = _places(indices, axis, data.shape[axis])
     own = tuple(slice(0, n) if k != axis else slice(None) for k, n in enumerate(indices.shape))
-    return np.take_along_axis(data[own], places, axis)
+    return np.asarray(np.take_along_axis(data[own], places, axis))
 
 
 def scatter_elements(op: i.ScatterElements, data: Array, indices: Array, updates: Array) -> Array:
     axis = op.axis % data.ndim
-    result = data.copy()
+    result: Array = data.copy()
     where: list[Array] = list(np.indices(indices.shape, sparse=True))
     where[axis] = _places(indices, axis, data.shape[axis])
     flat = np.ravel_multi_index(tuple(np.broadcast_arrays(*where)), data.shape).reshape(-1)
@@ -78,7 +78,7 @@ def one_hot(op: i.OneHot, indices: Array, depth: Array, values: Array) -> Array:
     axis = op.axis % (indices.ndim + 1)
     places = np.expand_dims(np.where(indices < 0, indices + size, indices), axis)
     count = np.arange(size).reshape([-1 if k == axis else 1 for k in range(places.ndim)])
-    return np.where(places == count, values[1], values[0])
+    return np.asarray(np.where(places == count, values[1], values[0]))
 
 
 def top_k(op: i.TopK, x: Array, k: Array) -> tuple[Array, Array]:

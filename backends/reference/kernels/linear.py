@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from nncomp.backends.reference.kernels.elementwise import plain
 from nncomp.backends.reference.kernels.precision import widened
-
 from nncomp.ir.op import Op
 from nncomp.ops.linear import Gemm, MatMul
 from nncomp.types import Array

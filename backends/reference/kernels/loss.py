@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from nncomp.backends.reference.kernels.activation import shifted_log_softmax
 
+from nncomp.backends.reference.kernels.activation import shifted_log_softmax
 from nncomp.ir.op import Op
 from nncomp.ops.loss import SoftmaxCrossEntropyLoss
 from nncomp.types import Array

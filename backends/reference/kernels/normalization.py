@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from nncomp.backends.reference.kernels.precision import is_half, widened
 
+from nncomp.backends.reference.kernels.precision import is_half, widened
 from nncomp.ops.normalization import (
     LRN,
     GroupNormalization,
@@ -55,7 +55,7 @@ def batch_normalization(
     offset = bias - mean.astype(dtype) * slope
     y = wide * _per_channel(slope, x)
     y += _per_channel(offset, x)
-    return y.astype(x.dtype, copy=False), mean, var
+    return (y.astype(x.dtype, copy=False),)
 
 
 def _normalized(x: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
 from nncomp.backends.reference.kernels.precision import widened
 from nncomp.backends.reference.kernels.windows import (
     crop,
@@ -16,7 +17,6 @@ from nncomp.backends.reference.kernels.windows import (
     taps,
     view,
 )
-
 from nncomp.ops.pooling import GlobalAveragePool, GlobalLpPool, GlobalMaxPool
 from nncomp.ops.pooling_average import AveragePool, AveragePoolGrad, LpPool
 from nncomp.ops.pooling_base import divisors

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from nncomp.backends.reference.kernels.precision import widened
 
+from nncomp.backends.reference.kernels.precision import widened
 from nncomp.ir.op import Op
 from nncomp.ops import reduction as r
 from nncomp.ops.reduction import normalize_axes

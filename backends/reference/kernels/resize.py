@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from nncomp.backends.reference.kernels.precision import widened
 from nncomp.backends.reference.kernels.windows import crop, ints, outputs, padded_sizes, view
 from nncomp.backends.reference.kernels.windows import taps as window_taps
-
 from nncomp.ops.resize import Resize
 from nncomp.ops.resize_axis import Taps, taps
 from nncomp.ops.resize_blocks import Col2Im, DepthToSpace, SpaceToDepth

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
 from nncomp.inspect.cost import Measure, is_weight, known_before_run
 from nncomp.inspect.families import family
-from nncomp.inspect.units import short_count
-from nncomp.inspect.view.captions import Chip, chips, detail, operators_line, tooltip, type_label
+from nncomp.inspect.units import shape, short_count
+from nncomp.inspect.view.captions import Chip, chips, detail, operators, tooltip
 from nncomp.inspect.view.marks import (
-    LABEL,
-    NAME,
     badge,
+    badge_width,
     chip_row,
     chips_width,
     label,
@@ -24,7 +24,7 @@ from nncomp.inspect.view.marks import (
     terminal,
     text,
 )
-from nncomp.inspect.view.metrics import shorten, text_width
+from nncomp.inspect.view.metrics import LABEL, NAME, shorten, text_width
 from nncomp.inspect.view.outline import Box, Outline, span_of_repeats
 from nncomp.inspect.view.scene import PADDING, Kind, Scene, Shape
 from nncomp.inspect.view.style import family_class
@@ -64,23 +64,27 @@ class BoxPainter:
             return max(44.0, text_width(box.name, NAME, bold=True) + 2 * SIDE + 6), 26.0
         if box.is_open:
             name = text_width(self._title(box), NAME, bold=True)
-            return name + text_width(self._parameters(box), LABEL) + 2 * PADDING + 40, 0.0
+            if box.repeats > 1:
+                name += 8 + badge_width(f"×{box.repeats}")
+            return name + text_width(self._parameters(box), LABEL) + 2 * PADDING + 24, 0.0
         caption = self._caption(box)
         top = chips_width(caption.chips) + text_width(caption.name, NAME, bold=not caption.chips)
         if caption.chips and caption.name:
             top += 10
+        if box.repeats > 1:
+            top += 8 + badge_width(f"×{box.repeats}")
         width = max([top, *(text_width(line, LABEL) for line in caption.small)]) + 2 * SIDE
         # half of it holds the label of the line that leaves from its middle
         width = max(width, 2 * self._label_width(box) + 24, 96.0)
-        height = 28.0 + 14.0 * len(caption.small)
+        height = (28.0 if len(caption.chips) < 2 else 32.0) + 14.0 * len(caption.small)
         if box.node is None:
-            width = max(width, strip_width(box.size) + 2 * SIDE)
+            width = max(width, strip_width(self._nodes(box)) + 2 * SIDE)
             height += 14.0
         return width, height + (2.0 if caption.small else 0.0)
 
     def _label_width(self, box: Box) -> float:
         node = self.whole.nodes[box.last]
-        return text_width(type_label(node.outputs[0].type), LABEL)
+        return text_width(shape(node.outputs[0].type), LABEL)
 
     def _nodes(self, box: Box) -> list[Node]:
         return self.whole.nodes[box.first : box.last + 1]
@@ -96,7 +100,7 @@ class BoxPainter:
             small = shorten(small, LABEL, MAX_TEXT)
             name = shorten(self._title(box), NAME, MAX_TEXT / 2)
             return _Caption(chips(box.node), name, (small,) if small else ())
-        lines = [shorten(operators_line(self._nodes(box)), LABEL, MAX_TEXT)]
+        lines = _wrap(operators(self._nodes(box)))
         if parameters := self._parameters(box):
             lines.append(parameters)
         return _Caption((), self._title(box), tuple(lines))
@@ -123,13 +127,13 @@ class BoxPainter:
         parts = [self._block(s) for s in scene.shapes if s.kind == "block" and s.box.is_open]
         parts += [path(line) for line in scene.lines]
         parts += [label(line) for line in scene.lines if line.labelled]
-        for shape in scene.shapes:
-            if shape.kind in ("input", "output"):
-                parts.append(terminal(shape))
-            elif not shape.box.is_open:
-                parts.append(self._closed(shape))
+        for drawn in scene.shapes:
+            if drawn.kind in ("input", "output"):
+                parts.append(terminal(drawn))
+            elif not drawn.box.is_open:
+                parts.append(self._closed(drawn))
             else:
-                parts.append(self._header(shape))
+                parts.append(self._header(drawn))
         return parts
 
     def _block(self, s: Shape) -> str:
@@ -155,12 +159,14 @@ class BoxPainter:
         else:
             fused = len(caption.chips) > 1
             parts = [rect(s, f"box {'card' if fused else family_class(family(node.op))}", 7)]
-        y = s.y + 18.5
+        y = s.y + (18.5 if len(caption.chips) < 2 else 20.5)
         top = chips_width(caption.chips) + (10 if caption.chips and caption.name else 0)
         top += text_width(caption.name, NAME, bold=not caption.chips)
+        if s.box.repeats > 1:
+            top += 8 + badge_width(f"×{s.box.repeats}")
         x = s.x + (s.width - top) / 2
         if caption.chips:
-            parts.append(chip_row(caption.chips, x, s.y + 5))
+            parts.append(chip_row(caption.chips, x, y - 13.5))
             x += chips_width(caption.chips) + 10
         if caption.name:
             parts.append(text(x, y, caption.name, "muted" if node is not None else "name strong"))
@@ -172,12 +178,29 @@ class BoxPainter:
             y += 14
         for line in caption.small:
             y += 14
-            parts.append(text(s.x + s.width / 2, y + 2, line, "small label", "middle"))
+            below = 2 if len(caption.chips) < 2 else 4
+            parts.append(text(s.x + s.width / 2, y + below, line, "small label", "middle"))
         return f"<g>{self._tooltip(s)}{''.join(parts)}</g>"
 
     def _tooltip(self, s: Shape) -> str:
         story = tooltip(self.whole.graph, s.box, self._nodes(s.box))
         return f"<title>{escape(story)}</title>"
+
+
+def _wrap(words: Sequence[str]) -> list[str]:
+    """The words on at most two lines; what does not fit is counted."""
+    lines = [""]
+    for number, word in enumerate(words):
+        longer = f"{lines[-1]}, {word}" if lines[-1] else word
+        if text_width(longer, LABEL) <= MAX_TEXT or not lines[-1]:
+            lines[-1] = longer
+        elif len(lines) == 1:
+            lines[0] += ","
+            lines.append(word)
+        else:
+            lines[1] += f" and {len(words) - number} more"
+            break
+    return [shorten(line, LABEL, MAX_TEXT + 50) for line in lines]
 
 
 def _owned_parameters(whole: Outline) -> list[int]:

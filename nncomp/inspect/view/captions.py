@@ -11,7 +11,6 @@ from nncomp.inspect.families import family
 from nncomp.inspect.view.outline import Box
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node, Rewrite, Value
-from nncomp.types import DType, TensorType
 
 SHORT = {
     "BatchNormalization": "BatchNorm",
@@ -106,24 +105,16 @@ def _times(sizes: Sequence[object]) -> str:
     return "×".join(map(str, sizes))
 
 
-def type_label(type_: TensorType) -> str:
-    """`N×64×56×56`; the dtype is named where it is not f32."""
-    sizes = "×".join(f"({d})" if " " in str(d) else str(d) for d in type_.shape)
-    if type_.dtype is DType.F32:
-        return sizes or "scalar"
-    return f"{type_.dtype} {sizes}".strip()
-
-
-def operators_line(nodes: Sequence[Node]) -> str:
-    """What is in a block: `3 Conv, 3 BatchNorm, 3 Relu, Add`."""
+def operators(nodes: Sequence[Node]) -> list[str]:
+    """What is in a block: `3 Conv`, `3 BatchNorm`, `3 Relu`, `Add`."""
     names = Counter(" + ".join(chip.text for chip in chips(node)) for node in nodes)
-    return ", ".join(name if n == 1 else f"{n} {name}" for name, n in names.most_common())
+    return [name if n == 1 else f"{n} {name}" for name, n in names.most_common()]
 
 
 def tooltip(graph: Graph, box: Box, nodes: Sequence[Node]) -> str:
     """The full story of a box, a line for each fact."""
     if box.node is None:
-        lines = [box.path or box.name, f"{box.size} nodes", operators_line(nodes)]
+        lines = [box.path or box.name, f"{box.size} nodes", ", ".join(operators(nodes))]
         return "\n".join(line for line in lines if line)
     node = box.node
     attributes = ", ".join(f"{k}={v}" for k, v in node.op.attributes().items())

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from nncomp.inspect.view.layers import BOX_GAP, Edge, Layers, Vertex, arrange
 
 COLUMN_GAP = 64.0
 MAX_COLUMNS = 10
+MAX_PASSING = 3  # values that go on from a column to the next
+LEAST_PART = 0.3  # of the tallest column's height that each but the last has
 ONE_COLUMN_IS_ENOUGH = 700.0  # pixels of height
 
 
@@ -17,45 +20,55 @@ ONE_COLUMN_IS_ENOUGH = 700.0  # pixels of height
 class Column:
     """Boxes and edges that are laid out together.
 
-    entry, exit: ports of the one value that comes from the column before, or goes on to the next
+    entries, exits: ports of the values that come from the column before, or go on to the next
     """
 
     vertices: list[Vertex] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
-    entry: Vertex | None = None
-    exit: Vertex | None = None
+    entries: dict[tuple[Vertex, object], Vertex] = field(default_factory=dict)
+    exits: dict[tuple[Vertex, object], Vertex] = field(default_factory=dict)
     layers: Layers | None = None
 
 
+@dataclass(frozen=True)
+class Format:
+    """What columns aim at: as few as are no higher than `height`, or else the number that brings
+    the whole nearest to `aspect` = width : height."""
+
+    aspect: float
+    height: float | None = None
+
+
 def into_columns(
-    vertices: Sequence[Vertex], edges: Sequence[Edge], aspect: float | None
+    vertices: Sequence[Vertex], edges: Sequence[Edge], format: Format | None
 ) -> list[Column]:
-    """The vertices (in topological order) in as many columns as bring the whole nearest to
-    `aspect` = width : height; one if that is None. A flow is broken only where one value goes on.
+    """The vertices (in topological order) in columns; in one column if there is no format.
+
+    A flow is broken only where few values go on.
     """
-    one = Column(list(vertices), list(edges))
-    one.layers = arrange(vertices, edges)
-    if aspect is None or one.layers.height < ONE_COLUMN_IS_ENOUGH:
+    layers = arrange(vertices, edges)
+    one = Column(list(vertices), list(edges), layers=layers)
+    if format is None or layers.height <= (format.height or ONE_COLUMN_IS_ENOUGH):
         return [one]
-    cuts = _cuts(one.layers, edges)
-    best, best_miss = [len(one.layers.rows)], _miss([len(one.layers.rows)], one.layers, aspect)
+    cuts = _cuts(layers, edges)
+    candidates = [[len(layers.rows)]]
     for count in range(2, MAX_COLUMNS + 1):
-        ends = _split(one.layers, cuts, count)
-        miss = _miss(ends, one.layers, aspect)
-        if miss < best_miss:
-            best, best_miss = ends, miss
+        ends = _split(layers, cuts, count)
+        if _is_even(ends, layers):
+            candidates.append(ends)
+    best = min(candidates, key=lambda ends: _miss(ends, layers, format))
     return [one] if len(best) == 1 else _cut(vertices, edges, best)
 
 
 def _cuts(layers: Layers, edges: Sequence[Edge]) -> set[int]:
-    """The layers before which the flow may be broken: just one value passes there."""
+    """The layers before which the flow may be broken: few values pass there."""
     passing: list[set[tuple[Vertex, object]]] = [set() for _ in layers.rows]
     for edge in edges:
         for layer in range(edge.source.layer + 1, edge.target.layer + 1):
             passing[layer].add((edge.source, edge.key))
     boxes = [i for i, row in enumerate(layers.rows) if any(v.width for v in row)]
     inside = range(boxes[0] + 1, boxes[-1] + 1) if boxes else range(0)  # no column of ports alone
-    return {layer for layer in inside if len(passing[layer]) == 1}
+    return {layer for layer in inside if 0 < len(passing[layer]) <= MAX_PASSING}
 
 
 def _split(layers: Layers, cuts: set[int], count: int) -> list[int]:
@@ -89,15 +102,30 @@ def _fill(layers: Layers, cuts: set[int], limit: float) -> list[int] | None:
     return [*ends, len(layers.rows)]
 
 
-def _miss(ends: Sequence[int], layers: Layers, aspect: float) -> float:
-    starts = [0, *ends[:-1]]
-    height = max(layers.bottoms[e - 1] - layers.tops[s] for s, e in zip(starts, ends, strict=True))
+def _heights(ends: Sequence[int], layers: Layers) -> list[float]:
+    return [
+        layers.bottoms[end - 1] - layers.tops[start]
+        for start, end in zip([0, *ends[:-1]], ends, strict=True)
+    ]
+
+
+def _is_even(ends: Sequence[int], layers: Layers) -> bool:
+    """Whether no column (the last may be short) is a stub beside the tallest."""
+    heights = _heights(ends, layers)
+    return min(heights[:-1], default=0.0) >= LEAST_PART * max(heights) and heights[-1] > 60.0
+
+
+def _miss(ends: Sequence[int], layers: Layers, format: Format) -> float:
+    """How far columns that end there are from what is aimed at."""
+    height = max(_heights(ends, layers))
+    if format.height is not None:
+        return len(ends) if height <= format.height else MAX_COLUMNS + height
     width = COLUMN_GAP * (len(ends) - 1)
-    for start, end in zip(starts, ends, strict=True):
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
         width += max(
             sum(v.width for v in row) + BOX_GAP * (len(row) - 1) for row in layers.rows[start:end]
         )
-    return abs(math.log(width / height / aspect))
+    return abs(math.log(width / height / format.aspect))
 
 
 def _cut(vertices: Sequence[Vertex], edges: Sequence[Edge], ends: Sequence[int]) -> list[Column]:
@@ -110,9 +138,10 @@ def _cut(vertices: Sequence[Vertex], edges: Sequence[Edge], ends: Sequence[int])
     for edge in edges:
         first, last = column_of[edge.source], column_of[edge.target]
         source, source_dx = edge.source, edge.source_dx
-        for number in range(first, last):  # on to the port at the foot of each column
-            foot = _port(columns[number], "exit")
-            head = _port(columns[number + 1], "entry")
+        carried = (edge.source, edge.key)
+        for number in range(first, last):  # on to a port at the foot of each column
+            foot = _port(columns[number].exits, carried, "bottom")
+            head = _port(columns[number + 1].entries, carried, "top")
             if (source, foot) not in pieces:
                 labelled = edge.labelled and number == first
                 piece = Edge(source, foot, edge.key, source_dx, 0.0, labelled)
@@ -124,18 +153,16 @@ def _cut(vertices: Sequence[Vertex], edges: Sequence[Edge], ends: Sequence[int])
         else:
             columns[last].edges.append(Edge(source, edge.target, edge.key, 0.0, edge.target_dx))
     for column in columns:
+        column.vertices = [*column.entries.values(), *column.vertices, *column.exits.values()]
         column.layers = arrange(column.vertices, column.edges)
     return columns
 
 
-def _port(column: Column, side: str) -> Vertex:
-    found = column.entry if side == "entry" else column.exit
-    if found is None:
-        found = Vertex(pin="top" if side == "entry" else "bottom")
-        if side == "entry":
-            column.entry = found
-            column.vertices.insert(0, found)
-        else:
-            column.exit = found
-            column.vertices.append(found)
-    return found
+def _port(
+    ports: dict[tuple[Vertex, object], Vertex],
+    carried: tuple[Vertex, object],
+    pin: Literal["top", "bottom"],
+) -> Vertex:
+    if carried not in ports:
+        ports[carried] = Vertex(pin=pin)
+    return ports[carried]

@@ -6,16 +6,16 @@ import itertools
 from collections.abc import Sequence
 from html import escape
 
-from nncomp.inspect.view.captions import Chip, chips, type_label
-from nncomp.inspect.view.metrics import text_width
+from nncomp.inspect.units import shape
+from nncomp.inspect.view.captions import Chip, chips
+from nncomp.inspect.view.metrics import LABEL, NAME, text_width
 from nncomp.inspect.view.scene import Line, Shape
 from nncomp.inspect.view.style import family_class
 from nncomp.ir.graph import Node
 
-NAME = 12.0  # font sizes
-LABEL = 10.5
 CHIP_HEIGHT = 18.0
 CHIP_GAP = 3.0
+SQUARE_GAP = 3.0
 SQUARE = 7.0  # of the strip that shows the operators of a closed block
 MAX_SQUARES = 24
 CORNER = 8.0  # radius where lines turn
@@ -91,19 +91,20 @@ def chip_row(row: Sequence[Chip], x: float, y: float) -> str:
     return "".join(parts)
 
 
-def strip_width(count: int) -> float:
-    return min(count, MAX_SQUARES) * (SQUARE + 2)
+def strip_width(nodes: Sequence[Node]) -> float:
+    """The width of `strip`."""
+    return sum(SQUARE * len(chips(node)) + SQUARE_GAP for node in nodes[:MAX_SQUARES]) - SQUARE_GAP
 
 
 def strip(s: Shape, nodes: Sequence[Node], y: float) -> str:
-    """A row of small squares, one for each node of a closed block, in its family's colour."""
-    shown = nodes[:MAX_SQUARES]
-    x = s.x + (s.width - strip_width(len(nodes)) + 2) / 2
+    """A row of small bars, one for each node of a closed block, in the colours of its operators."""
+    x = s.x + (s.width - strip_width(nodes)) / 2
     parts = []
-    for node in shown:
-        colour = f"{family_class(chips(node)[0].family)}-s"
-        parts.append(_rect(x, y, SQUARE, SQUARE, colour, 2))
-        x += SQUARE + 2
+    for node in nodes[:MAX_SQUARES]:
+        for chip in chips(node):
+            parts.append(_rect(x, y, SQUARE, SQUARE, f"{family_class(chip.family)}-s", 1.5))
+            x += SQUARE
+        x += SQUARE_GAP
     return "".join(parts)
 
 
@@ -131,7 +132,7 @@ def label(line: Line) -> str:
     """The type of a line's value beside its start."""
     x, y = line.points[0]
     anchor = "end" if line.side == "left" else ""
-    content, x = type_label(line.value.type), x + (-7 if anchor else 7)
+    content, x = shape(line.value.type), x + (-7 if anchor else 7)
     y += 16
     halo = text(x, y, content, "small halo", anchor)
     return halo + text(x, y, content, "small label", anchor)

@@ -6,6 +6,9 @@ never runs out of its box.
 
 from __future__ import annotations
 
+NAME = 12.0  # the font sizes of pictures
+LABEL = 10.5
+
 _WIDTHS = {
     0.30: "iljI|'!.,:;",
     0.34: " ·",

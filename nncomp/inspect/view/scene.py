@@ -9,17 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal
 
-from nncomp.inspect.view.columns import COLUMN_GAP, Column, into_columns
+from nncomp.inspect.units import shape
+from nncomp.inspect.view.columns import COLUMN_GAP, Column, Format, into_columns
 from nncomp.inspect.view.flows import Flow, flows_of
 from nncomp.inspect.view.layers import Edge, Vertex
+from nncomp.inspect.view.metrics import LABEL, text_width
 from nncomp.inspect.view.outline import Box, Outline
 from nncomp.ir.graph import Value
 
 PADDING = 14.0  # inside an open block
 HEADER = 28.0  # of an open block; below it stand the ports of what enters
 TURN = 8.0  # from a column to where a line from column to column turns
+RAIL_GAP = 7.0  # between such lines side by side
 PORT_MARGIN = 14.0  # between the corners of a box and lines
 PORT_GAP = 12.0  # between lines that meet one box
 
@@ -29,7 +33,10 @@ Measure = Callable[[Box, Kind], tuple[float, float]]
 
 @dataclass
 class Shape:
-    """A drawn box: its upper left corner and its size, in pixels."""
+    """A drawn box: its upper left corner and its size, in pixels.
+
+    depth: how many boxes hold it, the picture itself among them
+    """
 
     kind: Kind
     box: Box
@@ -86,11 +93,11 @@ class _Inner:
     exits: dict[Value, float]
 
 
-def build_scene(whole: Outline, measure: Measure, aspect: float) -> Scene:
+def build_scene(whole: Outline, measure: Measure, format: Format) -> Scene:
     """The scene of an outline as far as it is open.
 
     measure: the size of a closed box; of an open one the least width that its header needs
-    aspect:  the width : height to come near to, by breaking the outermost flow into columns
+    format:  what to come near to, by breaking long flows into columns
     """
     flows = flows_of(whole)
     order, pending = [], [whole.root]
@@ -100,12 +107,12 @@ def build_scene(whole: Outline, measure: Measure, aspect: float) -> Scene:
         pending.extend(child for child in box.children if child.is_open)
     inner: dict[Box, _Inner] = {}
     for box in reversed(order):
-        is_root = box is whole.root
+        layout = _BlockLayout(box, flows.get(box, []), inner, measure, box is whole.root)
         nested = any(child.is_open for child in box.children)
-        layout = _BlockLayout(
-            box, flows.get(box, []), inner, measure, aspect if is_root or nested else None, is_root
-        )
-        inner[box] = layout.result()
+        if layout.is_root:
+            inner[box] = layout.result(format)
+        else:
+            inner[box] = layout.result(Format(format.aspect) if nested else None)
     return inner[whole.root].scene
 
 
@@ -118,7 +125,6 @@ class _BlockLayout:
         flows: list[Flow],
         inner: dict[Box, _Inner],
         measure: Measure,
-        aspect: float | None,
         is_root: bool,
     ) -> None:
         self.block, self.inner, self.measure = block, inner, measure
@@ -127,10 +133,9 @@ class _BlockLayout:
         self.exits: dict[Value, Vertex] = {}
         self.boxes: dict[Box, tuple[Kind, Vertex]] = {}
         self.input_values = {f.source: f.value for f in flows if f.source is not None}
-        self.flow_of: dict[tuple[Vertex, object], Flow] = {}
-        vertices = self._vertices(flows)
-        edges = [self._edge(flow) for flow in flows]
-        self.columns = into_columns(vertices, edges, aspect)
+        self.columns: list[Column] = []
+        self._all = self._vertices(flows)
+        self._edges = [self._edge(flow) for flow in flows]
 
     def _vertices(self, flows: list[Flow]) -> list[Vertex]:
         """All ends of flows, in topological order."""
@@ -164,24 +169,23 @@ class _BlockLayout:
         edge.labelled = flow.source is not None and flow.target is not None
         return edge
 
-    def result(self) -> _Inner:
+    def result(self, format: Format | None) -> _Inner:
+        """Places everything, in columns if a format is given (see `into_columns`)."""
+        self.columns = into_columns(self._all, self._edges, format)
         content = Scene()
         at: dict[Vertex, tuple[float, float]] = {}  # upper left corners
         x = 0.0
-        ends: list[tuple[float, float]] = []
-        for number, column in enumerate(self.columns):
+        feet: dict[tuple[Vertex, object], tuple[float, float]] = {}
+        for column in self.columns:
             layers = column.layers
             assert layers is not None
             for row in layers.rows:
                 for v in row:
                     at[v] = x + v.x - v.width / 2, v.y
             content.lines += self._lines(column, x)
-            if number and column.entry is not None:
-                head = (x + column.entry.x, 0.0)
-                gutter = x - COLUMN_GAP / 2
-                content.lines.append(_gutter_line(ends[-1], head, gutter, column))
-            ends.append((x + (column.exit.x if column.exit else 0.0), layers.height))
-            content.height = max(content.height, layers.height)
+            content.lines += _gutter_lines(feet, column, x)
+            feet = {key: (x + foot.x, layers.height) for key, foot in column.exits.items()}
+            content.height = max(content.height, layers.height + RAIL_GAP * len(feet))
             x += layers.width + COLUMN_GAP
         content.width = x - COLUMN_GAP
         return self._framed(content, at)
@@ -214,6 +218,7 @@ class _BlockLayout:
             turns = [line.points[2][0] - line.points[0][0] for line in together]
             if max(turns) > 4 and min(turns) > -4:
                 first.side = "left"
+        _drop_tight_labels(lines)
         return lines
 
     def _framed(self, content: Scene, at: dict[Vertex, tuple[float, float]]) -> _Inner:
@@ -224,7 +229,8 @@ class _BlockLayout:
             least, _ = self.measure(self.block, "block")
             scene.width = max(content.width + 2 * PADDING, least)
             dx = (scene.width - content.width) / 2
-            turns = TURN + 6 if len(self.columns) > 1 else 0.0
+            rails = max(len(column.entries) for column in self.columns)
+            turns = TURN + RAIL_GAP * rails if rails else 0.0
             dy = HEADER + turns
             content.height += turns
             scene.height = content.height + dy + (0.0 if self.exits else PADDING)
@@ -242,7 +248,7 @@ class _BlockLayout:
                 continue
             shown: Kind = "block" if kind == "node" and box.node is None else kind
             value = self.input_values.get(box) if kind == "input" else None
-            scene.shapes.append(Shape(shown, box, x, y, vertex.width, vertex.height, 0, value))
+            scene.shapes.append(Shape(shown, box, x, y, vertex.width, vertex.height, 1, value))
         lines = Scene(lines=content.lines)
         scene.add(lines, dx, dy)
         entries = {value: at[v][0] + dx for value, v in self.entries.items()}
@@ -250,15 +256,39 @@ class _BlockLayout:
         return _Inner(scene, entries, exits)
 
 
-def _gutter_line(
-    foot: tuple[float, float], head: tuple[float, float], gutter: float, column: Column
-) -> Line:
-    """From the foot of a column to the head of the next, with right angles."""
-    value = next(e.key for e in column.edges if e.source is column.entry)
-    assert isinstance(value, Value)
-    points = [foot, (foot[0], foot[1] + TURN), (gutter, foot[1] + TURN)]
-    points += [(gutter, -TURN), (head[0], -TURN), head]
-    return Line(points, value, curved=False, arrow=False)
+def _drop_tight_labels(lines: list[Line]) -> None:
+    """Where lines leave one edge so close that a label would lie on the next, it goes."""
+    levels: dict[float, list[Line]] = {}
+    for line in lines:
+        if line.labelled:
+            levels.setdefault(line.points[0][1], []).append(line)
+    for level in levels.values():
+        level.sort(key=lambda line: line.points[0][0])
+        for line, after in pairwise(level):
+            room = after.points[0][0] - line.points[0][0]
+            needs = text_width(shape(line.value.type), LABEL) + 12
+            if line.side != after.side:  # towards one another, or apart
+                needs = 2 * needs if line.side == "right" else 0.0
+            line.labelled = room >= needs
+
+
+def _gutter_lines(
+    feet: dict[tuple[Vertex, object], tuple[float, float]], column: Column, left: float
+) -> list[Line]:
+    """From the foot of the column before to the head of this one, with right angles, side by
+    side: what starts on the left goes lower, and up on the right."""
+    lines = []
+    ordered = sorted(column.entries.items(), key=lambda item: feet[item[0]])
+    for rank, (carried, port) in enumerate(ordered):
+        value = carried[1]
+        assert isinstance(value, Value)
+        (x, y), head = feet[carried], left + port.x
+        inner, outer = TURN + RAIL_GAP * rank, TURN + RAIL_GAP * (len(ordered) - 1 - rank)
+        gutter = left - COLUMN_GAP / 2 - RAIL_GAP * (rank - (len(ordered) - 1) / 2)
+        points = [(x, y), (x, y + outer), (gutter, y + outer)]
+        points += [(gutter, -inner), (head, -inner), (head, 0.0)]
+        lines.append(Line(points, value, curved=False, arrow=False))
+    return lines
 
 
 def _ports(edges: list[Edge], fixed: set[Vertex]) -> tuple[dict[Edge, float], dict[Edge, float]]:
@@ -280,7 +310,7 @@ def _ports(edges: list[Edge], fixed: set[Vertex]) -> tuple[dict[Edge, float], di
         if vertex in fixed or len(values) == 1 or not vertex.width:
             continue
         wanted = [sum(_next_x(e) for e in group) / len(group) for group in values.values()]
-        for group, x in zip(values.values(), _spread(vertex, wanted), strict=True):
+        for group, x in zip(values.values(), _spread(vertex, wanted, vertex.width), strict=True):
             for edge in group:
                 starts[edge] = x
     for vertex, group in meeting.items():
@@ -295,11 +325,11 @@ def _next_x(edge: Edge) -> float:
     return edge.bends[0].x if edge.bends else edge.target.x + edge.target_dx
 
 
-def _spread(vertex: Vertex, wanted: list[float]) -> list[float]:
+def _spread(vertex: Vertex, wanted: list[float], gap: float = PORT_GAP) -> list[float]:
     """Places on the edge of a box, as near as may be to where lines want to meet it."""
     left, right = vertex.x - vertex.width / 2, vertex.x + vertex.width / 2
     room = right - left - 2 * PORT_MARGIN
-    gap = min(PORT_GAP, room / max(1, len(wanted) - 1))
+    gap = min(gap, room / max(1, len(wanted) - 1))
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
     placed = [0.0] * len(wanted)
     least = left + PORT_MARGIN

@@ -9,6 +9,7 @@ from nncomp.inspect.families import FAMILIES
 from nncomp.inspect.units import short_count
 from nncomp.inspect.view.boxes import BoxPainter
 from nncomp.inspect.view.captions import chips
+from nncomp.inspect.view.columns import Format
 from nncomp.inspect.view.marks import text
 from nncomp.inspect.view.metrics import text_width
 from nncomp.inspect.view.outline import Box, open_boxes, open_like, outline, visible_leaves
@@ -17,8 +18,9 @@ from nncomp.inspect.view.style import family_class, style_sheet
 from nncomp.ir.graph import Graph, Node
 
 BUDGET = 60  # boxes in one panel, unless a depth is asked for
+ASPECT = 1.5  # width : height that a picture comes near to
 MARGIN = 20.0
-HEAD = 56.0  # of a panel, for its title
+HEAD = 66.0  # of a panel, for its title
 LEGEND = 34.0
 
 
@@ -40,7 +42,11 @@ def svg(graph: Graph, *, before: Graph | None = None, depth: int | None = None) 
     for title, whole in zip(titles, outlines, strict=True):
         costs = cost(whole.graph)
         painter = BoxPainter(whole)
-        scene = build_scene(whole, painter.measure, 1.5 if before is None else 0.9)
+        if before is None:
+            format = Format(ASPECT)
+        else:  # the second panel is as high as the first
+            format = Format(ASPECT / 1.6, panels[0][1] - HEAD - MARGIN if panels else None)
+        scene = build_scene(whole, painter.measure, format)
         facts = _facts(len(whole.nodes), costs.parameters or painter.parameters, costs.flops)
         width = max(scene.width, text_width(facts, 12), text_width(title, 16, bold=True))
         left = MARGIN + (width - scene.width) / 2
@@ -62,7 +68,8 @@ def _facts(nodes: int, parameters: int, flops: int) -> str:
     if parameters:
         found.append(f"{short_count(parameters)} parameters")
     if flops:
-        found.append(f"{short_count(flops)}FLOPs")
+        number = short_count(flops)
+        found.append(f"{number}FLOPs" if " " in number else f"{number} FLOPs")
     return " · ".join(found)
 
 

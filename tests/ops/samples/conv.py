@@ -54,6 +54,18 @@ SAMPLES = [
         id="same upper",
     ),
     convolve(
+        ConvTranspose(auto_pad="SAME_LOWER", strides=(2, 2)),
+        normal(2, 3, 5, 6),
+        normal(3, 4, 3, 4),
+        id="same lower",
+    ),
+    Sample(
+        ConvTranspose(output_shape=(10, 12), strides=(2, 2)),
+        *(normal(2, 3, 5, 6), normal(3, 4, 3, 4)),
+        id="output shape",
+        static=(0, 1),
+    ),
+    convolve(
         FusedConv(pads=(1, 1, 1, 1), activation="Tanh"), X, normal(4, 3, 3, 3), B, id="activation"
     ),
     Sample(

@@ -41,7 +41,8 @@ SAMPLES = [
         fixed=(4,),
     ),
     Sample(LRN(size=3, alpha=0.3, beta=0.6, bias=1.5), normal(2, 5, 3, 4)),
-    Sample(LRN(size=2, alpha=0.3), normal(2, 5, 3), id="even"),
+    # onnxruntime takes odd sizes only
+    Sample(LRN(size=2, alpha=0.3), normal(2, 5, 3), id="even", ort=False),
     Sample(LpNormalization(), X),
     Sample(LpNormalization(p=1, axis=1), spread(2, 3, 5), id="p=1"),
     Sample(MeanVarianceNormalization(), X),

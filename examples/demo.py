@@ -1,0 +1,137 @@
+"""From one text file to trained, fused, checked ONNX: what `make demo` shows.
+
+1. trains LeNet-5 on scikit-learn's digits, through the compiled training step in onnxruntime
+2. compiles it for inference, with convolutions, batch norms and activations fused
+3. does the same to a ResNet-18, where batch norms are folded
+4. runs both by onnxruntime and by NumPy, and compares
+5. leaves the curve and the pictures of the graphs in out/demo
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+import nncomp
+from nncomp.driver.inspecting import picture_of, summary_of
+from nncomp.driver.train import data_for, train
+from nncomp.files import write_atomic
+from nncomp.inspect.summary import count_nodes
+from nncomp.passes.manager import optimize
+from nncomp.training.progress import Bar, Lines
+from nncomp.training.trainer import Options
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = Path("out/demo")
+EPOCHS, BATCH, RATE, SEED = 30, 32, 3e-3, 0
+GOAL = 0.98
+TOLERANCE = 1e-5  # of the largest value: what rounding may differ
+
+console = Console(highlight=False)
+
+
+def main() -> int:
+    lenet, accuracy = train_lenet()
+    resnet = nncomp.load(ROOT / "models/resnet.nn", "ResNet", depth=18, seed=SEED)
+    show_fusion(lenet, resnet)
+    agree = compare(lenet, resnet)
+    draw(lenet, resnet)
+    fine = accuracy >= GOAL and agree
+    console.print(f"\neverything is in {OUT}/", style="bold green" if fine else "bold red")
+    return 0 if fine else 1
+
+
+def heading(text: str) -> None:
+    console.print(f"\n[bold cyan]{text}[/bold cyan]")
+
+
+def train_lenet() -> tuple[nncomp.Model, float]:
+    """LeNet-5 with its trained weights, and its accuracy on the test samples."""
+    heading("1. Training LeNet-5 in onnxruntime, by a graph of standard operators")
+    model = nncomp.load(ROOT / "models/lenet5.nn", seed=SEED)
+    data = data_for(model.program, "sklearn:digits")
+    console.print(f"{data.describe()} ({'; '.join(data.notes)})")
+    began = time.perf_counter()
+    trained = train(
+        model.program,
+        model.state,
+        data,
+        Options(epochs=EPOCHS, batch_size=BATCH, schedule="cosine", shift=1, seed=SEED),
+        OUT,
+        lr=RATE,
+        reporter=Bar(EPOCHS) if sys.stderr.isatty() else Lines(EPOCHS),
+    )
+    seconds = time.perf_counter() - began
+    accuracy = trained.outcome.test["accuracy"]
+    style = "green" if accuracy >= GOAL else "red"
+    console.print(
+        f"test accuracy [bold {style}]{accuracy:.2%}[/] after {EPOCHS} epochs in {seconds:.1f} s"
+    )
+    return nncomp.load(ROOT / "models/lenet5.nn", weights=trained.checkpoint), accuracy
+
+
+def show_fusion(*models: nncomp.Model) -> None:
+    """Builds each model, and says what the passes made of it."""
+    heading("2. Compiling, with convolution, batch norm and activation fused")
+    table = Table("model", "parameters", "nodes", "rewrites", "file")
+    for model in models:
+        built = model.build(OUT / f"{model.name.lower()}.onnx")
+        summary = summary_of(model.program)
+        result = optimize(model.graph)
+        rules = {rule: n for r in result.log for rule, n in r.result.counts.items()}
+        table.add_row(
+            model.name,
+            f"{summary.parameters:,}",
+            f"{count_nodes(model.graph)} → {count_nodes(result.graph)}",
+            "\n".join(f"{rule} ×{n}" for rule, n in rules.items()),
+            f"{built.inference.path.name}, opset {built.inference.opset}"
+            if built.inference
+            else "",
+        )
+    console.print(table)
+
+
+def compare(*models: nncomp.Model) -> bool:
+    """Whether onnxruntime and NumPy agree, as written and fused, at three batch sizes."""
+    heading("3. The same numbers from onnxruntime and NumPy, as written and fused")
+    table = Table("model", "batch", "NumPy, fused", "onnxruntime, as written", "onnxruntime, fused")
+    rng = np.random.default_rng(SEED)
+    fine = True
+    for model in models:
+        (name,) = model.inputs
+        shape = [d for d in model.graph.inputs[0].shape if isinstance(d, int)]
+        for batch in (1, 3, 7):
+            x = rng.random((batch, *shape), np.float32)
+            reference = model.run({name: x}, backend="numpy", level=0)
+            others = (
+                model.run({name: x}, backend="numpy"),
+                model.run({name: x}, level=0),
+                model.run({name: x}),
+            )
+            differences = [difference(reference, other) for other in others]
+            fine &= max(differences) <= TOLERANCE
+            table.add_row(model.name, f"{batch}", *(f"{d:.1e}" for d in differences))
+    console.print(table)
+    verdict = "they agree" if fine else "[red]they do not agree[/red]"
+    console.print(f"largest difference to NumPy as written, of the largest value: {verdict}")
+    return fine
+
+
+def difference(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> float:
+    return max(float(np.abs(a[n] - b[n]).max() / np.abs(a[n]).max()) for n in a)
+
+
+def draw(*models: nncomp.Model) -> None:
+    """The graphs, as written beside fused."""
+    for model in models:
+        path = OUT / f"{model.name.lower()}.svg"
+        write_atomic(path, picture_of(model.program).encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

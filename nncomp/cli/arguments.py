@@ -1,0 +1,108 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nncomp.lower.program import Program
+    from nncomp.source import SourceFile
+    from nncomp.types import Array
+
+DEFAULT_LEVEL = 2
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """FILE, --model and --set."""
+    parser.add_argument("file", metavar="FILE", help="a .nn file; - for standard input")
+    parser.add_argument("--model", metavar="NAME", help="which model (default: the file's first)")
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        type=pair,
+        dest="settings",
+        help="the value of a hyperparameter; may be repeated",
+    )
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """--weights and --seed."""
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="a .safetensors or .npz file (default: initial values drawn from --seed)",
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="of all random numbers (default: 0)"
+    )
+
+
+def add_level(parser: argparse.ArgumentParser) -> None:
+    """-O0 to -O3."""
+    parser.add_argument(
+        "-O",
+        dest="level",
+        metavar="LEVEL",
+        type=int,
+        choices=range(4),
+        default=DEFAULT_LEVEL,
+        help="0: no passes, 1: no bit changes, 2 (default): rounding may change, 3: everything",
+    )
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """--backend and --device."""
+    parser.add_argument(
+        "--backend", choices=("onnx", "numpy"), default="onnx", help="(default: onnx)"
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: cpu)")
+
+
+def pair(text: str) -> tuple[str, str]:
+    """`name=value`, for argparse."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, not {text!r}")
+    return name.strip(), value.strip()
+
+
+def positive(text: str) -> int:
+    """An integer from 1 on, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+positive.__name__ = "integer"  # argparse shows it
+
+
+def source_of(name: str) -> SourceFile:
+    """The text of FILE. Raises CompileError NN0001, NN0002."""
+    from nncomp.files import decode_source, read_source
+
+    return decode_source("<stdin>", sys.stdin.buffer.read()) if name == "-" else read_source(name)
+
+
+def program_of(args: argparse.Namespace) -> Program:
+    """The model that the arguments name, lowered. Raises CompileError."""
+    from nncomp.driver.compiling import load_program
+
+    return load_program(source_of(args.file), args.model, dict(args.settings))
+
+
+def state_of(args: argparse.Namespace, program: Program) -> dict[str, Array]:
+    """The values of its parameters. Raises CompileError."""
+    from nncomp.driver.compiling import state_of as state
+
+    return state(program, args.weights, args.seed)
+
+
+def stem_of(args: argparse.Namespace, program: Program) -> str:
+    """What to call outputs: as the source file, or as the model."""
+    return program.name.lower() if args.file == "-" else Path(args.file).stem

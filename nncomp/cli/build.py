@@ -1,0 +1,51 @@
+"""Compile a model to ONNX.
+
+Writes the inference model; with --train also the training step, NAME.train.onnx, and the state
+that it starts from, NAME.init.safetensors.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from nncomp.cli.arguments import add_level, add_model, add_weights
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    parser.add_argument(
+        "-o", "--output", metavar="OUT.onnx", help="(default: the name of FILE, here)"
+    )
+    parser.add_argument("--train", action="store_true", help="write the training step as well")
+    parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
+    add_weights(parser)
+    add_level(parser)
+    parser.add_argument(
+        "--opset",
+        metavar="N",
+        type=int,
+        help="17 to 26 (default: the lowest that expresses the graph)",
+    )
+
+
+def execute(args: argparse.Namespace) -> int:
+    from nncomp.cli.arguments import program_of, state_of, stem_of
+    from nncomp.driver.building import build
+
+    program = program_of(args)
+    result = build(
+        program,
+        state_of(args, program),
+        args.output or f"{stem_of(args, program)}.onnx",
+        train=args.train,
+        entry=args.entry,
+        level=args.level,
+        opset=args.opset,
+    )
+    for file in (result.inference, *result.steps.values()):
+        if file:
+            size = f"{file.bytes / 1e6:.2f} MB"
+            print(f"wrote {file.path}: {file.nodes} nodes, opset {file.opset}, {size}")
+    if result.initial:
+        print(f"wrote {result.initial}")
+    return 0

@@ -1,0 +1,42 @@
+"""Check files for errors.
+
+Lowers each model with its default hyperparameters (or those of --set), its training too, as far
+as the ONNX graphs; nothing is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from nncomp.cli.arguments import pair
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", metavar="FILE", nargs="+", help=".nn files; - for standard input")
+    parser.add_argument("--model", metavar="NAME", help="which model (default: all)")
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        type=pair,
+        dest="settings",
+        help="the value of a hyperparameter; may be repeated",
+    )
+
+
+def execute(args: argparse.Namespace) -> int:
+    from nncomp.cli.arguments import source_of
+    from nncomp.cli.report import report
+    from nncomp.driver.checking import check
+    from nncomp.errors import CompileError
+
+    status = 0
+    for name in args.files:
+        try:
+            for line in check(source_of(name), args.model, dict(args.settings)):
+                print(line)
+        except CompileError as failure:
+            report(failure, args.format)
+            status = 1
+    return status

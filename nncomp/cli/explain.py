@@ -1,0 +1,60 @@
+"""Explain a diagnostic code, a pass, or a node of a model.
+
+`nncomp explain NN0207` says what the code means, `nncomp explain fold-batch-norm` what the pass
+does, `nncomp explain FILE NODE` where a node comes from, what rewrote it, and what was refused
+and why. NODE is a block's path (`conv1`), an operator's name (`Conv`) or a value's name.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from nncomp.cli.arguments import add_level, pair
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("subject", metavar="CODE|PASS|FILE", help="what to explain")
+    parser.add_argument("node", metavar="NODE", nargs="?", help="of the model in FILE")
+    parser.add_argument("--model", metavar="NAME", help="which model (default: the file's first)")
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        type=pair,
+        dest="settings",
+        help="the value of a hyperparameter; may be repeated",
+    )
+    add_level(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    if args.node is None:
+        return _explain_name(args.subject)
+    from nncomp.cli.arguments import program_of
+    from nncomp.driver.inspecting import explain_node
+
+    args.file = args.subject
+    print("\n\n".join(explain_node(program_of(args), args.node, level=args.level)))
+    return 0
+
+
+def _explain_name(name: str) -> int:
+    from nncomp.codes import CODES
+    from nncomp.driver.inspecting import pass_documents
+    from nncomp.errors import did_you_mean, error
+
+    if name.upper() in CODES:
+        print(f"{name.upper()}: {CODES[name.upper()]}")
+        return 0
+    passes = pass_documents()
+    if name in passes:
+        print(f"{name}: {passes[name]}")
+        return 0
+    raise error(
+        "NN0103",
+        f"there is no code and no pass `{name}`",
+        help=did_you_mean(name.upper(), CODES)
+        or did_you_mean(name, passes)
+        or f"passes: {', '.join(passes)}; to explain a node: nncomp explain FILE NODE",
+    )

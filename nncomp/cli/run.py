@@ -1,0 +1,58 @@
+"""Run a model on arrays.
+
+Prints a summary of each output; -o writes them all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from nncomp.cli.arguments import add_level, add_model, add_place, add_weights, pair
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    parser.add_argument(
+        "--input",
+        metavar="NAME=FILE.npy",
+        action="append",
+        default=[],
+        type=pair,
+        dest="inputs",
+        help="an input; once for each of the model's",
+    )
+    parser.add_argument("-o", "--output", metavar="OUT.npz", help="where to write the outputs")
+    parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
+    add_place(parser)
+    add_weights(parser)
+    add_level(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    from nncomp.cli.arguments import program_of, state_of
+    from nncomp.driver.running import run
+    from nncomp.files import write_atomic
+    from nncomp.weights import describe, load_array, npz_bytes
+
+    inputs = {name: load_array(path) for name, path in args.inputs}
+    program = program_of(args)
+    result = run(
+        program,
+        state_of(args, program),
+        inputs,
+        backend=args.backend,
+        device=args.device,
+        entry=args.entry,
+        level=args.level,
+    )
+    for operator in result.fallbacks:
+        print(f"runs on the CPU: {operator}", file=sys.stderr)
+    if args.output:
+        write_atomic(args.output, npz_bytes(result.outputs))
+    for name, array in result.outputs.items():
+        text = f"{name}: {describe(array)}"
+        if array.size and array.dtype.kind in "fiu":
+            text += f"  min {array.min():.6g}  mean {array.mean():.6g}  max {array.max():.6g}"
+        print(text)
+    return 0

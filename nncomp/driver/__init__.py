@@ -1,0 +1,1 @@
+"""What the commands do. The only place that names backends."""

@@ -1,0 +1,95 @@
+"""Writing a model as ONNX files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nncomp.driver.compiling import compiled_step, entry_of, onnx_model, optimized, section_of
+from nncomp.errors import error
+from nncomp.files import PathLike, write_atomic
+from nncomp.lower.program import Program
+from nncomp.passes.manager import OptimizeResult
+from nncomp.types import Array
+from nncomp.weights import save_weights
+
+if TYPE_CHECKING:
+    import onnx
+
+_MAX_PROTO = (2 << 30) - 1  # bytes that protobuf writes
+
+
+@dataclass(frozen=True)
+class Written:
+    """One ONNX file: where it is, and what stands in it."""
+
+    path: Path
+    nodes: int
+    opset: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What was written.
+
+    inference: None for a model that can only be trained
+    steps: training steps by the name of their section
+    initial: the state that training starts from
+    """
+
+    inference: Written | None
+    optimized: OptimizeResult | None
+    steps: Mapping[str, Written]
+    initial: Path | None
+
+
+def build(
+    program: Program,
+    state: Mapping[str, Array],
+    path: PathLike,
+    *,
+    train: bool = False,
+    entry: str | None = None,
+    level: int = 2,
+    opset: int | None = None,
+) -> BuildResult:
+    """Compiles everything, then writes: `NAME.onnx`, and to train `NAME.train.onnx` (with the
+    section's name in it where there are several) and `NAME.init.safetensors`.
+
+    Raises CompileError.
+    """
+    target = Path(path)
+    stem = target.with_suffix("") if target.suffix == ".onnx" else target
+    protos: dict[str, tuple[Path, onnx.ModelProto]] = {}
+    result = None
+    if entry or program.graph.outputs or not train:
+        result = optimized(entry_of(program, entry), state, level)
+        protos[""] = target, onnx_model(result.graph, opset)
+    if train:
+        section_of(program)
+        for name, section in program.train.items():
+            suffix = ".train.onnx" if len(program.train) == 1 else f".{name}.train.onnx"
+            step = compiled_step(section).step
+            protos[name] = stem.with_name(stem.name + suffix), onnx_model(step, opset)
+    contents = {name: (file, proto, _bytes(proto)) for name, (file, proto) in protos.items()}
+    written = {name: _write(*content) for name, content in contents.items()}
+    initial = stem.with_name(stem.name + ".init.safetensors") if train else None
+    if initial:
+        save_weights(initial, state)
+    inference = written.pop("", None)
+    return BuildResult(inference, result, written, initial)
+
+
+def _bytes(proto: onnx.ModelProto) -> bytes:
+    if proto.ByteSize() > _MAX_PROTO:
+        raise error("NN0008", f"the model takes {proto.ByteSize():,} bytes; ONNX files hold 2 GiB")
+    return proto.SerializeToString(deterministic=True)
+
+
+def _write(path: Path, proto: onnx.ModelProto, data: bytes) -> Written:
+    write_atomic(path, data)
+    opset = max(o.version for o in proto.opset_import if o.domain in ("", "ai.onnx"))
+    return Written(path, len(proto.graph.node), opset, len(data))

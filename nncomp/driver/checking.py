@@ -1,0 +1,48 @@
+"""Whether a file compiles, as far as that can be known without running it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from nncomp.driver.compiling import Settings, compiled_step, graphs, load_program, onnx_model
+from nncomp.lower.modules import Loader
+from nncomp.lower.program import Program, models
+from nncomp.passes.manager import optimize
+from nncomp.source import SourceFile
+
+
+def check(
+    source: SourceFile, model: str | None = None, settings: Settings | None = None
+) -> Iterator[str]:
+    """Compiles one model, or all of the file; a line about each. Raises CompileError."""
+    names = [model] if model else models(source)
+    if not names:
+        Loader().load(source)
+        yield f"{source.name}: fine, declares no model"
+    for name in names:
+        program = load_program(source, name, settings)
+        for graph in {id(g): g for g in (program.graph, *program.entries.values())}.values():
+            if graph.outputs:
+                onnx_model(optimize(graph).graph)
+        for section in program.train.values():
+            step = compiled_step(section)
+            onnx_model(step.step)
+            onnx_model(step.evaluation)
+        parts = [f"{_parameters(program):,} parameters"]
+        parts += [f"entry {entry}" for entry in program.entries]
+        parts += [
+            section if section == "train" else f"train {section}" for section in program.train
+        ]
+        yield f"{source.name}: {program.name} is fine ({', '.join(parts)})"
+
+
+def _parameters(program: Program) -> int:
+    """How many numbers are learnt, over all graphs."""
+    types = {
+        p.path: p.value.type
+        for graph in graphs(program)
+        for p in graph.parameters
+        if p.kind == "param"
+    }
+    return sum(math.prod(type.static_shape) for type in types.values())

@@ -1,0 +1,119 @@
+"""Summaries, pictures and the stories of nodes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from typing import Literal
+
+from nncomp.driver.compiling import entry_of
+from nncomp.errors import did_you_mean, error
+from nncomp.inspect.summary import Summary, summarize
+from nncomp.inspect.view import svg
+from nncomp.ir.graph import Graph, Node, Origin
+from nncomp.lower.program import Program
+from nncomp.passes.manager import LEVELS, OptimizeResult, optimize
+from nncomp.source import Span
+
+_MOST = 20  # nodes explained at once
+
+
+def summary_of(
+    program: Program, *, entry: str | None = None, level: int = 2, batch: int = 1
+) -> Summary:
+    """What the inference graph consists of, and what the passes of a level make of it."""
+    graph = entry_of(program, entry)
+    sizes = {
+        str(value.shape[0]): batch
+        for value in graph.inputs
+        if value.rank and not isinstance(value.shape[0], int)
+    }
+    return summarize(graph, optimize(graph, level), sizes)
+
+
+def picture_of(
+    program: Program,
+    *,
+    entry: str | None = None,
+    level: int = 2,
+    only: Literal["before", "after"] | None = None,
+    depth: int | None = None,
+) -> str:
+    """The graph as SVG: as written and as optimised, side by side, or only one of them."""
+    before = entry_of(program, entry)
+    if only == "before":
+        return svg(before, depth=depth)
+    after = optimize(before, level).graph
+    return svg(after, before=None if only == "after" else before, depth=depth)
+
+
+def explain_node(program: Program, wanted: str, *, level: int = 2) -> list[str]:
+    """The story of each node that has the name: a block's path, an operator or a value.
+
+    Raises CompileError NN0103 if there is none.
+    """
+    before = entry_of(program, None)
+    result = optimize(before, level)
+    found = [node for node in result.graph.nodes if _is_called(node, wanted)]
+    if not found:
+        gone = [node for node in before.nodes if _is_called(node, wanted)]
+        found = _successors(gone, result.graph)
+    if not found:
+        names = {node.origin.scope for node in before.nodes} | {n.op.name for n in before.nodes}
+        raise error(
+            "NN0103",
+            f"{program.name} has no node, block or operator `{wanted}`",
+            help=did_you_mean(wanted, names - {""}),
+        )
+    stories = [_story(node, result) for node in found[:_MOST]]
+    if len(found) > _MOST:
+        stories.append(f"… and {len(found) - _MOST} more")
+    return stories
+
+
+def _is_called(node: Node, wanted: str) -> bool:
+    scope = node.origin.scope
+    inside = scope == wanted or scope.startswith(f"{wanted}.")
+    return inside or node.op.name == wanted or any(v.name == wanted for v in node.outputs)
+
+
+def _successors(gone: Iterable[Node], graph: Graph) -> list[Node]:
+    """What stands now for nodes that the passes took away: it has their source."""
+    spans = {_key(span) for node in gone for span in node.origin.spans[:1]}
+    return [n for n in graph.nodes if any(_key(span) in spans for span in n.origin.spans)]
+
+
+def _story(node: Node, result: OptimizeResult) -> str:
+    operands = ", ".join(str(value.type) for value in node.operands)
+    types = ", ".join(str(value.type) for value in node.outputs)
+    lines = [f"{node.op.name}({operands}) -> {types}"]
+    if node.origin.scope:
+        lines.append(f"  in block {node.origin.scope}")
+    for span in _one_a_line(node.origin):
+        line = span.source.line(span.line).strip()
+        lines.append(f"  from {span}: {line[:100]}")
+    lines += [f"  made by {rewrite}" for rewrite in node.origin.history]
+    own = {_key(span) for span in node.origin.spans[:1]}
+    for refusal in result.refusals:
+        if any(_key(span) in own for span in refusal.node.origin.spans[:1]):
+            lines.append(f"  refused {refusal.rule} at {refusal.node.op.name}: {refusal.reason}")
+    return "\n".join(lines)
+
+
+def _one_a_line(origin: Origin) -> list[Span]:
+    return list({(id(span.source), span.line): span for span in reversed(origin.spans)}.values())[
+        ::-1
+    ]
+
+
+def _key(span: Span) -> tuple[int, int, int]:
+    return id(span.source), span.start, span.end
+
+
+def pass_documents() -> dict[str, str]:
+    """What each pass does, by its name."""
+    return {
+        pass_.name: inspect.getdoc(type(pass_)) or ""
+        for passes in LEVELS.values()
+        for pass_ in passes
+    }

@@ -1,0 +1,234 @@
+"""The Python API: a model with its weights, to be run, trained and built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nncomp.driver.building import BuildResult, build
+from nncomp.driver.compiling import (
+    COUNTERS,
+    compiled_step,
+    data_inputs,
+    entry_of,
+    load_program,
+    optimized,
+    section_of,
+    state_of,
+)
+from nncomp.driver.learners import make_learner
+from nncomp.driver.running import Backend, Device, open_session, run_numpy
+from nncomp.files import PathLike
+from nncomp.ir.graph import Graph
+from nncomp.training.learner import Learner
+from nncomp.types import Array
+from nncomp.weights import save_weights
+
+if TYPE_CHECKING:
+    from nncomp.backends.ort.session import Session
+
+
+def load(
+    path: PathLike,
+    model: str | None = None,
+    *,
+    weights: PathLike | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> Model:
+    """Loads a model of a `.nn` file: `nncomp.load("models/lenet5.nn", classes=10)`.
+
+    model: its name; without, the first of the file
+    weights: a `.safetensors` or `.npz` file; without, initial values are drawn from `seed`
+    settings: the model's hyperparameters
+    Raises CompileError.
+    """
+    return Model(path, model, settings, weights=weights, seed=seed)
+
+
+class Model:
+    """A compiled model with values for its parameters."""
+
+    def __init__(
+        self,
+        path: PathLike,
+        model: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        weights: PathLike | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.program = load_program(path, model, settings)
+        self.seed = seed
+        self._state = state_of(self.program, weights, seed)
+        self._training: TrainingStep | None = None
+        self._compiled: dict[tuple[Any, ...], Any] = {}
+
+    @property
+    def name(self) -> str:
+        return self.program.name
+
+    @property
+    def graph(self) -> Graph:
+        """The inference graph as it is written, before any pass."""
+        return self.program.graph
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The types of the inference inputs by name: `{"image": "f32[N, 1, 28, 28]"}`."""
+        return {value.name: str(value.type) for value in self.graph.inputs}
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """All parameters, buffers and optimiser states by path, as the last training step left
+        them."""
+        step = self._training
+        if step is not None and step.fresh:
+            self._state = step.learner.state()
+            step.fresh = False
+            self._compiled.clear()
+        return dict(self._state)
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """The parameters and buffers of the inference graph by path (copies)."""
+        state = self.state
+        return {p.path: state[p.path].copy() for p in self.graph.parameters}
+
+    def __call__(self, **inputs: Any) -> dict[str, Array]:
+        """The outputs by name: `model(image=x)["logits"]`. Runs in onnxruntime, on the CPU.
+
+        Raises CompileError NN0503 if an input does not fit.
+        """
+        return self.run(inputs)
+
+    def run(
+        self,
+        inputs: Mapping[str, Any],
+        *,
+        backend: Backend = "onnx",
+        device: Device = "cpu",
+        entry: str | None = None,
+        level: int = 2,
+    ) -> dict[str, Array]:
+        """The outputs of the model, or of one of its entries, by name.
+
+        level: of optimisation, 0 to 3
+        Raises CompileError NN0503, NN0602 (the device is not available), NN0604.
+        """
+        if backend == "numpy":
+            return run_numpy(self._optimized(entry, level), inputs, device)
+        return self.session(device=device, entry=entry, level=level).run(inputs)
+
+    def session(
+        self, *, device: Device = "cpu", entry: str | None = None, level: int = 2
+    ) -> Session:
+        """The compiled model in onnxruntime, with the present weights."""
+        graph = self._optimized(entry, level)
+        key = ("session", entry, level, device)
+        if key not in self._compiled:
+            self._compiled[key] = open_session(graph, device)
+        session: Session = self._compiled[key]
+        return session
+
+    def _optimized(self, entry: str | None, level: int) -> Graph:
+        state = self.state
+        key = ("graph", entry, level)
+        if key not in self._compiled:
+            self._compiled[key] = optimized(entry_of(self.program, entry), state, level).graph
+        graph: Graph = self._compiled[key]
+        return graph
+
+    def build(
+        self,
+        path: PathLike,
+        *,
+        train: bool = False,
+        entry: str | None = None,
+        level: int = 2,
+        opset: int | None = None,
+    ) -> BuildResult:
+        """Writes the model as ONNX, with the present weights.
+
+        train: writes `NAME.train.onnx`, the training step, and `NAME.init.safetensors`, the
+            state it starts from, beside it
+        opset: the lowest from 17 on that expresses the graph, if not given
+        Raises CompileError NN0001, NN0601, NN0403 (nothing to train).
+        """
+        return build(
+            self.program, self.state, path, train=train, entry=entry, level=level, opset=opset
+        )
+
+    def save(self, path: PathLike) -> None:
+        """Writes the present parameters and buffers as safetensors (or npz, by the suffix)."""
+        save_weights(path, self.parameters)
+
+    def training_step(
+        self,
+        section: str | None = None,
+        *,
+        backend: Backend = "onnx",
+        device: Device = "cpu",
+    ) -> TrainingStep:
+        """A callable that takes one training step on a batch; see `TrainingStep`.
+
+        section: the name of a train block; without, the first
+        The model's own parameters follow the step's.
+        Raises CompileError NN0403 (nothing to train), NN0401, NN0602.
+        """
+        _, chosen = section_of(self.program, section)
+        learner = make_learner(
+            compiled_step(chosen), self.state, seed=self.seed, backend=backend, device=device
+        )
+        self._training = TrainingStep(learner, chosen.step)
+        return self._training
+
+
+class TrainingStep:
+    """One training step, compiled: `step(image=x, label=y)` gives `{"loss": …, "accuracy": …}`.
+
+    inputs: the types of the batch by name
+    hyperparameters: the values in use by name, learning rates for instance
+    fresh: whether a step was taken since the model has last looked
+    """
+
+    def __init__(self, learner: Learner, graph: Graph) -> None:
+        self.learner = learner
+        self.inputs = {name: str(type) for name, type in data_inputs(graph).items()}
+        self.hyperparameters: dict[str, float] = {
+            name: value for name, value in graph.defaults.items() if name not in COUNTERS
+        }
+        self.fresh = False
+
+    def __call__(self, **given: Any) -> dict[str, float]:
+        """Takes a step; the losses and metrics before it.
+
+        given: the batch by name; hyperparameters among it (`lr=1e-4`) hold from this step on
+        Raises CompileError NN0503 if the batch does not fit.
+        """
+        batch, hyper = {}, {}
+        for name, value in given.items():
+            if name in self.hyperparameters:
+                hyper[name] = float(value)
+            else:
+                batch[name] = np.asarray(value)
+        results = self.learner.step(batch, **self.hyperparameters | hyper)
+        self.hyperparameters |= hyper
+        self.fresh = True
+        return results
+
+    def evaluate(self, **batch: Any) -> dict[str, float]:
+        """Losses and metrics in inference mode; nothing changes."""
+        return self.learner.evaluate({name: np.asarray(array) for name, array in batch.items()})
+
+    @property
+    def steps(self) -> int:
+        """How many steps were taken."""
+        return self.learner.steps
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """All parameters, buffers and optimiser states by path."""
+        return self.learner.state()

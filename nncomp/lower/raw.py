@@ -1,0 +1,114 @@
+"""Raw operators: `onnx.Conv(x, w, strides=[2, 2])`, with ONNX's names and defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from nncomp.dims import Dim
+from nncomp.errors import did_you_mean
+from nncomp.ir.builder import weak_dtype
+from nncomp.ir.constant import Constant
+from nncomp.ir.graph import Value
+from nncomp.ir.op import Data, Op
+from nncomp.lower import tensors
+from nncomp.lower.context import Context
+from nncomp.lower.values import Arguments, Results, describe
+from nncomp.types import DType
+
+# What the annotation of an attribute admits, and how an error calls that. Others admit anything.
+_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "int": (int, "an int"),
+    "float": ((int, float), "a number"),
+    "str": (str, "a string"),
+    "DType": (DType, "a dtype"),
+    "Ints": (tuple, "a list of ints"),
+    "tuple[int, ...]": (tuple, "a list of ints"),
+    "tuple[float, ...]": (tuple, "a list of numbers"),
+    "tuple[DimLike, ...]": (tuple, "a list of dims"),
+    "Data": (Data, "a constant"),
+}
+_ITEMS: dict[str, type | tuple[type, ...]] = {
+    "a list of ints": int,
+    "a list of numbers": (int, float),
+    "a list of dims": (int, Dim),
+}
+
+
+def apply_raw(ctx: Context, cls: type[Op], arguments: Arguments) -> Value | Results:
+    """The operator's result, or all of them. Operands are positional or named, attributes named;
+    an operator that has no operands takes its attributes by position too."""
+    formal = cls.operands()
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    positional, keywords = arguments.values, arguments.keywords
+    if not formal:
+        keywords = {**dict(zip(fields, positional, strict=False)), **keywords}
+        positional = positional[len(fields) :]
+    operands: list[Any] = positional
+    attributes: dict[str, Any] = {}
+    names = [o.name for o in formal]
+    for key, value in keywords.items():
+        if key in fields:
+            attributes[key] = _attribute(ctx, cls, fields[key], value)
+        elif key in names:
+            at = names.index(key)
+            operands += [None] * (at + 1 - len(operands))
+            if operands[at] is not None:
+                raise ctx.fail("NN0202", f"`{key}` of {cls.__name__} is given twice")
+            operands[at] = value
+        else:
+            near = did_you_mean(key, [*fields, *names])
+            raise ctx.fail("NN0202", f"{cls.__name__} has no attribute `{key}`", help=near)
+    missing = [f for f in fields.values() if f.name not in attributes and _is_required(f)]
+    if missing:
+        raise ctx.fail("NN0202", f"{cls.__name__} lacks its attribute `{missing[0].name}`")
+    if names and not operands and formal[0].variadic:
+        raise ctx.fail("NN0702", f"{cls.__name__} lacks its operands")
+    try:
+        op = cls(**attributes)
+    except (ValueError, TypeError) as failure:
+        raise ctx.fail("NN0208", f"{cls.__name__}: {failure}") from None
+    dtype = weak_dtype(operands) or ctx.frame.float_dtype
+    results = ctx.b.multi(op, *(_operand(ctx, value, dtype) for value in operands))
+    return results[0] if len(results) == 1 else Results(results)
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is missing and field.default_factory is missing
+
+
+def _operand(ctx: Context, value: Any, dtype: DType) -> Value | None:
+    return None if value is None else tensors.as_tensor(ctx, value, dtype)
+
+
+def _attribute(ctx: Context, cls: type[Op], field: dataclasses.Field[Any], value: Any) -> Any:
+    """The value as the attribute's type asks for it."""
+    annotation = str(field.type)
+    kind, called = _KINDS.get(annotation.removesuffix(" | None"), (object, ""))
+    if value is None and (annotation == "Ints" or annotation.endswith("| None")):
+        return None
+    if isinstance(value, bool):
+        value = int(value)
+    if kind is Data and isinstance(value, Value) and value.node is not None:
+        op = value.node.op
+        value = op.value if isinstance(op, Constant) else value
+    elif isinstance(value, (list, tuple)):
+        value = tuple(value)
+    items = value if isinstance(value, tuple) else (value,)
+    unknown = next((v for v in items if isinstance(v, (Value, Dim))), None)
+    of = _ITEMS.get(called)
+    if unknown is not None and not (of is not None and isinstance(unknown, of)):
+        raise ctx.fail(
+            "NN0212",
+            f"`{field.name}` of {cls.__name__} must be known while compiling, "
+            f"this {'holds' if isinstance(value, tuple) else 'is'} {describe(unknown)}",
+        )
+    wrong = None if isinstance(value, kind) else value
+    if wrong is None and of is not None:
+        wrong = next((v for v in items if not isinstance(v, of)), None)
+    if wrong is not None:
+        raise ctx.fail(
+            "NN0201", f"`{field.name}` of {cls.__name__} must be {called}, not {describe(wrong)}"
+        )
+    return float(value) if annotation == "float" else value

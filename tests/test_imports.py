@@ -1,0 +1,111 @@
+"""Imports go one way, and starting the command loads nothing heavy."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Each part may import itself and those named; parts on one line do not import one another.
+FOUNDATION = ["codes", "source", "errors", "files", "dims", "types"]
+LAYERS: dict[str, list[str]] = {
+    "ir": FOUNDATION,
+    "weights": [*FOUNDATION, "ir"],
+    "ops": [*FOUNDATION, "ir"],
+    "syntax": [*FOUNDATION, "grammar"],
+    "autodiff": [*FOUNDATION, "ir", "ops"],
+    "lower": [*FOUNDATION, "ir", "ops", "syntax", "std"],
+    "passes": [*FOUNDATION, "ir", "ops", "autodiff"],
+    "inspect": [*FOUNDATION, "ir", "ops", "passes"],
+    "training": [*FOUNDATION, "ir", "ops", "weights"],
+    "backends": [*FOUNDATION, "ir", "ops"],
+    "grammar": [],
+    "std": [],
+}
+MAY_IMPORT = {
+    "codes": [],
+    "source": [],
+    "errors": ["codes", "source"],
+    "files": ["errors", "source"],
+    "dims": [],
+    "types": ["dims"],
+    **LAYERS,
+    "driver": [*FOUNDATION, *LAYERS],
+    "cli": [*FOUNDATION, *LAYERS, "driver", "(package)"],
+    "__main__": ["cli"],
+    "__init__": ["driver", "errors"],
+}
+# modules of a higher part that a lower one may name all the same, with the reason
+ALLOWED = {
+    # the text form of the IR prints and parses operators by name
+    ("ir/text.py", "ops"),
+}
+MODULES = [
+    *sorted((ROOT / "nncomp").rglob("*.py")),
+    *sorted((ROOT / "backends").rglob("*.py")),
+    *sorted((ROOT / "grammar").rglob("*.py")),
+]
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(ROOT)
+    parts = relative.parts[1:] if relative.parts[0] == "nncomp" else relative.parts
+    return parts[0].removesuffix(".py")
+
+
+def imported_parts(path: Path) -> set[str]:
+    """Parts of nncomp that a module imports, those for type checking left out."""
+    tree = ast.parse(path.read_text())
+    checking = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if id(node) in checking:
+            continue
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} imports relatively"
+            if node.module == "nncomp":
+                names += [f"nncomp.{alias.name}" for alias in node.names]
+            else:
+                names.append(node.module or "")
+    inside = [name.split(".") for name in names if name.split(".")[0] == "nncomp"]
+    return {name[1] if len(name) > 1 else "(package)" for name in inside}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_one_way(path: Path) -> None:
+    part = part_of(path)
+    relative = path.relative_to(ROOT / part_root(path)).as_posix()
+    allowed = {part, *MAY_IMPORT[part], *(to for name, to in ALLOWED if name == relative)}
+    assert imported_parts(path) <= allowed
+
+
+def part_root(path: Path) -> str:
+    return "nncomp" if path.is_relative_to(ROOT / "nncomp") else "."
+
+
+@pytest.mark.parametrize("command", [["--help"], ["build", "--help"], ["--version"]])
+def test_help_loads_nothing_heavy(command: list[str]) -> None:
+    code = (
+        "import sys\nfrom nncomp.cli import main\n"
+        f"try: main({command!r})\nexcept SystemExit: pass\n"
+        "print(sorted({'numpy', 'onnx', 'onnxruntime', 'lark', 'rich', 'networkx', 'matplotlib'}"
+        " & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_importing_the_package_loads_nothing() -> None:
+    code = "import sys, nncomp; print([m for m in sys.modules if m.startswith('nncomp.')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
