@@ -28,7 +28,7 @@ from nncomp.training.trainer import Options
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = Path("out/demo")
-EPOCHS, BATCH, RATE, SEED = 30, 32, 3e-3, 0
+EPOCHS, BATCH, RATE, SEED = 40, 64, 3e-3, 0
 GOAL = 0.98
 TOLERANCE = 1e-5  # of the largest value: what rounding may differ
 

@@ -14,7 +14,7 @@ from nncomp.dims import equal
 from nncomp.errors import CompileError, Note, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Rewrite, Value
-from nncomp.ir.op import NoGradient, Vjp
+from nncomp.ir.op import NoGradientError, Vjp
 from nncomp.ops.elementwise import Add
 from nncomp.ops.reduction import ReduceSum
 from nncomp.ops.shape import Squeeze
@@ -88,7 +88,7 @@ class _Reverse:
         outputs = tuple(self.same.get(v, v) for v in node.outputs)
         try:
             found = node.op.vjp(Vjp(self.b, node.inputs, outputs, dy))
-        except NoGradient as reason:
+        except NoGradientError as reason:
             raise self.no_gradient(node, str(reason)) from None
         for operand, gradient in zip(node.inputs, found, strict=False):
             if operand is not None and gradient is not None and operand in self.active:

@@ -84,9 +84,11 @@ def build(
 
 
 def _bytes(proto: onnx.ModelProto) -> bytes:
+    from nncomp.backends.ort.emit import to_bytes
+
     if proto.ByteSize() > _MAX_PROTO:
         raise error("NN0008", f"the model takes {proto.ByteSize():,} bytes; ONNX files hold 2 GiB")
-    return proto.SerializeToString(deterministic=True)
+    return to_bytes(proto)
 
 
 def _write(path: Path, proto: onnx.ModelProto, data: bytes) -> Written:

@@ -128,7 +128,7 @@ class Op:
 
         A gradient has the operand's broadcast shape: the driver sums over broadcast dims.
         """
-        raise NoGradient(self.name)
+        raise NoGradientError(self.name)
 
     def decompose(self, b: Builder, *inputs: Any, **kwargs: Any) -> Value | tuple[Value, ...]:
         """The operator's meaning in standard operators, one value for each result.
@@ -147,7 +147,7 @@ class Op:
         return cls.decompose is not Op.decompose
 
 
-class NoGradient(Exception):
+class NoGradientError(Exception):
     """The operator has no gradient rule; the driver turns this into a diagnostic."""
 
 

@@ -284,7 +284,9 @@ def unbound(ctx: Context, expr: ast.Expr) -> list[str]:
     while pending:
         node = pending.pop()
         if isinstance(node, ast.Ref):
-            known = node.name in ctx.frame.names or node.name in ctx.frame.module.names
+            # a fn, block or model of the file is no size, so its name is free for a dim
+            constant = isinstance(ctx.frame.module.names.get(node.name), (int, Dim))
+            known = node.name in ctx.frame.names or constant
             if not known and node.name not in found:
                 found.append(node.name)
         elif isinstance(node, ast.Binary):

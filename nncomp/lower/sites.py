@@ -37,11 +37,13 @@ def site_names(decl: ast.Decl) -> dict[int, str]:
             named.add(id(_site(node.stage)))
         elif isinstance(node, ast.Assign) and isinstance(node.target, ast.NameTarget):
             named.add(id(node.value))
-    for node in nodes(decl):
-        if isinstance(node, ast.Call) and id(node) not in named:
-            base = _base(node.callee)
-            counts[base] = number = counts.get(base, 0) + 1
-            names[id(node)] = base if number == 1 else f"{base}_{number}"
+    calls = [n for n in nodes(decl) if isinstance(n, ast.Call) and id(n) not in named]
+    # a call of a call is an application, or an instance of a computed block: those come last
+    calls.sort(key=lambda n: isinstance(n.callee, ast.Call))
+    for node in calls:
+        base = _base(node.callee)
+        counts[base] = number = counts.get(base, 0) + 1
+        names[id(node)] = base if number == 1 else f"{base}_{number}"
     _cache[decl] = names
     return names
 

@@ -114,11 +114,22 @@ def _input(ctx: Context, statement: ast.InputDecl) -> None:
         raise error("NN0104", f"there are two inputs `{name}`", statement.name.span)
     if name in ("seed", "step") and name in ctx.defaults:
         raise error("NN0104", f"`{name}` is in use as an input already", statement.name.span)
-    if statement.value is not None:
-        raise not_lowered(statement.value, "an input's default")
     if statement.type.optional:
         raise not_lowered(statement.type, "an optional input")
-    ctx.frame.names[name] = ctx.graph_input(name, input_type(ctx, statement.type))
+    type_ = input_type(ctx, statement.type)
+    default = None if statement.value is None else _default(ctx, statement.value, type_)
+    ctx.frame.names[name] = ctx.graph_input(name, type_, default)
+
+
+def _default(ctx: Context, expr: ast.Expr, type_: TensorType) -> int | float:
+    """What a scalar input is where a run does not give it, like a learning rate."""
+    value = evaluate(ctx, expr)
+    if type_.rank:
+        raise not_lowered(expr, "the default of an input that is no scalar")
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not fits or (isinstance(value, float) and not type_.dtype.is_float):
+        raise error("NN0201", f"the input is {type_}, its default {describe(value)}", expr.span)
+    return value
 
 
 def _output(ctx: Context, statement: ast.OutputDecl) -> None:

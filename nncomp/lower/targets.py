@@ -52,10 +52,15 @@ def _bind_tuple(ctx: Context, target: ast.TupleTarget, value: Any, span: Span) -
 def _bind_item(ctx: Context, target: ast.ItemTarget, value: Any) -> None:
     name = target.name.text
     current = ctx.frame.names.get(name)
+    if name not in ctx.frame.names:
+        raise error("NN0103", f"`{name}` is not defined", target.span)
     if not isinstance(current, list):
-        what = "is not defined" if current is None else f"is {describe(current)}"
-        hint = "to change a tensor write `put(x, i, value)`" if isinstance(current, Value) else None
-        raise error("NN0201", f"`{name}` {what}, not a list", target.span, help=hint)
+        hint = None
+        if isinstance(current, Value):
+            hint = "a tensor is not changed in place: make another with `where` or `concat`"
+        raise error(
+            "NN0201", f"`{name}` is {describe(current)}, not a list", target.span, help=hint
+        )
     key = ctx.evaluate(target.items[0]) if len(target.items) == 1 else None
     if not isinstance(key, int) or isinstance(key, bool):
         raise error("NN0201", "a list is indexed by one int", target.span)

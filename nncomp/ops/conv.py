@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, NoGradient, Op, Vjp
+from nncomp.ir.op import Gradients, NoGradientError, Op, Vjp
 from nncomp.ops import conv_grad  # which in turn needs Conv, once rules run
 from nncomp.ops.convolution import (
     Convolution,
@@ -95,7 +95,7 @@ class ConvTranspose(Convolution):
         assert w is not None
         windows = self.transposed(x.shape, w.shape)
         if static_pads(windows) is None:
-            raise NoGradient(f"{self.name} whose padding depends on a symbolic dim")
+            raise NoGradientError(f"{self.name} whose padding depends on a symbolic dim")
         g = _reached(b, at.g, windows)
         forward = with_explicit_pads(Conv, self, windows)
         weights = with_explicit_pads(conv_grad.ConvWeightGrad, self, windows)

@@ -9,7 +9,7 @@ import numpy as np
 from nncomp.dims import DimLike, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Data, Gradients, InferError, NoGradient, Op, Vjp
+from nncomp.ir.op import Data, Gradients, InferError, NoGradientError, Op, Vjp
 from nncomp.ops.elements import ints_of, typed
 from nncomp.ops.elementwise import Add, Mul, Sub
 from nncomp.ops.filling import ConstantOfShape, shape_operand
@@ -134,7 +134,7 @@ class ScatterElements(Op):
     def vjp(self, at: Vjp) -> Gradients:
         b, g, indices = at.b, at.g, at.inputs[1]
         if self.reduction not in ("none", "add"):
-            raise NoGradient(f"ScatterElements with reduction {self.reduction}")
+            raise NoGradientError(f"ScatterElements with reduction {self.reduction}")
         picked = b(GatherElements(axis=self.axis), g, indices)
         if self.reduction == "add":
             return g, None, picked

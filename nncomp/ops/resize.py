@@ -12,7 +12,7 @@ import numpy as np
 from nncomp.dims import DimLike, floordiv
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, NoGradient, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, NoGradientError, Op, Vjp
 from nncomp.ops import resize_blocks
 from nncomp.ops.elementwise import Mul
 from nncomp.ops.forms import transpose
@@ -191,7 +191,7 @@ class Resize(Op):
     def _transposed(self, b: Builder, g: Value, target: Target) -> Value:
         size, outputs = target.size, target.outputs
         if not isinstance(size, int) or not isinstance(outputs, int) or target.scale is None:
-            raise NoGradient(
+            raise NoGradientError(
                 f"Resize of the symbolic axis {target.axis} ({size} to {outputs}) by "
                 f"{self.mode} interpolation"
             )

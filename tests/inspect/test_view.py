@@ -114,12 +114,24 @@ def test_names_are_escaped() -> None:
     assert "x<y" in shown
 
 
+def test_a_block_of_two_nodes_has_no_frame() -> None:
+    net = Net("small")
+    x = net.input("x", 4)
+    with net.b.at(Origin(scope="a.b")):
+        x = net.b(Relu(), x)
+    with net.b.at(Origin(scope="a")):
+        x = net.b(Mul(), x, x)
+    shown = texts(svg(net.graph(y=x)))
+    assert "a.b" in shown
+    assert "a" in shown
+
+
 def test_an_instance_applied_twice_appears_twice() -> None:
     net = Net("twice")
     x = net.input("x", 4)
     for _ in range(2):
         with net.b.at(Origin(scope="shared")):
-            x = net.b(Relu(), net.b(Add(), x, x))
+            x = net.b(Relu(), net.b(Add(), x, net.b(Relu(), x)))
         x = net.b(Mul(), x, x)
     assert texts(svg(net.graph(y=x))).count("shared") == 2
 

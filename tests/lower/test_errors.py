@@ -59,7 +59,7 @@ CASES = [
     ("  input z: float\n  output x", "NN0201", 5, ["f32[]"]),
     ("  (a, b) = x[:, :, 0, 0][0]\n  output a", "NN0202", 5, ["2 names for 3 values"]),
     ("  (a, b) = x\n  output a", "NN0206", 5, ["first axis is static"]),
-    ("  x[0] = 3", "NN0201", 5, ["put"]),
+    ("  x[0] = 3", "NN0201", 5, ["not changed in place"]),
     ("  return x", "NN0106", 5, ["output name"]),
     ("  metric a = mean(x)\n  output x", "NN0106", 5, ["train"]),
     ("  f = Linear(3)\n  output y = f.weight", "NN0303", 6, ["does not exist yet"]),

@@ -137,8 +137,12 @@ def _pointwise_weight_grad(b: Builder, node: Node) -> Value:
 
 def _contract(b: Builder, dy: Value, columns: Value, g: Geometry) -> Value:
     """Σ_n dY [N, K, P] · columns [N, J, P]ᵀ as weights [K, J, …]."""
-    products = b(MatMul(), dy, transpose(b, columns, 0, 2, 1))
-    return reshape(b, reduce_sum(b, products, [0]), g.filters, g.channels, *g.kernel)
+    if g.channels * g.taps <= g.filters:
+        total = reduce_sum(b, b(MatMul(), dy, transpose(b, columns, 0, 2, 1)), [0])
+    else:  # the right factor is packed for the product: let it be the smaller one
+        total = reduce_sum(b, b(MatMul(), columns, transpose(b, dy, 0, 2, 1)), [0])
+        total = transpose(b, total, 1, 0)
+    return reshape(b, total, g.filters, g.channels, *g.kernel)
 
 
 def _strided(b: Builder, x: Value, g: Geometry, tap: Sequence[int]) -> Value:

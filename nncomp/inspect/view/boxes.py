@@ -109,7 +109,9 @@ class BoxPainter:
         """`layer1.0`; of repeated blocks `layer1.1 … 2`."""
         name = box.name
         if name.isdigit():  # says nothing without the list that it is an item of
-            name = ".".join(box.path.split(".")[-2:])
+            parts = box.path.split(".")
+            named = [i for i, part in enumerate(parts) if not part.isdigit()]
+            name = ".".join(parts[named[-1] if named else 0 :])
         if box.repeats > 1:
             scope = self.whole.nodes[span_of_repeats(box)].origin.scope.split(".")
             name = f"{name} … {scope[box.path.count('.')]}"

@@ -18,6 +18,7 @@ from nncomp.ir.graph import Graph, Node, Value
 
 MAX_CHILDREN = 150  # parts of one block that are shown as they are; more are put in bundles
 BUNDLES = 30
+MAX_UNFRAMED = 2  # nodes of a block that is drawn without a frame
 
 
 @dataclass(eq=False)
@@ -75,6 +76,8 @@ def outline(graph: Graph) -> Outline:
     _Equality(result).mark()
     for box in _all(root):
         _merge_repeats(box, result)
+    for box in reversed(_all(root)):
+        box.children = [part for child in box.children for part in _without_frame(child)]
     return result
 
 
@@ -129,6 +132,17 @@ def _without_shell(box: Box) -> Box:
         child.path = child.path or box.path
         box = child
     return box
+
+
+def _without_frame(box: Box) -> list[Box]:
+    """A block of few nodes (a convolution and its batch normalization) needs no frame of its own:
+    its nodes say where they belong."""
+    is_small = len(box.children) <= MAX_UNFRAMED and all(c.node for c in box.children)
+    if box.node is not None or box.repeats > 1 or not is_small:
+        return [box]
+    for child in box.children:
+        child.name = f"{box.name}.{child.name}" if child.name else box.name
+    return box.children
 
 
 def _bundles(children: list[Box]) -> list[Box]:

@@ -47,7 +47,8 @@ def svg(graph: Graph, *, before: Graph | None = None, depth: int | None = None) 
         else:  # the second panel is as high as the first
             format = Format(ASPECT / 1.6, panels[0][1] - HEAD - MARGIN if panels else None)
         scene = build_scene(whole, painter.measure, format)
-        facts = _facts(len(whole.nodes), costs.parameters or painter.parameters, costs.flops)
+        running = sum(not c.once for c in costs.nodes.values())
+        facts = _facts(running, costs.parameters or painter.parameters, costs.flops)
         width = max(scene.width, text_width(facts, 12), text_width(title, 16, bold=True))
         left = MARGIN + (width - scene.width) / 2
         parts = [

@@ -1,0 +1,144 @@
+"""The commands from end to end, in one process."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import nncomp
+from nncomp.cli import main
+from nncomp.weights import load_weights
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+LENET = str(MODELS / "lenet5.nn")
+MLP = str(MODELS / "mlp.nn")
+
+
+@pytest.fixture(autouse=True)
+def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_check(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", LENET]) == 0
+    assert "LeNet5 is fine (61,706 parameters, train)" in capsys.readouterr().out
+
+
+def test_check_goes_on_after_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.nn").write_text("model X { output y }\n")
+    assert main(["check", "bad.nn", MLP]) == 1
+    captured = capsys.readouterr()
+    assert "MLP is fine" in captured.out
+    assert "error[NN0103]" in captured.err
+    assert "--> bad.nn:1:18" in captured.err
+
+
+def test_check_of_a_library(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("lib.nn").write_text("fn f(x: float[S...]) -> float[S...] = x\n")
+    assert main(["check", "lib.nn"]) == 0
+    assert capsys.readouterr().out == "lib.nn: fine, declares no model\n"
+    Path("lib.nn").write_text("from nowhere import g\n")
+    assert main(["check", "lib.nn"]) == 1
+    assert "error[NN0006]" in capsys.readouterr().err
+
+
+def test_fmt_rewrites_in_place(capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path("x.nn")
+    path.write_text("fn f(x:float[S...])=x+1   # more\n")
+    assert main(["fmt", "--check", "x.nn"]) == 1
+    assert "would reformat x.nn" in capsys.readouterr().out
+    assert main(["fmt", "x.nn"]) == 0
+    assert path.read_text() == "fn f(x: float[S...]) = x + 1  # more\n"
+    assert main(["fmt", "--check", "x.nn"]) == 0
+
+
+def test_build_writes_inference_training_and_state() -> None:
+    assert main(["build", LENET, "--train", "-o", "net/lenet.onnx", "--set", "classes=7"]) == 0
+    model = onnx.load("net/lenet.onnx")
+    assert [o.name for o in model.graph.output] == ["logits"]
+    assert model.graph.output[0].type.tensor_type.shape.dim[1].dim_value == 7
+    step = onnx.load("net/lenet.train.onnx")
+    assert "loss" in [o.name for o in step.graph.output]
+    assert load_weights("net/lenet.init.safetensors")["conv1.weight"].shape == (6, 1, 5, 5)
+    assert len(list(Path("net").iterdir())) == 3
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    for name in ("a", "b"):
+        assert main(["build", MLP, "--train", "-o", f"{name}.onnx", "--set", "widths=[8]"]) == 0
+    for suffix in (".onnx", ".train.onnx", ".init.safetensors"):
+        assert Path(f"a{suffix}").read_bytes() == Path(f"b{suffix}").read_bytes()
+
+
+def test_opset_is_the_one_asked_for() -> None:
+    assert main(["build", LENET, "--opset", "21"]) == 0
+    assert onnx.load("lenet5.onnx").opset_import[0].version == 21
+
+
+def test_run_gives_the_same_on_both_backends(capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("x.npy", np.random.default_rng(0).random((3, 1, 28, 28), np.float32))
+    given = ["run", LENET, "--input", "image=x.npy", "--seed", "4"]
+    for backend in ("numpy", "onnx"):
+        assert main([*given, "--backend", backend, "-o", f"{backend}.npz"]) == 0
+    assert "logits: f32[3, 10]" in capsys.readouterr().out
+    a, b = (np.load(f"{backend}.npz")["logits"] for backend in ("numpy", "onnx"))
+    np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(a).max())
+
+
+def test_train_writes_everything_and_can_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["train", MLP, "--set", "widths=[16]", "--data", "sklearn:digits", "-o", "run"]
+    assert main([*given, "--epochs", "1"]) == 0
+    assert main([*given, "--epochs", "2", "--resume", "--lr", "1e-4"]) == 0
+    files = {"best.safetensors", "last.safetensors", "log.jsonl", "curve.png", "mlp.onnx"}
+    assert {path.name for path in Path("run").iterdir()} == files
+    captured = capsys.readouterr()
+    assert "1258 to train, 180 to validate, 359 to test" in captured.out
+    assert "test" in captured.out
+    assert "epoch 2/2" in captured.err
+    log = [json.loads(line) for line in Path("run/log.jsonl").read_text().splitlines()]
+    assert [r["lr"] for r in log if "epoch" in r] == [pytest.approx(1e-3), pytest.approx(1e-4)]
+    np.save("x.npy", np.zeros((2, 64), np.float32))
+    trained = ["--weights", "run/best.safetensors", "--input", "x=x.npy"]
+    assert main(["run", MLP, "--set", "widths=[16]", *trained]) == 0
+
+
+def test_inspect_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", LENET, "--format", "json"]) == 0
+    one = json.loads(capsys.readouterr().out)
+    assert one["parameters"] == 61_706
+    assert main(["inspect", LENET, "--format", "json", "--batch", "5"]) == 0
+    five = json.loads(capsys.readouterr().out)
+    assert five["flops"] == 5 * one["flops"]
+    assert one["optimized"]["nodes"] < one["nodes"]
+
+
+def test_inspect_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", LENET]) == 0
+    out = capsys.readouterr().out
+    assert "conv1" in out
+    assert "61,706" in out
+
+
+def test_view() -> None:
+    assert main(["view", LENET, "-o", "g.svg"]) == 0
+    assert Path("g.svg").read_text().startswith("<svg")
+
+
+def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "NN0207"]) == 0
+    assert capsys.readouterr().out == "NN0207: shapes do not broadcast\n"
+    assert main(["explain", "fold-batch-norm"]) == 0
+    assert main(["explain", LENET, "conv1"]) == 0
+    out = capsys.readouterr().out
+    assert "FusedConv" in out
+    assert "lenet5.nn:10" in out
+    assert "made by fuse-conv-activation" in out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"nncomp {nncomp.__version__}\n"

@@ -1,0 +1,172 @@
+"""No input gives a traceback; each fault has a code, and the exit status says whose it is."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nncomp.cli import main
+from nncomp.cli.report import report
+from nncomp.errors import error
+from nncomp.source import SourceFile, Span
+
+LENET = str(Path(__file__).resolve().parents[2] / "models" / "lenet5.nn")
+IMAGE = ("--input", "image=x.npy")
+
+
+@pytest.fixture(autouse=True)
+def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", np.zeros((2, 1, 28, 28), np.float32))
+    np.save("narrow.npy", np.zeros((2, 1, 28, 27), np.float32))
+    np.savez("other.npz", w=np.zeros(3, np.float32))
+    Path("junk").write_bytes(bytes(range(256)))
+    Path("open.nn").write_text("model X {\n")
+    Path("library.nn").write_text("fn f(x: float[S...]) = x\n")
+    Path("infer.nn").write_text("model X { input x: f32[N, 2]\n  output y = x + 1 }\n")
+    Path("train.nn").write_text("model X { param w: f32[] = zeros()\n train { minimize w } }\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["build", "nowhere.nn"], "NN0001"),
+        (["build", "."], "NN0001"),
+        (["build", "junk"], "NN0002"),
+        (["fmt", "open.nn"], "NN0105"),
+        (["check", "open.nn"], "NN0105"),
+        (["build", "library.nn"], "NN0306"),
+        (["build", LENET, "--model", "Nobody"], "NN0306"),
+        (["build", LENET, "--entry", "sample"], "NN0306"),
+        (["build", LENET, "--set", "clases=3"], "NN0202"),
+        (["build", LENET, "--set", "classes=many"], "NN0201"),
+        (["build", LENET, "--opset", "3"], "NN0601"),
+        (["build", LENET, "--weights", "nowhere"], "NN0001"),
+        (["build", LENET, "--weights", "junk"], "NN0502"),
+        (["build", LENET, "--weights", "other.npz"], "NN0502"),
+        (["build", LENET, "-o", "junk/x.onnx"], "NN0001"),
+        (["build", LENET, "--seed", str(1 << 70)], "NN0005"),
+        (["build", "infer.nn", "--train"], "NN0403"),
+        (["train", "infer.nn", "--data", "sklearn:digits"], "NN0403"),
+        (["train", "train.nn", "--data", "sklearn:digits"], "NN0101"),
+        (["train", LENET, "--data", "sklearn:nothing"], "NN0501"),
+        (["train", LENET, "--data", "other.npz"], "NN0501"),
+        (["train", LENET, "--data", "sklearn:iris"], "NN0501"),
+        (["train", LENET, "--data", "sklearn:digits", "--section", "x"], "NN0403"),
+        (["train", LENET, "--data", "sklearn:digits", "--set", "classes=3"], None),
+        (["run", LENET], "NN0503"),
+        (["run", LENET, "--backend", "numpy"], "NN0503"),
+        (["run", LENET, "--input", "pixels=x.npy"], "NN0503"),
+        (["run", LENET, "--input", "image=narrow.npy"], "NN0503"),
+        (["run", LENET, "--input", "image=narrow.npy", "--backend", "numpy"], "NN0503"),
+        (["run", LENET, "--input", "image=junk"], "NN0503"),
+        (
+            ["run", LENET, "--input", "image=x.npy", "--backend", "numpy", "--device", "cuda"],
+            "NN0602",
+        ),
+        (["explain", "NN9999"], "NN0103"),
+        (["explain", LENET, "conv9"], "NN0103"),
+        (["inspect", "library.nn"], "NN0306"),
+        (["view", "open.nn"], "NN0105"),
+    ],
+    ids=lambda value: " ".join(value[:2] + value[-2:]) if isinstance(value, list) else value,
+)
+def test_faults_of_the_input(
+    arguments: list[str], code: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = set(os.listdir())
+    assert main(arguments) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error[NN") if code is None else f"error[{code}]" in err
+    assert "Traceback" not in err
+    assert "\033" not in err
+    assert set(os.listdir()) - before <= {"out"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["bake"],
+        ["build"],
+        ["build", LENET, "-O7"],
+        ["build", LENET, "--set", "classes"],
+        ["run", LENET, "--device", "tpu"],
+        ["train", LENET],
+        ["train", LENET, "--data", "x", "--epochs", "0"],
+        ["inspect", LENET, "--batch", "many"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "usage: nncomp" in capsys.readouterr().err
+
+
+def test_diagnostics_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "open.nn", "--format", "json"]) == 1
+    (found,) = json.loads(capsys.readouterr().err)
+    assert (found["code"], found["file"], found["line"]) == ("NN0105", "open.nn", 1)
+
+
+def test_an_error_of_our_own_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a mistake\nof ours")
+
+    monkeypatch.setattr("nncomp.driver.compiling.lower", broken)
+    assert main(["build", LENET]) == 70
+    err = capsys.readouterr().err
+    assert err.startswith("internal error: ZeroDivisionError: a mistake of ours")
+    assert err.count("\n") == 1
+    with pytest.raises(ZeroDivisionError):
+        main(["build", LENET, "--debug"])
+
+
+def test_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nncomp.driver.compiling.lower", interrupted)
+    assert main(["build", LENET]) == 130
+
+
+def test_a_reader_that_goes_away() -> None:
+    script = f"{sys.executable} -m nncomp explain {LENET} Gemm | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.strip() in ("0", "141")
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "nncomp", "check", "-"],
+        input="model X { output y }",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "--> <stdin>:1:18" in done.stderr
+
+
+def test_colour_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = SourceFile("x.nn", "y = x + 1\n")
+    failure = error("NN0103", "`x` is not defined", Span(source, 4, 5), "here", help="define it")
+    report(failure)
+    plain = capsys.readouterr().err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    report(failure)
+    coloured = capsys.readouterr().err
+    assert "\033[1;31merror[NN0103]" in coloured
+    assert plain == str(failure) + "\n"

@@ -1,0 +1,89 @@
+"""The Python API: load, call, train, build."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nncomp
+from nncomp.dims import new_dim
+from nncomp.training.data import batches, load_data
+from nncomp.types import DType, TensorType
+
+MODELS = Path(__file__).resolve().parent.parent / "models"
+
+
+def mlp(**settings: object) -> nncomp.Model:
+    return nncomp.load(MODELS / "mlp.nn", **{"widths": [16], **settings})
+
+
+def test_a_model_runs() -> None:
+    model = nncomp.load(MODELS / "lenet5.nn", classes=7)
+    assert model.inputs == {"image": "f32[N, 1, 28, 28]"}
+    x = np.zeros((3, 1, 28, 28), np.float32)
+    logits = model(image=x)["logits"]
+    assert logits.shape == (3, 7)
+    numpy = model.run({"image": x}, backend="numpy")["logits"]
+    np.testing.assert_allclose(logits, numpy, atol=1e-6)
+    with pytest.raises(nncomp.CompileError, match="NN0503"):
+        model(image=x[:, :, :9])
+
+
+def test_training_changes_the_model(tmp_path: Path) -> None:
+    model = mlp(batch_norm=True)
+    n = new_dim("N")
+    inputs = {"x": TensorType(DType.F32, (n, 64)), "label": TensorType(DType.I64, (n,))}
+    data = load_data("sklearn:digits", inputs)
+    x = data.test["x"]
+    before = model(x=x)["logits"]
+    step = model.training_step()
+    assert step.inputs == {"x": "f32[N, 64]", "label": "i64[N]"}
+    results = [step(**batch) for batch in batches(data.train, 64)]
+    assert results[-1]["loss"] < results[0]["loss"]
+    assert step.steps == len(results)
+    after = model(x=x)["logits"]
+    assert np.abs(after - before).max() > 0.1
+    accuracy = np.mean(after.argmax(1) == data.test["label"])
+    assert step.evaluate(**data.test)["accuracy"] == pytest.approx(accuracy)
+
+    model.save(tmp_path / "w.safetensors")
+    again = nncomp.load(
+        MODELS / "mlp.nn", weights=tmp_path / "w.safetensors", widths=[16], batch_norm=True
+    )
+    np.testing.assert_array_equal(again(x=x)["logits"], after)
+    model.build(tmp_path / "m.onnx")
+    again.build(tmp_path / "n.onnx")
+    assert (tmp_path / "m.onnx").read_bytes() == (tmp_path / "n.onnx").read_bytes()
+
+
+def test_a_learning_rate_holds_until_the_next() -> None:
+    model = mlp()
+    step = model.training_step(backend="numpy")
+    assert step.hyperparameters == {"lr": pytest.approx(1e-3)}
+    batch = {"x": np.ones((2, 64), np.float32), "label": np.array([1, 2])}
+    step(**batch, lr=0.0)
+    before = model.parameters
+    step(**batch)
+    for path, array in model.parameters.items():
+        np.testing.assert_array_equal(array, before[path])
+
+
+def test_parameters_are_copies() -> None:
+    model = mlp()
+    model.parameters["head.weight"][:] = np.nan
+    assert np.isfinite(model.parameters["head.weight"]).all()
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    first, again, other = (nncomp.load(MODELS / "mlp.nn", seed=s) for s in (1, 1, 2))
+    path = "linear.0.weight"
+    np.testing.assert_array_equal(first.parameters[path], again.parameters[path])
+    assert not np.array_equal(first.parameters[path], other.parameters[path])
+
+
+def test_what_is_exported() -> None:
+    assert set(nncomp.__all__) <= set(dir(nncomp))
+    for name in nncomp.__all__:
+        assert getattr(nncomp, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'compile'"):
+        nncomp.compile  # noqa: B018

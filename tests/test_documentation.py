@@ -1,0 +1,204 @@
+"""Every example of docs/*.md runs, and its tables say what the code says.
+
+A fenced `nn` block is a whole file unless an HTML comment in the line before says otherwise:
+
+* `<!-- fragment -->`: statements of a model over `input x: f32[N, 3, 8, 10]`, with the blocks of
+  the standard library imported
+* `<!-- error NN0207 -->`, `<!-- fragment error NN0207 -->`: fails with that code; a `text` block
+  that follows is what is printed
+* `<!-- paths -->`: the `text` block that follows lists the paths of the model's parameters
+
+In a fragment a comment behind `name = ...` is checked too: `# f32[N, 3]` is the value's type,
+`# = 3` the static value itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from nncomp.codes import CODES
+from nncomp.errors import CompileError
+from nncomp.lower import context, expressions, modules, tensors
+from nncomp.lower.builtins import BUILTINS, MAX_RANGE
+from nncomp.lower.modules import std_index, std_value
+from nncomp.lower.program import Program, lower, models
+from nncomp.lower.statements import MAX_ELEMENTS
+from nncomp.lower.values import Factory, Function
+from nncomp.source import SourceFile
+from nncomp.syntax import ast, lexer, parser
+from nncomp.syntax.formatter import format_source
+from nncomp.types import DType
+
+DOCS = Path(__file__).parent.parent / "docs"
+REFERENCE = (DOCS / "language.md").read_text("utf-8")
+
+
+@dataclass(frozen=True)
+class Example:
+    file: str
+    line: int
+    marks: tuple[str, ...]
+    text: str
+    shown: str | None  # the text block that follows
+
+    @property
+    def source(self) -> SourceFile:
+        text = _wrap(self.text) if "fragment" in self.marks else self.text
+        return SourceFile("example.nn", text)
+
+    @property
+    def code(self) -> str | None:
+        return next((mark for mark in self.marks if mark.startswith("NN")), None)
+
+
+_BLOCK = re.compile(
+    r"^(?:<!-- (?P<marks>[^\n]*) -->\n)?```nn\n(?P<text>.*?)^```\n"
+    r"(?:\n```text\n(?P<shown>.*?)^```\n)?",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def _examples() -> Iterator[Example]:
+    for path in sorted(DOCS.glob("*.md")):
+        text = path.read_text("utf-8")
+        for match in _BLOCK.finditer(text):
+            line = text.count("\n", 0, match.start("text"))
+            marks = tuple((match["marks"] or "").split())
+            yield Example(path.name, line, marks, match["text"], match["shown"])
+
+
+_BLOCKS = sorted(
+    name
+    for name, file in std_index().items()
+    if isinstance(std_value(name), Factory)
+)
+
+
+def _wrap(statements: str) -> str:
+    lines = [f"from std import {', '.join(_BLOCKS)}", "model Example {", "input x: f32[N, 3, 8, 10]"]
+    for number, line in enumerate(statements.splitlines()):
+        lines.append(line)
+        claim = _CLAIM.match(line)
+        if claim and claim["value"]:
+            lines.append(f'assert {claim["name"]} == {claim["value"]}')
+        elif claim:
+            lines.append(f"output shown{number} = {claim['name']}")
+    if not re.search(r"^ *(output|train|entry)\b", "\n".join(lines), re.MULTILINE):
+        lines.append("output result = f32(0)")
+    return "\n".join([*lines, "}", ""])
+
+
+_DTYPES = "|".join(d.value for d in DType)
+_CLAIM = re.compile(
+    rf"(?P<name>\w+)(?:: [^=]+)? = .*# (?:= (?P<value>.+)|(?P<type>(?:{_DTYPES})\[.*\]))$"
+)
+EXAMPLES = list(_examples())
+_IDS = [f"{e.file}:{e.line}" for e in EXAMPLES]
+
+
+def _lowered(source: SourceFile) -> Program:
+    """All models of the source; the first is given back. A file without one is checked, too."""
+    names = models(source)
+    if not names:
+        text = source.text + "\nmodel Example { output result = f32(0) }\n"
+        return lower(SourceFile(source.name, text))
+    return [lower(source, name) for name in names][0]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=_IDS)
+def test_example(example: Example) -> None:
+    if example.code is not None:
+        with pytest.raises(CompileError) as caught:
+            _lowered(example.source)
+        (diagnostic,) = caught.value.diagnostics
+        assert diagnostic.code == example.code, diagnostic.render()
+        assert example.shown is None or diagnostic.render() + "\n" == example.shown
+        return
+    program = _lowered(example.source)
+    if "paths" in example.marks:
+        paths = "".join(f"{p.path}\n" for p in program.graph.parameters)
+        assert paths == example.shown
+    if "fragment" in example.marks:
+        for number, line in enumerate(example.text.splitlines()):
+            claim = _CLAIM.match(line)
+            if claim and claim["type"]:
+                assert str(program.graph.outputs[f"shown{number}"].type) == claim["type"], line
+
+
+@pytest.mark.parametrize(
+    "example", [e for e in EXAMPLES if not e.marks], ids=[i for i, e in zip(_IDS, EXAMPLES, strict=True) if not e.marks]
+)
+def test_complete_example_is_formatted(example: Example) -> None:
+    assert format_source(SourceFile("example.nn", example.text)) == example.text
+
+
+def _rows(heading: str) -> list[list[str]]:
+    """The cells of the tables below a heading, without their heads."""
+    (section,) = re.findall(rf"^##+ {heading}\n(.*?)(?=^##? |\Z)", REFERENCE, re.M | re.S)
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    heads = {i for i, line in enumerate(section.splitlines()) if line.startswith("|---")}
+    table = [line for i, line in enumerate(section.splitlines()) if line.startswith("| ") and i + 1 not in heads]
+    return [row for row, line in zip(cells, lines, strict=True) if line in table]
+
+
+def _signature(cell: str) -> tuple[str, list[str]]:
+    """`Conv(out, kernel, stride=1)(x)` in backticks: the name, and the names of its parameters."""
+    text = cell.strip("`").replace("\\|", "|")
+    name, _, rest = text.partition("(")
+    inner = rest.replace(")(", ", ").removesuffix(")")
+    depth, parts = 0, [""]
+    for char in inner:
+        depth += {"[": 1, "(": 1, "]": -1, ")": -1}.get(char, 0)
+        if char == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return name, [part.split("=")[0].strip() for part in parts if part.strip()]
+
+
+def test_the_library_is_listed_with_its_parameters() -> None:
+    listed = dict(_signature(row[0]) for row in _rows("The standard library"))
+    declared: dict[str, list[str]] = {}
+    for name in std_index():
+        value = std_value(name)
+        decl = value.decl
+        if isinstance(value, Function):
+            formals = list(value.decl.parameters)
+        else:
+            assert isinstance(decl, ast.BlockDecl)
+            formals = [*decl.hyperparameters, *decl.tensors]
+        declared[name] = [formal.name.text for formal in formals]
+    assert listed == declared
+
+
+def test_the_functions_of_the_compiler_are_listed() -> None:
+    listed = [name for row in _rows("Functions of the compiler") for name in re.findall(r"`(\w+)", row[0])]
+    assert sorted(listed) == sorted(BUILTINS)
+
+
+def test_all_codes_are_listed() -> None:
+    assert {row[0].strip("`"): row[1] for row in _rows("Diagnostics")} == CODES
+
+
+def test_limits_are_stated() -> None:
+    (section,) = re.findall(r"^## Limits\n(.*?)(?=^## |\Z)", REFERENCE, re.M | re.S)
+    limits = [
+        lexer.MAX_NESTING,
+        parser.MAX_HEIGHT,
+        context.MAX_CALLS,
+        context.MAX_NODES,
+        MAX_RANGE,
+        expressions.MAX_ITEMS,
+        modules.MAX_IMPORTS,
+        modules.MAX_BYTES >> 20,
+        tensors.MAX_INT_BITS,
+        MAX_ELEMENTS,
+    ]
+    for limit in limits:
+        assert f"{limit:,}" in section, limit
