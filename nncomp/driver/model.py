@@ -123,13 +123,21 @@ class Model:
         return self.session(device=device, entry=entry, level=level).run(inputs)
 
     def session(
-        self, *, device: Device = "cpu", entry: str | None = None, level: int = 2
+        self,
+        *,
+        device: Device = "cpu",
+        entry: str | None = None,
+        level: int = 2,
+        optimize: bool = True,
     ) -> Session:
-        """The compiled model in onnxruntime, with the present weights."""
+        """The compiled model in onnxruntime, with the present weights.
+
+        level: of our optimisation; optimize: whether onnxruntime's own follows
+        """
         graph = self._optimized(entry, level)
-        key = ("session", entry, level, device)
+        key = ("session", entry, level, device, optimize)
         if key not in self._compiled:
-            self._compiled[key] = open_session(graph, device)
+            self._compiled[key] = open_session(graph, device, optimize)
         session: Session = self._compiled[key]
         return session
 

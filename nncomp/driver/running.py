@@ -59,8 +59,11 @@ def run_numpy(graph: Graph, inputs: Mapping[str, Any], device: Device = "cpu") -
     return interpreter.run(graph, {name: np.asarray(a) for name, a in inputs.items()}).outputs
 
 
-def open_session(graph: Graph, device: Device = "cpu") -> Session:
-    """An optimised graph compiled for onnxruntime."""
+def open_session(graph: Graph, device: Device = "cpu", optimize: bool = True) -> Session:
+    """An optimised graph compiled for onnxruntime.
+
+    optimize: whether onnxruntime's own optimiser may work on it too
+    """
     from nncomp.backends.ort.session import Session
 
-    return Session(onnx_model(graph, device=device), device)
+    return Session(onnx_model(graph, device=device), device, optimize)

@@ -12,7 +12,7 @@ from nncomp.lower import calls, tensors
 from nncomp.lower.context import Context
 from nncomp.lower.names import attribute, look_up
 from nncomp.lower.targets import bind
-from nncomp.lower.values import Deferred, Results, describe
+from nncomp.lower.values import Deferred, Results, Tree, describe
 from nncomp.syntax import ast
 
 MAX_ITEMS = 1_000_000
@@ -125,6 +125,8 @@ def iterate(ctx: Context, expr: ast.Expr) -> list[Any]:
     if isinstance(value, Value):
         with ctx.at(expr.span):
             return list(tensors.unpack(ctx, value))
+    if isinstance(value, Tree):
+        return list(value.leaves.values())
     if isinstance(value, dict):
         value = list(value.items())
     if not isinstance(value, (list, tuple)):

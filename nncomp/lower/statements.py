@@ -126,10 +126,11 @@ def _default(ctx: Context, expr: ast.Expr, type_: TensorType) -> int | float:
     value = evaluate(ctx, expr)
     if type_.rank:
         raise not_lowered(expr, "the default of an input that is no scalar")
-    fits = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not fits or (isinstance(value, float) and not type_.dtype.is_float):
-        raise error("NN0201", f"the input is {type_}, its default {describe(value)}", expr.span)
-    return value
+    if isinstance(value, float) and type_.dtype.is_float:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise error("NN0201", f"the input is {type_}, its default {describe(value)}", expr.span)
 
 
 def _output(ctx: Context, statement: ast.OutputDecl) -> None:
@@ -179,6 +180,14 @@ def _state(ctx: Context, statement: ast.StateDecl) -> None:
             f"`{frame.decl.name.text}` is a fn and cannot hold the {statement.kind} `{name}`",
             statement.span,
             help=f"make it a block: `block {frame.decl.name.text}()(…)`",
+        )
+    optimizes = isinstance(frame.decl, ast.BlockDecl) and frame.decl.kind == "optimizer"
+    if optimizes and statement.kind != "state":
+        raise error(
+            "NN0106",
+            f"an optimizer holds no {statement.kind}",
+            statement.span,
+            help=f"write `state {name}: …`",
         )
     if statement.when is not None and not truth(ctx, statement.when):
         frame.names[name] = None

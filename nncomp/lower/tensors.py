@@ -255,7 +255,7 @@ def _tensor_binary(ctx: Context, symbol: str, left: Any, right: Any) -> Value:
             "NN0203",
             f"cannot {_VERBS.get(symbol, 'combine')} {a.type} and {b.type}",
             f"dtype {a.type.dtype} (left) is not {b.type.dtype} (right)",
-            help=f"convert one side: `cast(…, {a.type.dtype})`",
+            help=_convert(a, b),
         )
     if a.type.dtype is DType.BOOL:
         raise ctx.fail(
@@ -282,6 +282,12 @@ def _tensor_binary(ctx: Context, symbol: str, left: Any, right: Any) -> Value:
     return ctx.b(op("Div"), ctx.b(op("Sub"), a, rest), b)
 
 
+def _convert(a: Value, b: Value) -> str:
+    """To the side that holds more: floats before ints before bools, else the left one."""
+    kinds = [(v.type.dtype.is_float, v.type.dtype.is_int) for v in (a, b)]
+    return f"convert one side: `cast(…, {(b if kinds[1] > kinds[0] else a).type.dtype})`"
+
+
 def compare(ctx: Context, symbol: str, left: Any, right: Any) -> Value:
     """A comparison of which one side at least is a tensor."""
     a, b = _operands(ctx, symbol, left, right)
@@ -290,7 +296,7 @@ def compare(ctx: Context, symbol: str, left: Any, right: Any) -> Value:
             "NN0203",
             f"cannot compare {a.type} and {b.type}",
             f"dtype {a.type.dtype} (left) is not {b.type.dtype} (right)",
-            help=f"convert one side: `cast(…, {a.type.dtype})`",
+            help=_convert(a, b),
         )
     if symbol == "!=":
         return ctx.b(op("Not"), ctx.b(op("Equal"), a, b))

@@ -41,7 +41,7 @@ def test_check_of_a_library(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "lib.nn: fine, declares no model\n"
     Path("lib.nn").write_text("from nowhere import g\n")
     assert main(["check", "lib.nn"]) == 1
-    assert "error[NN0006]" in capsys.readouterr().err
+    assert "--> lib.nn:1:1" in capsys.readouterr().err
 
 
 def test_fmt_rewrites_in_place(capsys: pytest.CaptureFixture[str]) -> None:
