@@ -1,0 +1,1 @@
+"""Backends: what runs graphs. Each stands alone; only the driver names one."""

@@ -108,7 +108,8 @@ def _lowered(source: SourceFile) -> Program:
     if not names:
         text = source.text + "\nmodel Example { output result = f32(0) }\n"
         return lower(SourceFile(source.name, text))
-    return [lower(source, name) for name in names][0]
+    programs = [lower(source, name) for name in names]
+    return programs[0]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=_IDS)

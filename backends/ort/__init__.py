@@ -1,0 +1,1 @@
+"""onnxruntime: lowering to standard operators, ONNX emission, sessions."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isinf
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from nncomp.ir.op import Op
 from nncomp.lower.context import Context
 from nncomp.lower.values import Deferred, Instance, Results, describe, is_static_number
 from nncomp.ops import REGISTRY
-from nncomp.types import DType, TensorType
+from nncomp.types import Array, DType, TensorType
 
 
 def op(name: str, **attributes: Any) -> Op:
@@ -40,52 +39,48 @@ def as_tensor(ctx: Context, value: Any, dtype: DType) -> Value:
 
 def number(ctx: Context, value: float, dtype: DType) -> Value:
     """A static number as a constant of that dtype, which must hold it."""
-    if dtype.is_int:
-        if isinstance(value, float):
-            raise ctx.fail(
-                "NN0203",
-                f"{describe(value)} would be rounded to {dtype}",
-                help="round it: `int(…)`",
-            )
-        limits = np.iinfo(dtype.numpy)
-        fits = limits.min <= value <= limits.max
-    else:
-        with np.errstate(over="ignore"):
-            fits = isinf(value) or not isinf(float(dtype.numpy.type(value)))
-    if not fits:
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise ctx.fail("NN0005", f"{value} does not fit into {dtype}")
-    return ctx.b.constant(value, dtype)
+    return ctx.b.constant(_converted(ctx, np.asarray(value), dtype))
 
 
-def tensor_of(ctx: Context, value: Any, dtype: DType | None = None) -> Value:
+def tensor_of(ctx: Context, value: Sequence[Any], dtype: DType | None = None) -> Value:
     """A (nested) list of numbers, dims or tensors as one tensor."""
-    if isinstance(value, (list, tuple)):
-        flat = list(value)
-        if any(isinstance(v, Dim) for v in flat) and all(isinstance(v, (int, Dim)) for v in flat):
-            dims = ctx.b.dims(flat)
-            return dims if dtype in (None, DType.I64) else cast(ctx, dims, dtype or DType.I64)
-        if any(isinstance(v, Value) for v in flat):
-            first = next(v for v in flat if isinstance(v, Value))
-            rows = [
-                ctx.b(op("Unsqueeze"), as_tensor(ctx, v, first.type.dtype), ctx.b.ints(0))
-                for v in flat
-            ]
-            return ctx.b(op("Concat", axis=0), *rows)
+    if any(isinstance(v, Dim) for v in value) and all(isinstance(v, (int, Dim)) for v in value):
+        return cast(ctx, ctx.b.dims(value), dtype or DType.I64)
+    first = next((v for v in value if isinstance(v, Value)), None)
+    if first is not None:
+        items = [as_tensor(ctx, v, first.type.dtype) for v in value]
+        rows = [ctx.b(op("Unsqueeze"), item, ctx.b.ints(0)) for item in items]
+        return cast(ctx, ctx.b(op("Concat", axis=0), *rows), dtype or first.type.dtype)
     try:
         array = np.asarray(value)
-        natural = {"f": DType.F32, "i": DType.I64, "u": DType.U64, "b": DType.BOOL}[
-            array.dtype.kind
-        ]
-        dtype = dtype or natural
-        if array.size and natural is not DType.BOOL:  # the outermost say whether all fit
-            finite = array[np.isfinite(array)] if natural is DType.F32 else array
-            for end in (finite.min(), finite.max()) if finite.size else ():
-                number(ctx, end.item() if natural is not DType.F32 else float(end), dtype)
-        return ctx.b.constant(array.astype(dtype.numpy))
-    except (ValueError, KeyError, TypeError, OverflowError):
+        natural = {"f": DType.F32, "i": DType.I64, "u": DType.U64, "b": DType.BOOL}
+        dtype = dtype or natural[array.dtype.kind]
+    except (ValueError, KeyError):
         raise ctx.fail(
             "NN0201", "a list that stands for a tensor must hold numbers in rows of one length"
         ) from None
+    return ctx.b.constant(_converted(ctx, array, dtype))
+
+
+def _converted(ctx: Context, array: Array, dtype: DType) -> Array:
+    """The numbers as that dtype, if it holds them."""
+    if array.dtype.kind not in "fiub":
+        raise ctx.fail("NN0201", "a tensor is made of numbers or bools")
+    if dtype.is_int and array.dtype.kind == "f" and array.size:
+        some = describe(array.reshape(-1)[0].item())
+        raise ctx.fail("NN0203", f"{some} would be rounded to {dtype}", help="round it: `int(…)`")
+    with np.errstate(over="ignore"):
+        converted = array.astype(dtype.numpy)
+    if dtype.is_int:
+        fits = converted.tolist() == array.tolist()
+    else:
+        fits = bool((np.isinf(converted.astype(np.float64)) == np.isinf(array)).all())
+    if not fits:
+        which = array.item() if array.ndim == 0 else "a number of the list"
+        raise ctx.fail("NN0005", f"{which} does not fit into {dtype}")
+    return converted
 
 
 def filled(ctx: Context, value: float, type_: TensorType) -> Value:
