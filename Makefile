@@ -24,7 +24,7 @@ test-slow: $(STAMPS)/test
 	$(BIN)/python -m pytest -q -m slow
 
 bench: $(STAMPS)/test
-	$(BIN)/python -m benchmarks
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 # mypy reads an installed wheel: it does not follow the mapping of an editable install
 lint: $(STAMPS)/lint

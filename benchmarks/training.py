@@ -1,6 +1,6 @@
 """Whole training steps (forward, backward, update) beside PyTorch's, in one run.
 
-    python benchmarks/training.py [mlp lenet resnet20] [--rounds 40] [--threads 2]
+    python benchmarks/training.py [mlp lenet resnet20] [--rounds 40]
 
 For each network both sides take the same steps on the same batch from the same weights, in turn;
 the table gives medians and the ratio ours / PyTorch eager (below 1: ours is faster). The losses of
@@ -71,7 +71,9 @@ def torch_network(name: str) -> Any:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
-def torch_step(name: str, weights: list[np.ndarray], batch: list[np.ndarray]) -> Callable[[], float]:
+def torch_step(
+    name: str, weights: list[np.ndarray], batch: list[np.ndarray]
+) -> Callable[[], float]:
     import torch
 
     network = torch_network(name)
@@ -94,16 +96,16 @@ def torch_step(name: str, weights: list[np.ndarray], batch: list[np.ndarray]) ->
     return step
 
 
-def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
+def measure(name: str, rounds: int) -> dict[str, Any]:
     """Milliseconds of each step, both sides in turn."""
     import torch
 
     import nncomp
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(os.cpu_count() or 1)
     file, model_name, settings, size = NETWORKS[name]
     model = nncomp.load(ROOT / "models" / file, model=model_name, **settings)
-    step = model.training_step(threads=threads)
+    step = model.training_step()
     rng = np.random.default_rng(0)
     inputs = {v.name: v for v in model.program.train["train"].step.inputs}
     feature = next(n for n in inputs if n in ("x", "image"))
@@ -112,15 +114,12 @@ def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
         rng.standard_normal(shape).astype(np.float32),
         rng.integers(0, 10, size).astype(np.int64),
     ]
-    weights = [
-        value
-        for path, value in model.weights.items()
-        if path in {p.path for p in model.program.graph.parameters if p.kind == "param"}
-    ]
+    learnt = [p.path for p in model.program.graph.parameters if p.kind == "param"]
+    weights = [model.parameters[path] for path in learnt]
     theirs = torch_step(name, weights, batch)
 
     def ours() -> float:
-        return float(step({feature: batch[0], "label": batch[1]})["loss"])
+        return float(step(**{feature: batch[0], "label": batch[1]})["loss"])
 
     losses = [(ours(), theirs()) for _ in range(4)]
     for a, b in losses:
@@ -138,18 +137,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("networks", nargs="*", help=", ".join(NETWORKS))
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     names = args.networks or list(NETWORKS)
     if args.child:
         for name in names:
-            print(json.dumps(measure(name, args.rounds, args.threads)))
+            print(json.dumps(measure(name, args.rounds)))
         return
-    print(f"{'network':10} {'policy':8} {'ours ms':>9} {'torch ms':>9} {'ratio':>6}  pairwise range")
+    print(
+        f"{'network':10} {'policy':8} {'ours ms':>9} {'torch ms':>9} {'ratio':>6}  pairwise range"
+    )
     for policy in POLICIES:
         command = [sys.executable, __file__, *names, "--child"]
-        command += ["--rounds", str(args.rounds), "--threads", str(args.threads)]
+        command += ["--rounds", str(args.rounds)]
         environment = {**os.environ, "OMP_WAIT_POLICY": policy}
         result = subprocess.run(
             command, env=environment, check=True, stdout=subprocess.PIPE, text=True

@@ -83,14 +83,16 @@ class Store:
         self.initial: dict[str, Initial] = {}
         self.builder = Builder()
         self.seed = Value(SCALAR, "seed")
-        self._adopted: set[Node] = set()  # the first _seen nodes of the builder
-        self._seen = 0
+        self._adopted: set[Node] = set()  # the first _settled nodes of the builder
+        self._known: set[Value] = set()  # their results
+        self._settled = 0
 
     def adopt(self, value: Value, span: Span) -> None:
-        """Takes what computes an initial value into the graph of initial values. It may have been
-        built in another graph, as a hyperparameter or constant is, but depends on no input."""
-        self._adopted.update(self.builder.nodes[self._seen :])
-        pending = [value]
+        """Takes what computes an initial value into the graph of initial values. Parts of it may
+        have been built in another graph, such as a hyperparameter, but none depends on inputs."""
+        built = self.builder.nodes[self._settled :]
+        del self.builder.nodes[self._settled :]
+        pending = [value, *(node.outputs[0] for node in reversed(built))]
         while pending:
             node = pending[-1].node
             if node is None and pending[-1] is not self.seed:
@@ -100,16 +102,15 @@ class Store:
                     span,
                     help="it is computed once, before training, from the seed alone",
                 )
-            if node is None or node in self._adopted:
-                pending.pop()
-                continue
-            missing = [v for v in node.operands if v.node not in self._adopted]
-            missing = [v for v in missing if v is not self.seed]
-            if missing:
+            missing = [] if node is None else [v for v in node.operands if v not in self._known]
+            if missing and node not in self._adopted:
                 pending += missing
-            else:
+                continue
+            self._known.add(pending.pop())
+            if node is not None and node not in self._adopted:
                 self._adopted.add(self.builder.append(node))
-        self._seen = len(self.builder.nodes)
+                self._known.update(node.outputs)
+        self._settled = len(self.builder.nodes)
 
     def site(self, name: str) -> int:
         """A number for a place that draws random numbers, the same in every graph of the name."""
@@ -150,6 +151,7 @@ class Context:
         self.current: dict[str, Value] = {}  # parameter values as of now, by path
         self.updates: dict[str, Value] = {}
         self.inputs: dict[str, Value] = {}
+        self.declared: set[str] = set()  # the inputs that the program declares
         self.outputs: dict[str, Value] = {}
         self.defaults: dict[str, int | float] = {}
         self.initializing: str | None = None  # path of the parameter being initialised
@@ -209,14 +211,21 @@ class Context:
         """An error at the place being lowered."""
         return error(code, message, self.span, label, **more)
 
-    def graph_input(self, name: str, type: TensorType, default: int | float | None = None) -> Value:
-        """The graph's input of that name, added at first use. One with a default is the
-        compiler's own: the seed, the step, a hyperparameter of an optimiser."""
+    def declare_input(self, name: str, type: TensorType, default: int | float | None) -> Value:
+        """An input that the program declares."""
+        self.declared.add(name)
+        self.inputs[name] = Value(type, name)
+        if default is not None:
+            self.defaults[name] = default
+        return self.inputs[name]
+
+    def graph_input(self, name: str, type: TensorType, default: int | float) -> Value:
+        """An input of the compiler's own, added at first use: the seed, the step, a
+        hyperparameter of an optimiser."""
         if name not in self.inputs:
             self.inputs[name] = Value(type, name)
-            if default is not None:
-                self.defaults[name] = default
-        elif default is not None and name not in self.defaults:
+            self.defaults[name] = default
+        elif name in self.declared:
             raise self.fail(
                 "NN0104",
                 f"an input `{name}` is needed here, but the model has one of that name",

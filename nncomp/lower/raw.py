@@ -62,8 +62,10 @@ def apply_raw(ctx: Context, cls: type[Op], arguments: Arguments) -> Value | Resu
     missing = [f for f in fields.values() if f.name not in attributes and _is_required(f)]
     if missing:
         raise ctx.fail("NN0202", f"{cls.__name__} lacks its attribute `{missing[0].name}`")
-    if names and not operands and formal[0].variadic:
-        raise ctx.fail("NN0702", f"{cls.__name__} lacks its operands")
+    if formal and formal[-1].variadic:
+        repeated = operands[len(formal) - 1 :]
+        if not repeated or any(value is None for value in repeated):
+            raise ctx.fail("NN0702", f"{cls.__name__} lacks an operand `{formal[-1].name}`")
     try:
         op = cls(**attributes)
     except (ValueError, TypeError) as failure:
@@ -104,11 +106,10 @@ def _attribute(ctx: Context, cls: type[Op], field: dataclasses.Field[Any], value
             f"`{field.name}` of {cls.__name__} must be known while compiling, "
             f"this {'holds' if isinstance(value, tuple) else 'is'} {describe(unknown)}",
         )
-    wrong = None if isinstance(value, kind) else value
-    if wrong is None and of is not None:
-        wrong = next((v for v in items if not isinstance(v, of)), None)
-    if wrong is not None:
-        raise ctx.fail(
-            "NN0201", f"`{field.name}` of {cls.__name__} must be {called}, not {describe(wrong)}"
-        )
+    wrong = [value] if not isinstance(value, kind) else []
+    if not wrong and of is not None:
+        wrong = [v for v in items if not isinstance(v, of)]
+    if wrong:
+        what = f"`{field.name}` of {cls.__name__}"
+        raise ctx.fail("NN0201", f"{what} must be {called}, not {describe(wrong[0])}")
     return float(value) if annotation == "float" else value

@@ -110,15 +110,15 @@ def _require_model(ctx: Context, statement: ast.Stmt, what: str) -> None:
 def _input(ctx: Context, statement: ast.InputDecl) -> None:
     _require_model(ctx, statement, "`input`")
     name = statement.name.text
-    if name in ctx.inputs:
+    if name in ctx.declared:
         raise error("NN0104", f"there are two inputs `{name}`", statement.name.span)
-    if name in ("seed", "step") and name in ctx.defaults:
+    if name in ctx.inputs:
         raise error("NN0104", f"`{name}` is in use as an input already", statement.name.span)
     if statement.type.optional:
         raise not_lowered(statement.type, "an optional input")
     type_ = input_type(ctx, statement.type)
     default = None if statement.value is None else _default(ctx, statement.value, type_)
-    ctx.frame.names[name] = ctx.graph_input(name, type_, default)
+    ctx.frame.names[name] = ctx.declare_input(name, type_, default)
 
 
 def _default(ctx: Context, expr: ast.Expr, type_: TensorType) -> int | float:

@@ -177,10 +177,9 @@ def _static_binary(ctx: Context, symbol: str, left: Any, right: Any) -> Any:
 
 
 def _power(base: float, exponent: float) -> Any:
-    if isinstance(base, int) and isinstance(exponent, int) and exponent >= 0:
-        if base.bit_length() * exponent > 2 * MAX_INT_BITS and abs(base) > 1:
-            raise OverflowError
-        return base**exponent
+    whole = isinstance(base, int) and isinstance(exponent, int) and abs(base) > 1
+    if whole and int(base).bit_length() * exponent > 2 * MAX_INT_BITS:
+        raise OverflowError
     return base**exponent
 
 

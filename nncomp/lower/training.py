@@ -156,8 +156,7 @@ def _inputs(ctx: Context, optimizer: Instance, several: bool) -> dict[str, Any]:
         if isinstance(value, Value) and value.node and isinstance(value.node.op, Constant):
             array = value.node.op.value.array
             if array.ndim == 0:
-                taken = name in ctx.inputs and name not in ctx.defaults
-                full = join(optimizer.path, name) if several or taken else name
+                full = join(optimizer.path, name) if several or name in ctx.declared else name
                 # the shortest decimal that gives the element back: 0.001, not 0.00100000005
                 default = float(str(array)) if value.type.dtype.is_float else int(array)
                 values[name] = ctx.graph_input(full, value.type, default)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from nncomp.lower.modules import read_source
+from nncomp.lower.program import lower
 from tests.lower.programs import body, operators, paths, program
 
 STD = "from std import BatchNorm, Conv, Dropout, Linear\nfrom std.optim import Adam, SGD\n"
@@ -81,7 +85,9 @@ def test_static_expressions(expression: str, expected: float) -> None:
 
 
 def test_paths_are_named_counted_and_indexed() -> None:
-    text = STD + """
+    text = (
+        STD
+        + """
 block Pair(out: int)(x: float[N, D]) {
   return x |> Linear(out) |> relu |> Linear(out) |> Linear(out) as last
 }
@@ -92,6 +98,7 @@ model M {
   for i in range(2) { h = h |> Linear(6) as layer |> Linear(6) as "named{i + 1}" }
   output y = h |> Pair(4) as end
 }"""
+    )
     weights = [p.removesuffix(".weight") for p in paths(program(text).graph) if "weight" in p]
     assert weights == [
         "first",
@@ -109,30 +116,38 @@ model M {
 
 
 def test_counting_follows_the_source_not_the_branch_taken() -> None:
-    text = STD + """
+    text = (
+        STD
+        + """
 model M(deep: bool = false) {
   input x: f32[N, 5]
   h = x |> Linear(5) |> relu if deep else x
   output y = h |> Linear(3)
 }"""
+    )
     assert paths(program(text).graph)[0] == "linear_2.weight"
     assert paths(program(text, deep=True).graph)[0] == "linear.weight"
 
 
 def test_an_instance_shares_its_weights() -> None:
-    text = STD + """
+    text = (
+        STD
+        + """
 model M {
   input x: f32[N, 5]
   f = Linear(5)
   output y = x |> f |> relu |> f
 }"""
+    )
     graph = program(text).graph
     assert paths(graph) == ["f.weight", "f.bias"]
     assert operators(graph).count("MatMul") == 2
 
 
 def test_modes_give_the_same_paths_and_different_graphs() -> None:
-    text = STD + """
+    text = (
+        STD
+        + """
 model M {
   input x: f32[N, 4, 6, 6]
   h = x |> Conv(8, 3) |> BatchNorm() |> relu |> Dropout(0.5) |> flatten
@@ -143,6 +158,7 @@ model M {
     minimize cross_entropy(logits, label) by Adam(lr=1e-3)
   }
 }"""
+    )
     compiled = program(text)
     step = compiled.train["train"].step
     assert "BatchNormalization" in operators(compiled.graph)
@@ -170,7 +186,9 @@ model M {
 
 
 def test_several_minimizers_have_their_own_parameters_and_rates() -> None:
-    text = STD + """
+    text = (
+        STD
+        + """
 block Net(out: int)(x: float[N, D]) { return x |> Linear(8) |> relu |> Linear(out) }
 model GAN(latent: int = 5) {
   G = Net(2)
@@ -182,10 +200,12 @@ model GAN(latent: int = 5) {
   train {
     input real: f32[N, 2]
     fake = G(normal([N, latent]))
-    minimize mean(softplus(-D(real))) + mean(softplus(D(stop_gradient(fake)))) over D by Adam(lr=2e-4)
+    right = mean(softplus(-D(real)))
+    minimize right + mean(softplus(D(stop_gradient(fake)))) over D by Adam(lr=2e-4)
     minimize mean(softplus(-D(fake))) over G by SGD(lr=3e-4)
   }
 }"""
+    )
     compiled = program(text)
     step = compiled.train["train"].step
     assert list(compiled.entries) == ["sample"]
@@ -216,7 +236,9 @@ model M {
 
 
 def test_raw_results_can_be_unpacked() -> None:
-    graph = body("  (y, where) = onnx.MaxPool(x, kernel_shape=[2, 2])\n  output y\n  output where").graph
+    graph = body(
+        "  (y, where) = onnx.MaxPool(x, kernel_shape=[2, 2])\n  output y\n  output where"
+    ).graph
     assert [str(v.type) for v in graph.outputs.values()] == ["f32[N, 3, 7, 9]", "i64[N, 3, 7, 9]"]
 
 
@@ -232,3 +254,122 @@ def test_the_same_source_gives_the_same_graph() -> None:
     text = text.replace("dropout_free", "relu")
     first, second = body(text).graph, body(text).graph
     assert operators(first) == operators(second)
+
+
+def test_constants_are_shared_between_files(tmp_path: Path) -> None:
+    (tmp_path / "sizes.nn").write_text(
+        "BASE = 4\nWIDTHS = [BASE, 2 * BASE]\nfn twice(x) = x * BASE"
+    )
+    (tmp_path / "main.nn").write_text(
+        "from sizes import WIDTHS, twice\nimport sizes\n"
+        "model M { input x: f32[N, WIDTHS[1], sizes.BASE]\n output y = twice(x) }"
+    )
+    graph = lower(read_source(tmp_path / "main.nn")).graph
+    assert str(graph.outputs["y"].type) == "f32[N, 8, 4]"
+
+
+def test_a_section_sees_what_stands_above_it() -> None:
+    text = (
+        STD
+        + """
+model M {
+  input x: f32[N, 4]
+  y = x |> Linear(1)
+  buffer calls: i64[] = 0
+  train {
+    minimize mean(y) by Adam(lr=1e-3)
+    update calls = calls + 1
+  }
+  output y
+}"""
+    )
+    section = program(text).train["train"]
+    assert list(section.step.outputs) == ["loss"]
+    assert "calls" in section.step.updates
+    assert [v.name for v in section.evaluation.inputs] == ["x"]
+    assert not section.evaluation.updates
+
+
+def test_rates_of_repeated_steps_have_names_of_their_own() -> None:
+    text = (
+        STD
+        + """
+model M {
+  input x: f32[N, 4]
+  y = x |> Linear(1)
+  train { for i in range(2) { minimize mean(y) by SGD(lr=0.1 * (i + 1)) } }
+}"""
+    )
+    assert program(text).train["train"].step.defaults == {
+        "sgd.0.lr": 0.1,
+        "sgd.1.lr": 0.2,
+        "step": 0,
+    }
+
+
+def test_an_input_of_the_name_of_a_rate_is_another_input() -> None:
+    text = (
+        STD
+        + """
+model M {
+  input x: f32[N, 4]
+  input lr: f32[] = 0.5
+  y = x |> Linear(1)
+  train { minimize mean(y) * lr by SGD(lr=0.25) }
+}"""
+    )
+    assert program(text).train["train"].step.defaults == {"lr": 0.5, "sgd.lr": 0.25, "step": 0}
+
+
+def test_initial_values_may_come_from_constants_of_the_model() -> None:
+    statements = "  table = f32([1, 2]) * 2\n  param w: float[2] = 3 * table\n  output y = w"
+    initial = body(statements).initial
+    known = set(initial.inputs)
+    for node in initial.nodes:
+        assert set(node.operands) <= known
+        known |= set(node.outputs)
+    assert initial.outputs["w"] in known
+
+
+def test_blocks_that_have_no_plain_name_are_instantiated() -> None:
+    text = (
+        STD
+        + """
+block Each(layers: list[block])(x: float[N, D]) {
+  for i in range(len(layers)) { x = x |> layers[i](D) }
+  return x |> partial(Linear, out=2)() |> partial(Linear, out=2)()
+}
+model M { input x: f32[N, 4]
+  output y = x |> Each([Linear, partial(Linear, use_bias=false)]) }"""
+    )
+    assert [p for p in paths(program(text).graph) if p.endswith("weight")] == [
+        "each.layers.0.weight",
+        "each.layers.1.weight",
+        "each.block.weight",
+        "each.block_2.weight",
+    ]
+
+
+def test_parameters_in_loops_are_numbered_and_trees_are_looped_over() -> None:
+    text = (
+        STD
+        + """
+model M {
+  input x: f32[N, 4]
+  for i in range(2) { param w: float[4] = ones() }
+  net = Linear(3)
+  y = net(x * w)
+  output total = sum([sum(square(p)) for p in net.params])
+}"""
+    )
+    assert paths(program(text).graph) == ["w.0", "w.1", "net.weight", "net.bias"]
+
+
+def test_a_dim_may_have_the_name_of_a_declaration() -> None:
+    text = "fn H(x) = x\nmodel M { input x: f32[N, H, M]\n output y = H(x) }"
+    assert str(program(text).graph.outputs["y"].type) == "f32[N, H, M]"
+
+
+def test_operators_without_operands_take_attributes_by_position() -> None:
+    assert shape("  output y = nncomp.Dims([N, 3])") == "i64[2]"
+    assert shape("  output y = onnx.ConstantOfShape(i64([2]), value=f16([1]))") == "f16[2]"

@@ -170,7 +170,9 @@ def mlp() -> nn.Module:
 
 def with_weights(module: nn.Module, graph: Graph, values: Mapping[str, Array]) -> nn.Module:
     """The module with our weights; both sides declare parameters in the same order."""
-    ours = {kind: [p.path for p in graph.parameters if p.kind == kind] for kind in ("param", "buffer")}
+    ours = {
+        kind: [p.path for p in graph.parameters if p.kind == kind] for kind in ("param", "buffer")
+    }
     theirs = {
         "param": list(module.parameters()),
         "buffer": [b for name, b in module.named_buffers() if "num_batches" not in name],

@@ -102,7 +102,9 @@ def test_resnet50_is_fully_fused() -> None:
     assert len(proto.graph.node) <= 122
     inputs = support.batch(program.graph, 1)
     expected = run(bound, inputs).outputs["logits"]
-    assert support.difference(Session(proto, optimize=False).run(inputs)["logits"], expected) <= 1e-5
+    assert (
+        support.difference(Session(proto, optimize=False).run(inputs)["logits"], expected) <= 1e-5
+    )
 
 
 def test_level_one_changes_no_bit() -> None:
