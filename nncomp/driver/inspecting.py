@@ -8,6 +8,7 @@ from typing import Literal
 
 from nncomp.driver.compiling import entry_of
 from nncomp.errors import did_you_mean, error
+from nncomp.inspect.cost import known_before_run
 from nncomp.inspect.summary import Summary, summarize
 from nncomp.inspect.view import svg
 from nncomp.ir.graph import Graph, Node, Origin
@@ -65,6 +66,8 @@ def explain_node(program: Program, wanted: str, *, level: int = 2) -> list[str]:
             f"{program.name} has no node, block or operator `{wanted}`",
             help=did_you_mean(wanted, names - {""}),
         )
+    once = known_before_run(result.graph)
+    found = [node for node in found if node.outputs[0] not in once] or found
     stories = [_story(node, result) for node in found[:_MOST]]
     if len(found) > _MOST:
         stories.append(f"… and {len(found) - _MOST} more")
@@ -101,9 +104,11 @@ def _story(node: Node, result: OptimizeResult) -> str:
 
 
 def _one_a_line(origin: Origin) -> list[Span]:
-    return list({(id(span.source), span.line): span for span in reversed(origin.spans)}.values())[
-        ::-1
-    ]
+    """The spans, the user's line first, each line once."""
+    lines: dict[tuple[int, int], Span] = {}
+    for span in origin.spans:
+        lines.setdefault((id(span.source), span.line), span)
+    return list(lines.values())
 
 
 def _key(span: Span) -> tuple[int, int, int]:

@@ -125,14 +125,14 @@ def _check_arity(op: Op, values: Sequence[Value | None]) -> None:
 def _report(
     failure: InferError, op: Op, values: Sequence[Value | None], origin: Origin
 ) -> CompileError:
-    notes = []
-    if failure.operand is not None:
-        value = values[failure.operand]
+    notes: list[Note] = []
+    for operand in (failure.operand, failure.against):
+        value = None if operand is None or notes else values[operand]
         source = value and _where_changed(value, failure.axis)
-        if source and source.node and source.node.origin.spans:
+        if operand is not None and source and source.node and source.node.origin.spans:
             notes.append(
                 Note(
-                    f"the {_ordinal(failure.operand)} operand became {source.type} here",
+                    f"the {_ordinal(operand)} operand became {source.type} here",
                     source.node.origin.spans[0],
                     source.node.op.name,
                 )

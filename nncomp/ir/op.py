@@ -42,7 +42,7 @@ class InferError(Exception):
 
     code, message, label, help: as in `Diagnostic`
     operand, axis: which operand (and which of its axes) disagrees, so that the report can say
-        where that size came from
+        where that size came from; against: the operand that it disagrees with
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class InferError(Exception):
         label: str = "",
         operand: int | None = None,
         axis: int | None = None,
+        against: int | None = None,
         help: str | None = None,
     ) -> None:
         super().__init__(message)
@@ -61,6 +62,7 @@ class InferError(Exception):
         self.label = label
         self.operand = operand
         self.axis = axis
+        self.against = against
         self.help = help
 
 

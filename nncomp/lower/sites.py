@@ -36,8 +36,8 @@ def site_names(decl: ast.Decl) -> dict[int, str]:
         if isinstance(node, ast.Pipe) and node.name is not None:
             named.add(id(_site(node.stage)))
         elif isinstance(node, ast.Assign) and isinstance(node.target, ast.NameTarget):
-            named.add(id(node.value))
-    calls = [n for n in nodes(decl) if isinstance(n, ast.Call) and id(n) not in named]
+            names.update(_assigned(node.target.name.text, node.value))
+    calls = [n for n in nodes(decl) if isinstance(n, ast.Call) and id(n) not in named | set(names)]
     # a call of a call is an application, or an instance of a computed block: those come last
     calls.sort(key=lambda n: isinstance(n.callee, ast.Call))
     for node in calls:
@@ -46,6 +46,16 @@ def site_names(decl: ast.Decl) -> dict[int, str]:
         names[id(node)] = base if number == 1 else f"{base}_{number}"
     _cache[decl] = names
     return names
+
+
+def _assigned(name: str, value: ast.Expr) -> dict[int, str]:
+    """Names of the instances that are assigned: `f = Linear(3)`, and the items of a list, which
+    are numbered (those of a comprehension by its loop)."""
+    if isinstance(value, ast.Comprehension):
+        return {id(value.value): name}
+    if isinstance(value, ast.ListExpr):
+        return {id(item): f"{name}.{i}" for i, item in enumerate(value.items)}
+    return {id(value): name}
 
 
 def _base(callee: ast.Expr) -> str:

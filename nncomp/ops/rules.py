@@ -35,6 +35,7 @@ def broadcast(*types: TensorType, verb: str = "combine") -> Shape:
                     label=f"{axis_name(axis, rank)} {current} ({_side(owner[axis], types)}) "
                     f"is not {dim} ({_side(number, types)})",
                     operand=number,
+                    against=owner[axis],
                     axis=axis - rank,
                 )
             raise InferError(
@@ -43,6 +44,7 @@ def broadcast(*types: TensorType, verb: str = "combine") -> Shape:
                 label=f"{current} ({_side(owner[axis], types)}) against {dim} "
                 f"({_side(number, types)}) at axis {axis - rank}",
                 operand=number,
+                against=owner[axis],
                 axis=axis - rank,
             )
     return tuple(result)

@@ -7,7 +7,7 @@ no comment can be lost. Only line ends and blanks change, so the meaning cannot.
 * A body stays on one line if it was written so and fits.
 * A line break before `|>`, `else` or an operator is the writer's, and stays. Breaks inside
   brackets are ours: none if the line fits; else one before each `|>`, or before each of the
-  loosest operators, or after each comma of the widest bracket.
+  loosest operators, or around the items of the widest bracket, or after each of its commas.
 * A statement with comments inside keeps all its line breaks.
 """
 
@@ -177,9 +177,9 @@ class _Printer:
         while True:
             lines = self.render(low, high, indent, breaks)
             more: set[int] = set()
-            for text, _, (first, last) in lines:
+            for text, current, (first, last) in lines:
                 if len(text) > WIDTH:
-                    more |= self.split(first, last + 1)
+                    more |= self.split(first, last + 1, current)
             if not more - breaks:
                 return lines
             breaks |= more
@@ -199,7 +199,7 @@ class _Printer:
             at = self.tokens.pairs.get(at, at) + 1
         return breaks
 
-    def split(self, low: int, high: int) -> set[int]:
+    def split(self, low: int, high: int, indent: int) -> set[int]:
         """Where to break a line that is too long; nowhere if it has no place for it."""
         kinds, pairs = self.tokens.kinds, self.tokens.pairs
         operators: dict[str, set[int]] = {name: set() for name in _LOOSEST_FIRST}
@@ -220,12 +220,14 @@ class _Printer:
         if not brackets:
             return set()
         widest = max(brackets, key=lambda b: self.widths[pairs[b]] - self.widths[b])
-        return self.explode(widest)
+        return self.explode(widest, indent)
 
-    def explode(self, opener: int) -> set[int]:
-        """Each item of a bracket on a line of its own."""
+    def explode(self, opener: int, indent: int) -> set[int]:
+        """The items of a bracket on one line of their own; each on its own if they do not fit."""
         close = self.tokens.pairs[opener]
         breaks = {opener + 1, close}
+        if indent + _STEP + self.widths[close - 1] - self.widths[opener] <= WIDTH:
+            return breaks
         at = opener + 1
         while at < close:
             if self.tokens.kinds[at - 1] == "COMMA":

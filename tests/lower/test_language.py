@@ -373,3 +373,19 @@ def test_a_dim_may_have_the_name_of_a_declaration() -> None:
 def test_operators_without_operands_take_attributes_by_position() -> None:
     assert shape("  output y = nncomp.Dims([N, 3])") == "i64[2]"
     assert shape("  output y = onnx.ConstantOfShape(i64([2]), value=f16([1]))") == "f16[2]"
+
+
+def test_instances_in_lists_are_numbered() -> None:
+    text = (
+        STD
+        + """
+model M {
+  input x: f32[N, 5]
+  layers = [Linear(5) for i in range(2)]
+  ends = [Linear(4), Linear(5)]
+  for layer in layers + ends { x = layer(x) }
+  output y = x
+}"""
+    )
+    weights = [p.removesuffix(".weight") for p in paths(program(text).graph) if "weight" in p]
+    assert weights == ["layers.0", "layers.1", "ends.0", "ends.1"]
