@@ -18,7 +18,12 @@ DEFAULT_LEVEL = 2
 def add_model(parser: argparse.ArgumentParser) -> None:
     """FILE, --model and --set."""
     parser.add_argument("file", metavar="FILE", help="a .nn file; - for standard input")
-    parser.add_argument("--model", metavar="NAME", help="which model (default: the file's first)")
+    add_choice(parser, "the file's first")
+
+
+def add_choice(parser: argparse.ArgumentParser, default: str) -> None:
+    """--model and --set; `default` says in words which model it is without."""
+    parser.add_argument("--model", metavar="NAME", help=f"which model (default: {default})")
     parser.add_argument(
         "--set",
         metavar="NAME=VALUE",

@@ -8,21 +8,12 @@ from __future__ import annotations
 
 import argparse
 
-from nncomp.cli.arguments import pair
+from nncomp.cli.arguments import add_choice
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+", help=".nn files; - for standard input")
-    parser.add_argument("--model", metavar="NAME", help="which model (default: all)")
-    parser.add_argument(
-        "--set",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        type=pair,
-        dest="settings",
-        help="the value of a hyperparameter; may be repeated",
-    )
+    add_choice(parser, "all")
 
 
 def execute(args: argparse.Namespace) -> int:

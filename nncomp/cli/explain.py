@@ -9,22 +9,13 @@ from __future__ import annotations
 
 import argparse
 
-from nncomp.cli.arguments import add_level, pair
+from nncomp.cli.arguments import add_choice, add_level
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("subject", metavar="CODE|PASS|FILE", help="what to explain")
     parser.add_argument("node", metavar="NODE", nargs="?", help="of the model in FILE")
-    parser.add_argument("--model", metavar="NAME", help="which model (default: the file's first)")
-    parser.add_argument(
-        "--set",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        type=pair,
-        dest="settings",
-        help="the value of a hyperparameter; may be repeated",
-    )
+    add_choice(parser, "the file's first")
     add_level(parser)
 
 
