@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from nncomp.errors import CompileError, error
@@ -41,22 +42,24 @@ def decode_source(name: str, data: bytes) -> SourceFile:
         ) from None
 
 
-def write_atomic(path: PathLike, data: bytes) -> None:
+def write_atomic(path: PathLike, data: bytes | Iterable[bytes]) -> None:
     """Writes beside the target, syncs, and moves into place: all of it or nothing.
 
+    data: the contents, or their parts in order
     Makes the folder where it is missing. Raises CompileError NN0001.
     """
     target = Path(path)
+    parts = [data] if isinstance(data, bytes) else data
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not target.is_file():  # /dev/stdout, a pipe: nothing to replace
-            target.write_bytes(data)
+            target.write_bytes(b"".join(parts))
             return
         target = target.resolve()  # through a link: what it points at is replaced
         handle, beside = tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                file.writelines(parts)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(beside, _mode(target))

@@ -13,6 +13,7 @@ from typing import Any
 import onnx
 
 from nncomp.backends.ort.checks import InputType, check_arrays, input_type
+from nncomp.backends.ort.external import openable
 from nncomp.backends.ort.manifest import OUTPUTS_KEY
 from nncomp.backends.ort.runtime import (
     Device,
@@ -46,16 +47,16 @@ class Session:
         *,
         tf32: bool = False,
     ) -> None:
-        source = model_bytes(model)
-        proto = model if isinstance(model, onnx.ModelProto) else load_proto(source)
+        proto = model if isinstance(model, onnx.ModelProto) else load_proto(model_bytes(model))
         self.device = device
         self.inputs: dict[str, InputType] = _input_types(proto)
         self._written = [value.name for value in proto.graph.output]
         renamed = _renamed(proto)
         self.outputs = [renamed.get(name, name) for name in self._written]
-        self._session = open_session(
-            source, device=device, optimize=optimize, threads=threads, tf32=tf32
-        )
+        with openable(model) as source:
+            self._session = open_session(
+                source, device=device, optimize=optimize, threads=threads, tf32=tf32
+            )
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
         """The outputs by name. CompileError NN0503 if an input does not fit, NN0604 if

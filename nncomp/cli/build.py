@@ -46,6 +46,8 @@ def execute(args: argparse.Namespace) -> int:
         if file:
             size = f"{file.bytes / 1e6:.2f} MB"
             print(f"wrote {file.path}: {file.nodes} nodes, opset {file.opset}, {size}")
+            if file.data:
+                print(f"wrote {file.data}: its weights")
     if result.initial:
         print(f"wrote {result.initial}")
     return 0

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nncomp.driver.compiling import compiled_step, entry_of, onnx_model, optimized, section_of
-from nncomp.errors import error
 from nncomp.files import PathLike, write_atomic
 from nncomp.lower.program import Program
 from nncomp.passes.manager import OptimizeResult
@@ -18,17 +17,16 @@ from nncomp.weights import save_weights
 if TYPE_CHECKING:
     import onnx
 
-_MAX_PROTO = (2 << 30) - 1  # bytes that protobuf writes
-
 
 @dataclass(frozen=True)
 class Written:
-    """One ONNX file: where it is, and what stands in it."""
+    """One ONNX file: where it is, what stands in it, and where its weights are if not in it."""
 
     path: Path
     nodes: int
     opset: int
     bytes: int
+    data: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,7 @@ def build(
             suffix = ".train.onnx" if len(program.train) == 1 else f".{name}.train.onnx"
             step = compiled_step(section).step
             protos[name] = stem.with_name(stem.name + suffix), onnx_model(step, opset)
-    contents = {name: (file, proto, _bytes(proto)) for name, (file, proto) in protos.items()}
-    written = {name: _write(*content) for name, content in contents.items()}
+    written = {name: _write(file, proto) for name, (file, proto) in protos.items()}
     initial = stem.with_name(stem.name + ".init.safetensors") if train else None
     if initial:
         save_weights(initial, state)
@@ -83,15 +80,17 @@ def build(
     return BuildResult(inference, result, written, initial)
 
 
-def _bytes(proto: onnx.ModelProto) -> bytes:
+def _write(path: Path, proto: onnx.ModelProto) -> Written:
     from nncomp.backends.ort.emit import to_bytes
+    from nncomp.backends.ort.external import THRESHOLD, externalize
 
-    if proto.ByteSize() > _MAX_PROTO:
-        raise error("NN0008", f"the model takes {proto.ByteSize():,} bytes; ONNX files hold 2 GiB")
-    return to_bytes(proto)
-
-
-def _write(path: Path, proto: onnx.ModelProto, data: bytes) -> Written:
+    beside, size = None, 0
+    if proto.ByteSize() > THRESHOLD:
+        external = externalize(proto, path.stem)
+        beside = path.with_name(external.name)
+        write_atomic(beside, external.chunks())
+        size = beside.stat().st_size
+    data = to_bytes(proto)
     write_atomic(path, data)
     opset = max(o.version for o in proto.opset_import if o.domain in ("", "ai.onnx"))
-    return Written(path, len(proto.graph.node), opset, len(data))
+    return Written(path, len(proto.graph.node), opset, size + len(data), beside)
