@@ -218,7 +218,7 @@ class _Writer:
 
     def _results(self, node: Node) -> list[str]:
         outputs = list(node.outputs)
-        whole = bool(node.op.bodies)  # each result of a body has its place
+        whole = node.op.results()[-1].variadic  # none may be left out, though none reads it
         while len(outputs) > 1 and not whole and not self._is_used(outputs[-1]):
             outputs.pop()
         names = []

@@ -14,17 +14,17 @@ from typing import Any
 from nncomp.dims import Dim, DimLike, Symbol, equal
 from nncomp.errors import Diagnostic, Note, error
 from nncomp.ir.builder import Builder
-from nncomp.ir.closure import close, with_captures
+from nncomp.ir.closure import close
 from nncomp.ir.graph import Value
 from nncomp.lower import tensors
 from nncomp.lower.context import SCALAR, Context, Region
 from nncomp.lower.signature import check, unbound
 from nncomp.lower.targets import bind
 from nncomp.lower.values import Deferred, Results, describe
-from nncomp.ops.control import If, Loop, plain
+from nncomp.ops.control import Loop, plain
 from nncomp.ops.elementwise import Add
 from nncomp.ops.rules import normalize_axis
-from nncomp.ops.scanning import BACKWARD, FORWARD, Element, State, Yield, add_scan
+from nncomp.ops.control_building import BACKWARD, FORWARD, Element, State, Yield, add_if, add_scan
 from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import DType, TensorType
@@ -238,8 +238,8 @@ def cond(ctx: Context, expr: ast.Cond) -> Any:
         for one, other in zip(branches[0], branches[1], strict=True)
     ]
     with ctx.at(expr.span):
-        node = _add_if(ctx.b, condition, builders, pairs)
-    return node[0] if len(node) == 1 else tuple(node)
+        values = add_if(ctx.b, condition, (builders[0].nodes, builders[1].nodes), pairs)
+    return values[0] if len(values) == 1 else tuple(values)
 
 
 def _required(expr: ast.Cond, region: Region) -> list[Any]:
@@ -274,22 +274,6 @@ def _alike(
             expr.span,
         )
     return a, b
-
-
-def _add_if(
-    b: Builder,
-    condition: Value,
-    builders: tuple[Builder, Builder],
-    pairs: Sequence[tuple[Value, Value]],
-) -> tuple[Value, ...]:
-    """Both bodies take the captures of both."""
-    closed = [
-        close("cond", (), builder.nodes, {f"yield.{n}": pair[i] for n, pair in enumerate(pairs)})
-        for i, builder in enumerate(builders)
-    ]
-    captured = tuple(dict.fromkeys(v for _, values in closed for v in values))
-    bodies = [with_captures(body, values, captured) for body, values in closed]
-    return b.multi(If(*bodies), condition, *captured)
 
 
 # --- what they share ---------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Building Scan nodes: what lowering and gradients share."""
+"""Building Scan and If nodes: what lowering and gradients share."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from nncomp.dims import Symbol
 from nncomp.ir.builder import Builder
-from nncomp.ir.closure import close
+from nncomp.ir.closure import close, with_captures
 from nncomp.ir.graph import Node, Value
-from nncomp.ops.control import Scan
+from nncomp.ops.control import If, Scan
 
 FORWARD, BACKWARD = 0, 1
 
@@ -70,6 +70,26 @@ def add_scan(
     operands = [*(s.first for s in states), *(e.tensor for e in elements), *captured]
     names = (*(s.inner.name for s in states), *(y.name for y in yields))
     return b.add(op, operands, names)
+
+
+def add_if(
+    b: Builder,
+    condition: Value,
+    nodes: tuple[Sequence[Node], Sequence[Node]],
+    results: Sequence[tuple[Value, Value]],
+) -> tuple[Value, ...]:
+    """Adds an If; its results. Both bodies take the captures of both.
+
+    nodes: of the body that runs where the condition holds, and of the other
+    results: what each body gives, in pairs of one type
+    """
+    closed = [
+        close("cond", (), nodes[i], {f"yield.{n}": pair[i] for n, pair in enumerate(results)})
+        for i in range(2)
+    ]
+    captured = tuple(dict.fromkeys(v for _, values in closed for v in values))
+    bodies = [with_captures(body, values, captured) for body, values in closed]
+    return b.multi(If(*bodies), condition, *captured)
 
 
 def places(
