@@ -420,7 +420,7 @@ def _yields(ctx: Context, region: Region, direction: int) -> list[Yield]:
                 value = tensors.as_tensor(ctx, value, _natural(ctx, value))
         turned = direction ^ BACKWARD if item.reverse else direction
         axis = 0 if item.axis is None else _axis(ctx, item.axis, value.rank + 1)
-        found.append(Yield(value, value.name, axis, turned))
+        found.append(Yield(value, "", axis, turned))
     return found
 
 
