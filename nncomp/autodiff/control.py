@@ -11,7 +11,7 @@ run is computed again, once. Cost and size of the graph do not depend on the num
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nncomp.ir.builder import Builder
@@ -32,6 +32,7 @@ from nncomp.ops.control_building import (
 )
 from nncomp.ops.elementwise import Add
 from nncomp.ops.gradient import zeros_like
+from nncomp.ops.linear import Gemm, rows
 
 Seeds = Sequence[tuple[Value, Value]]
 PullBack = Callable[[Builder, Seeds, Sequence[Value]], list[Value | None]]
@@ -49,6 +50,16 @@ def _scan(
     pull_back: PullBack,
 ) -> Gradients:
     return _ScanGradient(b, node, dy, active).build(pull_back)
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A sum of aᵀ b over the runs: the stack of all a, and b with the direction in which it is to
+    be stacked likewise."""
+
+    stack: Value
+    factor: Value
+    direction: int
 
 
 class _ScanGradient:
@@ -77,6 +88,8 @@ class _ScanGradient:
         self.inner = Builder()
         self.values: dict[Value, Value] = {}  # of the forward body: what the backward one reads
         self.elements: list[Element] = []
+        # values of the forward body: the tensor of all runs, its axis and direction
+        self.tensors: dict[Value | None, tuple[Value, int, int]] = {}
 
     def build(self, pull_back: PullBack) -> Gradients:
         body, inputs, n = self.op.body, self.op.body.inputs, self.n
@@ -94,14 +107,19 @@ class _ScanGradient:
                 seeds.append((value, d))
         found = dict(zip(wrt, pull_back(self.inner, seeds, wrt), strict=True))
         self.supply(body, [v for v in found.values() if v is not None], {d for _, d in seeds})
+        products = self.products(found)
         self.inner.nodes = [remap(node, self.values) for node in self.inner.nodes]
         states = [
             self.state(i, d, found[inputs[i]]) for i, d in zip(self.states, after, strict=True)
         ]
-        summed = [i for i in self.captures if found[inputs[i]] is not None]
+        summed = [
+            i for i in self.captures if found[inputs[i]] is not None and i not in products
+        ]
         states += [self.accumulator(i, found[inputs[i]]) for i in summed]
         stacked = [i for i in self.scanned if found[inputs[i]] is not None]
         yields = [self.slice_gradient(i, found[inputs[i]]) for i in stacked]
+        factors = dict.fromkeys((self.read(p.factor), p.direction) for p in products.values())
+        yields += [Yield(factor, "", 0, direction) for factor, direction in factors]
         if not self.elements:  # a Scan goes over something
             self.elements.append(self.again(n))
         if not states and not yields:
@@ -115,9 +133,30 @@ class _ScanGradient:
             name=f"{body.name}.gradient",
         ).outputs
         gradients: list[Value | None] = [None] * len(self.node.inputs)
-        for i, gradient in zip((*self.states, *summed, *stacked), results, strict=True):
+        for i, gradient in zip((*self.states, *summed, *stacked), results, strict=False):
             gradients[i] = gradient
+        stacks = dict(zip(factors, results[len(results) - len(factors) :], strict=True))
+        for i, product in products.items():
+            stack = stacks[self.read(product.factor), product.direction]
+            gradients[i] = self.b(Gemm(transA=1), rows(self.b, product.stack), rows(self.b, stack))
         return gradients
+
+    def products(self, found: Mapping[Value, Value | None]) -> dict[int, _Product]:
+        """The captures whose gradient is Σ aᵀ b over the runs, where all a stand in one tensor:
+        one product of tall matrices, instead of one product and one sum in each run."""
+        products = {}
+        made = set(self.inner.nodes)
+        for i in self.captures:
+            gradient = found[self.op.body.inputs[i]]
+            node = gradient.node if gradient is not None else None
+            if node is None or node.op != Gemm(transA=1) or len(node.inputs) != 2:
+                continue
+            a, b = node.inputs
+            if a in self.tensors and b is not None and b.node in made:
+                tensor, axis, direction = self.tensors[a]
+                if axis == 0:
+                    products[i] = _Product(tensor, b, 1 - direction)
+        return products
 
     def state(self, number: int, inner: Value, gradient: Value | None) -> State:
         """The gradient of a state: from the last run's result to the first run's input."""
@@ -166,7 +205,7 @@ class _ScanGradient:
         for value, stack in zip(saved, self.stacks(saved), strict=True):
             new = Value(plain(value.type), value.name or "saved")
             self.values[value] = new
-            tensor, axis, direction = stack
+            tensor, axis, direction = self.tensors[value] = stack
             self.elements.append(Element(tensor, new, axis, 1 - direction))
 
     def input(self, number: int) -> None:
@@ -178,6 +217,7 @@ class _ScanGradient:
             element = self.again(number)
             self.elements.append(element)
             self.values[value] = element.inner
+            self.tensors[value] = (element.tensor, element.axis, 1 - element.direction)
         else:
             outer = self.node.inputs[number]
             assert outer is not None

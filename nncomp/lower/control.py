@@ -383,7 +383,7 @@ def _after(ctx: Context, carry: _Carry) -> Value:
     if isinstance(value, Deferred):
         with ctx.at(span):
             value = value.make(ctx, inner.type)
-    elif isinstance(value, (bool, int, float, Dim)) and not inner.rank:
+    elif _fills(value, inner):
         with ctx.at(span):
             value = tensors.as_tensor(ctx, value, inner.type.dtype)
     if not isinstance(value, Value):
@@ -408,6 +408,13 @@ def _after(ctx: Context, carry: _Carry) -> Value:
         notes=[Note("the carry is declared here", carry.decl.span)],
         help="a carry keeps its type; in a `loop`, a dim with a new name may grow",
     )
+
+
+def _fills(value: Any, inner: Value) -> bool:
+    """Whether a static number can be a carry's next value."""
+    is_bool = isinstance(value, bool)
+    fits = is_bool or isinstance(value, (int, float, Dim))
+    return fits and not inner.rank and is_bool is (inner.type.dtype is DType.BOOL)
 
 
 def _yields(ctx: Context, region: Region, direction: int) -> list[Yield]:
