@@ -19,7 +19,8 @@ from nncomp.dims import Symbol, equal
 from nncomp.errors import error
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant, Dims
-from nncomp.ir.graph import Body, Graph, Node, Origin, Rewrite, Value
+from nncomp.ir.graph import Body as Region
+from nncomp.ir.graph import Graph, Node, Origin, Rewrite, Value
 from nncomp.ir.rebuild import remap
 from nncomp.ops.shape import Reshape
 
@@ -92,7 +93,7 @@ def _expand_bodies(node: Node, target: Target, choose: Choose) -> tuple[Node, bo
 def _with_bodies(node: Node, bodies: list[Graph]) -> Node:
     types = tuple(v.type for v in node.outputs)
     names = tuple(v.name for v in node.outputs)
-    op = node.op.with_bodies([body for body in bodies if isinstance(body, Body)])
+    op = node.op.with_bodies([body for body in bodies if isinstance(body, Region)])
     return Node(op, node.inputs, types, node.origin, names)
 
 
@@ -141,7 +142,7 @@ def _materialize_shapes(graph: Graph) -> Graph:
 
 
 def _with_shapes(
-    graph: Graph, shapes: RuntimeShapes, sizes: Mapping[Body, Mapping[Symbol, Value]]
+    graph: Graph, shapes: RuntimeShapes, sizes: Mapping[Region, Mapping[Symbol, Value]]
 ) -> Graph:
     """sizes: for a body, where it is given the size that a symbol stands for"""
     b = Builder()

@@ -50,7 +50,8 @@ def _scan(op: Scan, operands: Operands, symbols: Symbols, bodies: Bodies) -> tup
 
 
 def _loop(op: Loop, operands: Operands, symbols: Symbols, bodies: Bodies) -> tuple[Array, ...]:
-    limit, going, *rest = (*operands, *(None,) * (2 - len(operands)))
+    padded = [*operands, None, None]
+    limit, going, rest = padded[0], padded[1], operands[2:]
     n = op.num_states
     states = [_present(a) for a in rest[:n]]
     run = bodies(op.body, rest[n:], symbols)

@@ -21,7 +21,6 @@ from nncomp.ir.op import Gradients, NoGradient, Op
 from nncomp.ir.rebuild import remap
 from nncomp.ops.control import If, Loop, Scan, plain
 from nncomp.ops.control_building import (
-    BACKWARD,
     FORWARD,
     Element,
     State,
@@ -77,9 +76,7 @@ class _ScanGradient:
         flow = _Flow(self.op)
         self.varying = flow.varying
         reached = flow.forwards({i for i, on in enumerate(active) if on})
-        self.wanted = sorted(
-            i for i in reached if self.op.body.inputs[i].type.dtype.is_float
-        )
+        self.wanted = sorted(i for i in reached if self.op.body.inputs[i].type.dtype.is_float)
         given = {i for i, gradient in enumerate(dy) if gradient is not None}
         live = flow.backwards(given)
         self.states = [i for i in self.wanted if i < self.n and i in live]
@@ -112,9 +109,7 @@ class _ScanGradient:
         states = [
             self.state(i, d, found[inputs[i]]) for i, d in zip(self.states, after, strict=True)
         ]
-        summed = [
-            i for i in self.captures if found[inputs[i]] is not None and i not in products
-        ]
+        summed = [i for i in self.captures if found[inputs[i]] is not None and i not in products]
         states += [self.accumulator(i, found[inputs[i]]) for i in summed]
         stacked = [i for i in self.scanned if found[inputs[i]] is not None]
         yields = [self.slice_gradient(i, found[inputs[i]]) for i in stacked]
@@ -174,7 +169,9 @@ class _ScanGradient:
         total = Value(plain(capture.type), f"d_{capture.name}")
         outer = self.node.inputs[number]
         assert outer is not None
-        return State(zeros_like(self.b, outer), total, self.inner(Add(), total, self.read(gradient)))
+        return State(
+            zeros_like(self.b, outer), total, self.inner(Add(), total, self.read(gradient))
+        )
 
     def slice_gradient(self, number: int, gradient: Value | None) -> Yield:
         axis, direction = self.op.input_places[number - self.n]
@@ -339,7 +336,7 @@ def _if(
     active: Sequence[bool],
     pull_back: PullBack,
 ) -> Gradients:
-    """Each branch computes what it did again, then its gradients: zeros for what it did not read."""
+    """Each branch computes what it did again, then its gradients; zeros for what it reads not."""
     assert isinstance(node.op, If)
     wanted = [i for i, on in enumerate(active) if on]
     nodes: list[list[Node]] = []

@@ -96,7 +96,8 @@ def _place(axis: int, direction: int) -> str:
 def _loop(node: Node, spell: Spelling) -> str:
     op: Any = node.op
     n, body = op.num_states, op.body
-    limit, first, *carried = (*node.inputs, *(None,) * (2 - len(node.inputs)))
+    given_all = [*node.inputs, None, None]
+    limit, first, carried = given_all[0], given_all[1], node.inputs[2:]
     going = next(iter(body.outputs.values()))
     carries, nexts = [], []
     own = {

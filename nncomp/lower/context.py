@@ -295,9 +295,7 @@ class Context:
     def refuse_inside(self, what: str, span: Span) -> None:
         """An error in the body of a `scan`, `loop` or `cond` of the current call."""
         if self.regions and self.regions[-1].frame is self.frame:
-            raise error(
-                "NN0106", f"{what} does not belong into a `{self.regions[-1].kind}`", span
-            )
+            raise error("NN0106", f"{what} does not belong into a `{self.regions[-1].kind}`", span)
 
     @property
     def step(self) -> Value:

@@ -6,25 +6,32 @@ Instances in it belong to the block around, so their parameters exist once and a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
-from nncomp.dims import Dim, DimLike, Symbol, equal
-from nncomp.errors import Diagnostic, Note, error
+from nncomp.dims import Dim, Symbol, equal
+from nncomp.errors import Note, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.closure import close
 from nncomp.ir.graph import Value
 from nncomp.lower import tensors
+from nncomp.lower.carries import (
+    Carry,
+    bind_grown,
+    enter,
+    first_of,
+    inside,
+    make_carry,
+    natural_dtype,
+    next_value,
+)
 from nncomp.lower.context import SCALAR, Context, Region
-from nncomp.lower.signature import check, unbound
 from nncomp.lower.targets import bind
-from nncomp.lower.values import Deferred, Results, describe
-from nncomp.ops.control import Loop, plain
+from nncomp.lower.values import Deferred, describe
+from nncomp.ops.control import Loop
+from nncomp.ops.control_building import BACKWARD, FORWARD, Element, State, Yield, add_if, add_scan
 from nncomp.ops.elementwise import Add
 from nncomp.ops.rules import normalize_axis
-from nncomp.ops.control_building import BACKWARD, FORWARD, Element, State, Yield, add_if, add_scan
 from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import DType, TensorType
@@ -32,41 +39,24 @@ from nncomp.types import DType, TensorType
 CONDITION = TensorType(DType.BOOL, ())
 
 
-@dataclass(frozen=True, eq=False)
-class _Carry:
-    """A carry: its value before the first run, and the one that a run begins with.
-
-    grows: for names of dims that may change, the symbol that stands for each inside
-    """
-
-    decl: ast.Carry
-    first: Value
-    inner: Value
-    grows: dict[str, Symbol] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return self.decl.name.text
-
-
 # --- scan --------------------------------------------------------------------------------------
 
 
 def scan(ctx: Context, expr: ast.Scan) -> Any:
     """The tuple of what is yielded, stacked; the carries where nothing is."""
-    carries = [_carry(ctx, carry) for carry in expr.carries]
+    carries = [make_carry(ctx, carry) for carry in expr.carries]
     elements = [_element(ctx, item) for item in expr.inputs]
     _check_lengths(expr, elements)
     counter = Value(SCALAR, "iteration")
     region = Region("scan", ctx.frame, counter)
     newest = Symbol("_").serial
     inner = Builder()
-    with _inside(ctx, inner, region):
+    with inside(ctx, inner, region):
         for item, element in zip(expr.inputs, elements, strict=True):
             bind(ctx, item.target, element.inner, item.span)
-        _enter(ctx, carries)
+        enter(ctx, carries)
         ctx.execute(ctx, expr.body)
-        after = [_after(ctx, carry) for carry in carries]
+        after = [next_value(ctx, carry) for carry in carries]
         yields = _yields(ctx, region, elements[0].direction)
         counts = any(counter in node.operands for node in inner.nodes)
         advanced = ctx.b(Add(), counter, ctx.b.constant(1, DType.I64)) if counts else None
@@ -81,7 +71,7 @@ def scan(ctx: Context, expr: ast.Scan) -> Any:
 
 
 def _element(ctx: Context, item: ast.ScanInput) -> Element:
-    value = _first(ctx.evaluate(item.value))
+    value = first_of(ctx.evaluate(item.value))
     span = item.value.span
     if not isinstance(value, Value) or not value.rank:
         raise error(
@@ -132,7 +122,7 @@ def _check_lengths(expr: ast.Scan, elements: Sequence[Element]) -> None:
         )
 
 
-def _require_result(expr: ast.Scan, carries: Sequence[_Carry], yields: Sequence[Yield]) -> None:
+def _require_result(expr: ast.Scan, carries: Sequence[Carry], yields: Sequence[Yield]) -> None:
     if not carries and not yields:
         raise error(
             "NN0322",
@@ -147,22 +137,22 @@ def _require_result(expr: ast.Scan, carries: Sequence[_Carry], yields: Sequence[
 
 def loop(ctx: Context, expr: ast.Loop) -> Any:
     """The tuple of what is yielded, stacked; the carries where nothing is."""
-    carries = [_carry(ctx, carry, may_grow=True) for carry in expr.carries]
+    carries = [make_carry(ctx, carry, may_grow=True) for carry in expr.carries]
     iteration, going = Value(SCALAR, "iteration"), Value(CONDITION, "going")
-    with _inside(ctx, ctx.b, None):
+    with inside(ctx, ctx.b, None):
         ctx.frame.names.update((c.name, c.first) for c in carries)
         first = _condition(ctx, expr)
     region = Region("loop", ctx.frame, iteration)
     newest = Symbol("_").serial
     inner = Builder()
-    with _inside(ctx, inner, region):
-        _enter(ctx, carries)
+    with inside(ctx, inner, region):
+        enter(ctx, carries)
         ctx.execute(ctx, expr.body)
-        after = [_after(ctx, carry) for carry in carries]
+        after = [next_value(ctx, carry) for carry in carries]
         yields = _yields(ctx, region, FORWARD)
         for carry, value in zip(carries, after, strict=True):
             ctx.frame.names[carry.name] = value
-            _bind_grown(ctx, carry, value.shape)
+            bind_grown(ctx, carry, value.shape)
         again = _condition(ctx, expr)
     for y in yields:
         if y.axis or y.direction:
@@ -181,12 +171,12 @@ def loop(ctx: Context, expr: ast.Loop) -> Any:
         names = (*(c.name for c in carries), *(y.name for y in yields))
         node = ctx.b.add(Loop(body), operands, names)
     for carry, value in zip(carries, node.outputs, strict=False):
-        _bind_grown(ctx, carry, value.shape)
+        bind_grown(ctx, carry, value.shape)
     return _results(ctx, carries, node.outputs[: len(carries)], node.outputs[len(carries) :])
 
 
 def _condition(ctx: Context, expr: ast.Loop) -> Value:
-    value = _first(ctx.evaluate(expr.condition))
+    value = first_of(ctx.evaluate(expr.condition))
     if isinstance(value, bool):
         raise error(
             "NN0212",
@@ -212,10 +202,10 @@ def _truth(value: Any, span: Span) -> Value:
 
 def cond(ctx: Context, expr: ast.Cond) -> Any:
     """What the chosen body yields. A static condition chooses while compiling."""
-    condition = _first(ctx.evaluate(expr.condition))
+    condition = first_of(ctx.evaluate(expr.condition))
     if isinstance(condition, (bool, int)) or condition is None:
         region = Region("cond", ctx.frame)
-        with _inside(ctx, ctx.b, region):
+        with inside(ctx, ctx.b, region):
             ctx.execute(ctx, expr.then if condition else expr.otherwise)
         values = _required(expr, region)
         return values[0] if len(values) == 1 else tuple(values)
@@ -224,7 +214,7 @@ def cond(ctx: Context, expr: ast.Cond) -> Any:
     branches: list[list[Any]] = []
     for builder, body in zip(builders, (expr.then, expr.otherwise), strict=True):
         region = Region("cond", ctx.frame)
-        with _inside(ctx, builder, region):
+        with inside(ctx, builder, region):
             ctx.execute(ctx, body)
         branches.append(_required(expr, region))
     if len(branches[0]) != len(branches[1]):
@@ -238,14 +228,14 @@ def cond(ctx: Context, expr: ast.Cond) -> Any:
         for one, other in zip(branches[0], branches[1], strict=True)
     ]
     with ctx.at(expr.span):
-        values = add_if(ctx.b, condition, (builders[0].nodes, builders[1].nodes), pairs)
-    return values[0] if len(values) == 1 else tuple(values)
+        results = add_if(ctx.b, condition, (builders[0].nodes, builders[1].nodes), pairs)
+    return results[0] if len(results) == 1 else results
 
 
 def _required(expr: ast.Cond, region: Region) -> list[Any]:
     if region.yielded is None:
         raise error("NN0322", "a branch of the `cond` yields nothing", expr.span, help="`yield …`")
-    return [_first(item.value) for item in region.yielded]
+    return [first_of(item.value) for item in region.yielded]
 
 
 def _alike(
@@ -255,11 +245,11 @@ def _alike(
     wanted = next((v.type for v in (one, other) if isinstance(v, Value)), None)
     values = []
     for builder, value in zip(builders, (one, other), strict=True):
-        with _inside(ctx, builder, None), ctx.at(expr.span):
+        with inside(ctx, builder, None), ctx.at(expr.span):
             if isinstance(value, Deferred) and wanted is not None:
                 value = value.make(ctx, wanted)
             elif not isinstance(value, Value):
-                natural = wanted.dtype if wanted is not None else _natural(ctx, value)
+                natural = wanted.dtype if wanted is not None else natural_dtype(ctx, value)
                 value = tensors.as_tensor(ctx, value, natural)
         values.append(value)
     a, b = values
@@ -279,152 +269,14 @@ def _alike(
 # --- what they share ---------------------------------------------------------------------------
 
 
-@contextmanager
-def _inside(ctx: Context, builder: Builder, region: Region | None) -> Iterator[None]:
-    """Builds into `builder`, in a scope that begins with the names around."""
-    outer, names = ctx.b, dict(ctx.frame.names)
-    builder.origin = outer.origin
-    ctx.b = builder
-    if region is not None:
-        ctx.regions.append(region)
-    try:
-        yield
-    finally:
-        ctx.b = outer
-        if region is not None:
-            ctx.regions.pop()
-        ctx.frame.names.clear()
-        ctx.frame.names.update(names)
-
-
-def _first(value: Any) -> Any:
-    return value[0] if isinstance(value, Results) else value
-
-
-def _carry(ctx: Context, decl: ast.Carry, *, may_grow: bool = False) -> _Carry:
-    name, span = decl.name.text, decl.value.span
-    value = _first(ctx.evaluate(decl.value))
-    fresh: dict[str, Symbol] = {}
-    if decl.type is not None and may_grow:
-        fresh = {
-            d.name: Symbol(d.name, 0)
-            for d in decl.type.dims or ()
-            if isinstance(d, ast.Ref) and d.name != "_" and unbound(ctx, d)
-        }
-    with ctx.at(span):
-        if decl.type is not None:
-            value = check(ctx, decl.type, value, f"the carry `{name}`", span)
-        if isinstance(value, Deferred):
-            raise error(
-                "NN0206",
-                f"the shape of `{value.name}()` is not known here",
-                span,
-                help=f"give the carry a type: `{name}: float[…] = {span.text}`",
-            )
-        if not isinstance(value, Value):
-            value = tensors.as_tensor(ctx, value, _natural(ctx, value))
-    shape = list(value.shape)
-    if fresh:
-        assert decl.type is not None
-        for axis, dim in enumerate(decl.type.dims or ()):
-            if isinstance(dim, ast.Ref) and dim.name in fresh:
-                shape[axis] = fresh[dim.name].dim
-    inner = Value(plain(value.type).with_shape(tuple(shape)), name)
-    return _Carry(decl, value, inner, fresh)
-
-
-def _natural(ctx: Context, value: Any) -> DType:
-    """The dtype that a static number takes as a tensor."""
-    if isinstance(value, bool):
-        return DType.BOOL
-    return DType.I64 if isinstance(value, (int, Dim)) else ctx.frame.float_dtype
-
-
-def _enter(ctx: Context, carries: Sequence[_Carry]) -> None:
-    """Binds the carries, and the dims that they may change, inside a body."""
-    seen: dict[str, Span] = {}
-    for carry in carries:
-        name = carry.decl.name
-        if name.text in seen:
-            raise error(
-                "NN0104",
-                f"there are two carries `{name.text}`",
-                name.span,
-                notes=[Note("the other one", seen[name.text])],
-            )
-        seen[name.text] = name.span
-        ctx.frame.names[name.text] = carry.inner
-        ctx.frame.names.update((n, s.dim) for n, s in carry.grows.items())
-
-
-def _bind_grown(ctx: Context, carry: _Carry, shape: Sequence[DimLike]) -> None:
-    for axis, dim in enumerate(carry.inner.shape):
-        symbol = dim.symbol if isinstance(dim, Dim) else None
-        for name, grown in carry.grows.items():
-            if grown is symbol:
-                ctx.frame.names[name] = shape[axis]
-
-
-def _after(ctx: Context, carry: _Carry) -> Value:
-    """The carry's value at the end of a run, which must be of the carry's type."""
-    value = _first(ctx.frame.names.get(carry.name))
-    inner, span = carry.inner, carry.decl.name.span
-    if value is inner:
-        ctx.store.warn(
-            Diagnostic(
-                "NN0321",
-                f"the carry `{carry.name}` is never reassigned",
-                span,
-                help=f"read `{carry.decl.value.span.text}` directly, or assign `{carry.name} = …`",
-                severity="warning",
-            )
-        )
-        return inner
-    if isinstance(value, Deferred):
-        with ctx.at(span):
-            value = value.make(ctx, inner.type)
-    elif _fills(value, inner):
-        with ctx.at(span):
-            value = tensors.as_tensor(ctx, value, inner.type.dtype)
-    if not isinstance(value, Value):
-        raise error("NN0201", f"the carry `{carry.name}` became {describe(value)}", span)
-    free = [symbol.dim for symbol in carry.grows.values()]
-    same: bool | None = value.type.dtype is inner.type.dtype and value.rank == inner.rank
-    if same:
-        known = [
-            equal(a, b)
-            for a, b in zip(value.shape, inner.shape, strict=True)
-            if b not in free
-        ]
-        same = False if False in known else None if None in known else True
-    if same:
-        return value
-    where = value.node.origin.spans if value.node is not None else ()
-    raise error(
-        "NN0320",
-        f"the carry `{carry.name}` is {inner.type}, its next value is {value.type}"
-        + (", not known to be equal" if same is None else ""),
-        where[0] if where else span,
-        notes=[Note("the carry is declared here", carry.decl.span)],
-        help="a carry keeps its type; in a `loop`, a dim with a new name may grow",
-    )
-
-
-def _fills(value: Any, inner: Value) -> bool:
-    """Whether a static number can be a carry's next value."""
-    is_bool = isinstance(value, bool)
-    fits = is_bool or isinstance(value, (int, float, Dim))
-    return fits and not inner.rank and is_bool is (inner.type.dtype is DType.BOOL)
-
-
 def _yields(ctx: Context, region: Region, direction: int) -> list[Yield]:
     """What a run yields; results line up with the first scanned tensor."""
     found = []
     for item in region.yielded or ():
-        value = _first(item.value)
+        value = first_of(item.value)
         with ctx.at(item.span):
             if not isinstance(value, Value):
-                value = tensors.as_tensor(ctx, value, _natural(ctx, value))
+                value = tensors.as_tensor(ctx, value, natural_dtype(ctx, value))
         turned = direction ^ BACKWARD if item.reverse else direction
         axis = 0 if item.axis is None else _axis(ctx, item.axis, value.rank + 1)
         found.append(Yield(value, "", axis, turned))
@@ -445,7 +297,7 @@ def _symbols_since(serial: int, builder: Builder) -> frozenset[Symbol]:
 
 
 def _results(
-    ctx: Context, carries: Sequence[_Carry], last: Sequence[Value], stacked: Sequence[Value]
+    ctx: Context, carries: Sequence[Carry], last: Sequence[Value], stacked: Sequence[Value]
 ) -> Any:
     for carry, value in zip(carries, last, strict=True):
         ctx.frame.names[carry.name] = value

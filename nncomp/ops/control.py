@@ -107,9 +107,7 @@ class Scan(Op):
                 raise InferError(
                     "NN0204", f"a scanned tensor has one axis more than its slices, this is {t}"
                 )
-        sizes = [
-            t.shape[axis] for t, (axis, _) in zip(scanned, self.input_places, strict=True)
-        ]
+        sizes = [t.shape[axis] for t, (axis, _) in zip(scanned, self.input_places, strict=True)]
         for t, size in zip(scanned[1:], sizes[1:], strict=True):
             same = equal(size, sizes[0])
             if not same:
@@ -256,9 +254,7 @@ def plain(t: TensorType) -> TensorType:
     return TensorType(t.dtype, t.shape)
 
 
-def _places(
-    values: Sequence[Value], axes: Axes, directions: Axes
-) -> tuple[tuple[int, int], ...]:
+def _places(values: Sequence[Value], axes: Axes, directions: Axes) -> tuple[tuple[int, int], ...]:
     count = len(values)
     axes, directions = axes or (0,) * count, directions or (0,) * count
     if len(axes) != count or len(directions) != count:

@@ -136,7 +136,9 @@ def test_update_inside_is_an_error() -> None:
 
 
 def test_a_carry_that_is_never_reassigned_is_a_warning() -> None:
-    text = "model M {\n  input x: f32[T]\n  y = scan (h = 0.0) over t = x { yield t }\n  output y\n}"
+    text = (
+        "model M {\n  input x: f32[T]\n  y = scan (h = 0.0) over t = x { yield t }\n  output y\n}"
+    )
     (warning,) = program(text).warnings
     assert (warning.code, warning.severity) == ("NN0321", "warning")
     assert warning.span is not None
@@ -222,7 +224,8 @@ def test_nesting() -> None:
     graph = model(
         "  y = scan (h: float[3] = zeros()) over t = x {\n"
         "    h = cond sum(t) > 0 {\n"
-        "      z = scan (s: float[3] = h) over u = t { s = s * 0.9 + u * sum(h)\n        yield s }\n"
+        "      z = scan (s: float[3] = h) over u = t {\n"
+        "        s = s * 0.9 + u * sum(h)\n        yield s }\n"
         "      yield s\n    } else { yield h - sum(t) * float(N) }\n    yield h }\n"
         "  output y"
     )

@@ -6,10 +6,10 @@ import numpy as np
 
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Body, Value
+from nncomp.ops.comparison import Less
 from nncomp.ops.control import If, Loop, Scan
 from nncomp.ops.elementwise import Add, Mul
 from nncomp.ops.elementwise_math import Exp
-from nncomp.ops.comparison import Less
 from nncomp.types import DType, TensorType
 from tests.ops.sample import Failure, Sample, normal, scalar
 
@@ -58,9 +58,7 @@ SAMPLES = [
         id="axes and directions",
     ),
     Sample(Scan(_BODY, 1, (-1,), None, (-1, 0)), _STATE, normal(2, 5), _WEIGHT, **_ALL, id="-1"),
-    Sample(
-        Loop(_loop_body()), scalar(9), _TRUE, scalar(0), _STATE, scalar(4), **_ALL, known=()
-    ),
+    Sample(Loop(_loop_body()), scalar(9), _TRUE, scalar(0), _STATE, scalar(4), **_ALL, known=()),
     Sample(
         Loop(_loop_body()),
         *(scalar(3), None, scalar(0), _STATE, scalar(9)),
