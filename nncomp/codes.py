@@ -46,6 +46,10 @@ CODES: dict[str, str] = {
     "NN0305": "a block contains itself",
     "NN0306": "a model lacks what the command needs",
     "NN0307": "an update does not fit",
+    "NN0320": "a carry does not keep its type",
+    "NN0321": "a carry is never reassigned",
+    "NN0322": "the body of a scan, loop or cond yields what does not fit",
+    "NN0323": "state is updated in the body of a scan, loop or cond",
     # gradients and training
     "NN0401": "a gradient does not exist",
     "NN0402": "a loss is not a scalar",

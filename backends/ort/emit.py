@@ -33,7 +33,7 @@ from nncomp.backends.ort.opsets import (
 )
 from nncomp.errors import CompileError, Note, error
 from nncomp.ir.constant import Constant
-from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.op import Data
 from nncomp.types import Array, DType, TensorType
 
@@ -76,7 +76,11 @@ def _choose_opset(nodes: Iterable[Node], requested: int | None) -> int:
         )
     lowest = FIRST_OPSET
     known: dict[Any, int] = {}
-    for node in nodes:
+    pending = list(nodes)[::-1]
+    while pending:
+        node = pending.pop()
+        for body in node.op.bodies:
+            pending += live_nodes(body)
         if node.op.domain:
             raise error(
                 "NN0603",
@@ -171,18 +175,56 @@ class _Writer:
         proto.input.extend(self._name(value) for value in form.inputs)
         proto.output.extend(self._results(node))
         proto.name = self._node_names.take(scoped(node, node.op.name))
-        proto.attribute.extend(self._attributes(form))
+        proto.attribute.extend(self._attributes(node, form))
         proto.doc_string = _provenance(node)
         self.nodes.append(proto)
 
+    def _body(self, body: Body, captured: Sequence[Value | None]) -> onnx.GraphProto:
+        """A body of control flow. Captures are names of the graph around; a result that is no
+        node's own, or is given twice, goes through an Identity."""
+        outer_graph, outer_nodes = self.graph, self.nodes
+        self.graph, self.nodes = body, []
+        given = body.inputs[: len(body.inputs) - body.captures]
+        for inner, outer in zip(body.inputs[len(given) :], captured, strict=True):
+            self.values[inner] = self._name(outer)
+        for value in given:
+            self.values[value] = self.names.take(f"{body.name}/{value.name}")
+        nodes = live_nodes(body)
+        for node in nodes:
+            self._forget(node)
+        for node in nodes:
+            self.write(node)
+        own = {v for node in nodes if not isinstance(node.op, Constant) for v in node.outputs}
+        outputs = []
+        for key, value in body.outputs.items():
+            name = self._name(value)
+            if value not in own:
+                name = self.names.take(f"{body.name}/{key}")
+                identity = helper.make_node("Identity", [self._name(value)], [name])
+                identity.name = self._node_names.take(f"output/{name}")
+                self.nodes.append(identity)
+            own.discard(value)
+            outputs.append(self._value_info(name, value.type))
+        inputs = [self._value_info(self.values[v], v.type) for v in given]
+        proto = helper.make_graph(self.nodes, body.name, inputs, outputs)
+        self.graph, self.nodes = outer_graph, outer_nodes
+        return proto
+
+    def _forget(self, node: Node) -> None:
+        """A body may stand in several nodes: its values get new names in each."""
+        if not isinstance(node.op, Constant):
+            for value in node.outputs:
+                self.values.pop(value, None)
+
     def _results(self, node: Node) -> list[str]:
         outputs = list(node.outputs)
-        while len(outputs) > 1 and not self._is_used(outputs[-1]):
+        whole = node.op.results()[-1].variadic  # none may be left out, though none reads it
+        while len(outputs) > 1 and not whole and not self._is_used(outputs[-1]):
             outputs.pop()
         names = []
         for value in outputs:
             if value not in self.values:
-                used = self._is_used(value) or len(outputs) == 1
+                used = whole or self._is_used(value) or len(outputs) == 1
                 hint = value.name
                 if not hint and len(node.op.results()) > 1 and value.index:
                     hint = f"{node.op.name}.{_result_name(node, value.index)}"
@@ -212,11 +254,13 @@ class _Writer:
         self._shared.setdefault(data, name)
         return name
 
-    def _attributes(self, form: Form) -> list[onnx.AttributeProto]:
+    def _attributes(self, node: Node, form: Form) -> list[onnx.AttributeProto]:
         known = schema(form.op_type, self.opset)
         assert known is not None
         return [
-            _attribute(name, value, known.attributes[name].type)
+            helper.make_attribute(name, self._body(value, _captured(node, value)))
+            if isinstance(value, Body)
+            else _attribute(name, value, known.attributes[name].type)
             for name, value in form.attributes.items()
             if value is not None
         ]
@@ -268,6 +312,10 @@ class _Writer:
         return helper.make_tensor_value_info(
             name, ONNX_DTYPES[type_.dtype], self.dims.shape(type_.shape)
         )
+
+
+def _captured(node: Node, body: Body) -> tuple[Value | None, ...]:
+    return node.inputs[len(node.inputs) - body.captures :]
 
 
 def _result_name(node: Node, index: int) -> str:

@@ -7,17 +7,19 @@ of several, the cheapest for the shape and the provider. The nodes that a body a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from nncomp.backends.ort.bodies import BODIES
 from nncomp.backends.ort.bodies.body import Body, Results, Target
+from nncomp.backends.ort.hoist import hoist_dims
 from nncomp.backends.ort.live import live_nodes
 from nncomp.backends.ort.opsets import InexpressibleError, spell
 from nncomp.backends.ort.shapes import RuntimeShapes, static_reshape
-from nncomp.dims import equal
+from nncomp.dims import Symbol, equal
 from nncomp.errors import error
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant, Dims
+from nncomp.ir.graph import Body as Region
 from nncomp.ir.graph import Graph, Node, Origin, Rewrite, Value
 from nncomp.ir.rebuild import remap
 from nncomp.ops.shape import Reshape
@@ -60,6 +62,10 @@ def _expand(graph: Graph, target: Target, choose: Choose) -> tuple[Graph, bool]:
     changed = False
     for original in live_nodes(graph):
         node = remap(original, values)
+        if node.op.bodies:
+            node, inside = _expand_bodies(node, target, choose)
+            values.update(zip(original.outputs, node.outputs, strict=True))
+            changed |= inside
         body = choose(node, target) if type(node.op) in BODIES else None
         if body is None and not _must_decompose(node, target):
             b.append(node)
@@ -74,6 +80,21 @@ def _expand(graph: Graph, target: Target, choose: Choose) -> tuple[Graph, bool]:
             _require_same_type(node, old, new)
             values[old] = new
     return graph.replace(b.nodes, values), changed
+
+
+def _expand_bodies(node: Node, target: Target, choose: Choose) -> tuple[Node, bool]:
+    """A round in each body of control flow."""
+    expanded = [_expand(body, target, choose) for body in node.op.bodies]
+    if not any(changed for _, changed in expanded):
+        return node, False
+    return _with_bodies(node, [body for body, _ in expanded]), True
+
+
+def _with_bodies(node: Node, bodies: list[Graph]) -> Node:
+    types = tuple(v.type for v in node.outputs)
+    names = tuple(v.name for v in node.outputs)
+    op = node.op.with_bodies([body for body in bodies if isinstance(body, Region)])
+    return Node(op, node.inputs, types, node.origin, names)
 
 
 def _must_decompose(node: Node, target: Target) -> bool:
@@ -115,17 +136,32 @@ def _require_same_type(node: Node, old: Value, new: Value) -> None:
 
 def _materialize_shapes(graph: Graph) -> Graph:
     """Computes `Dims` from the shapes of inputs; reshapes that need no computing get constants."""
+    graph, sizes = hoist_dims(_with_constant_reshapes(graph))
     shapes = RuntimeShapes([*graph.inputs, *(p.value for p in graph.parameters)])
+    return _with_shapes(graph, shapes, sizes)
+
+
+def _with_shapes(
+    graph: Graph, shapes: RuntimeShapes, sizes: Mapping[Region, Mapping[Symbol, Value]]
+) -> Graph:
+    """sizes: for a body, where it is given the size that a symbol stands for"""
     b = Builder()
     values: dict[Value, Value] = {}
-    graph = _with_constant_reshapes(graph)
     for node in live_nodes(graph):
         if isinstance(node.op, Dims):
             with b.at(Origin(node.origin.spans, "", node.origin.history)):
                 values[node.outputs[0]] = shapes.vector(b, node.op, node)
             continue
-        b.append(remap(node, values))
-        shapes.offer(b.nodes[-1].outputs)
+        new = remap(node, values)
+        if new.op.bodies:
+            inner = [
+                _with_shapes(body, RuntimeShapes(body.inputs, sizes.get(body, {})), sizes)
+                for body in new.op.bodies
+            ]
+            new = _with_bodies(new, inner)
+            values.update(zip(node.outputs, new.outputs, strict=True))
+        b.append(new)
+        shapes.offer(new.outputs)
     return graph.replace(b.nodes, values)
 
 
@@ -141,6 +177,9 @@ def _with_constant_reshapes(graph: Graph) -> Graph:
             names = tuple(v.name for v in node.outputs)
             inputs = (node.inputs[0], b.ints(*shape))
             node = Node(node.op, inputs, types, node.origin, names)
+            values.update(zip(original.outputs, node.outputs, strict=True))
+        elif node.op.bodies:
+            node = _with_bodies(node, [_with_constant_reshapes(body) for body in node.op.bodies])
             values.update(zip(original.outputs, node.outputs, strict=True))
         b.append(node)
     return graph.replace(b.nodes, values)

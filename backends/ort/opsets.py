@@ -243,6 +243,13 @@ def _unit_dilations(node: Node, form: Form, version: int) -> Form:
     return form
 
 
+def _control(node: Node, form: Form, version: int) -> Form:
+    """Captures are references to the graph around, not operands; left-out operands in front of
+    carried values stay as empty names."""
+    captures = node.op.bodies[0].captures
+    return replace(form, inputs=form.inputs[: len(form.inputs) - captures])
+
+
 _ADAPTERS: dict[str, Callable[[Node, Form, int], Form]] = {
     **dict.fromkeys(
         [
@@ -251,6 +258,7 @@ _ADAPTERS: dict[str, Callable[[Node, Form, int], Form]] = {
         ],
         _reduce,
     ),
+    **dict.fromkeys(("Scan", "Loop", "If"), _control),
     "Split": _split,
     "Pad": _pad,
     "ScatterElements": _scatter,

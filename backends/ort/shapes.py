@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from nncomp.dims import Dim, DimLike, Function, Symbol, bounds
 from nncomp.errors import error
@@ -24,10 +25,13 @@ class RuntimeShapes:
     (`8*h + 1`); inputs come before nodes' results.
     """
 
-    def __init__(self, inputs: Iterable[Value]) -> None:
+    def __init__(
+        self, inputs: Iterable[Value], known: Mapping[Symbol, Value] = MappingProxyType({})
+    ) -> None:
+        """known: i64[1] values that hold a symbol's size"""
         self._sources: dict[Symbol, tuple[Value, int]] = {}
         self._offered: set[Dim] = set()
-        self._sizes: dict[DimLike, Value] = {}
+        self._sizes: dict[DimLike, Value] = {s.dim: value for s, value in known.items()}
         self._vectors: dict[Dims, Value] = {}
         inputs = list(inputs)
         for exact in (True, False):

@@ -6,20 +6,22 @@ inputs and parameters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from nncomp.backends.reference.control import CONTROL, Runner
 from nncomp.backends.reference.kernels import KERNELS
 from nncomp.backends.reference.symbols import Symbols
+from nncomp.dims import Dim, Symbol
 from nncomp.errors import did_you_mean, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Dims
-from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.op import Op
 from nncomp.types import Array, DType, TensorType
 
@@ -56,16 +58,7 @@ def run(
     symbols.solve()
     given = {id(array) for array in values.values()}
     with np.errstate(all="ignore"):
-        for step in plan.steps:
-            operands = [None if v is None else values[v] for v in step.inputs]
-            results = _compute(step.node, operands, symbols)
-            del operands
-            for value in step.dead:
-                del values[value]
-            for value, array in zip(step.node.outputs, results, strict=False):
-                if value in plan.read:
-                    values[value] = array
-            del results
+        _execute(plan.steps, plan.read, values, symbols)
 
     def own(value: Value) -> Array:
         array = values[plan.same.get(value, value)]
@@ -78,6 +71,21 @@ def run(
     )
 
 
+def _execute(
+    steps: Sequence[_Step], read: Set[Value], values: dict[Value, Array], symbols: Symbols
+) -> None:
+    for step in steps:
+        operands = [None if v is None else values[v] for v in step.inputs]
+        results = _compute(step.node, operands, symbols)
+        del operands
+        for value in step.dead:
+            del values[value]
+        for value, array in zip(step.node.outputs, results, strict=False):
+            if value in read:
+                values[value] = array
+        del results
+
+
 def evaluate(op: Op, operands: Sequence[Array | None]) -> tuple[Array, ...]:
     """All results of one operator (`pure` or not) on arrays.
 
@@ -86,7 +94,7 @@ def evaluate(op: Op, operands: Sequence[Array | None]) -> tuple[Array, ...]:
     inputs = tuple(None if a is None else Value(_type_of(a)) for a in operands)
     b = Builder()
     node = b.add(op, inputs)
-    if type(op) in KERNELS or isinstance(op, Dims):
+    if type(op) in KERNELS or isinstance(op, Dims) or op.bodies:
         with np.errstate(all="ignore"):
             return _compute(node, operands, Symbols())
     named = {f"{i}": v for i, v in enumerate(inputs) if v is not None}
@@ -160,7 +168,7 @@ def _with_kernels(nodes: Iterable[Node], same: dict[Value, Value]) -> Iterable[N
     aliases: list[tuple[Value, Value]] = []
     while pending:
         node = pending.pop()
-        if type(node.op) in KERNELS or isinstance(node.op, Dims):
+        if type(node.op) in KERNELS or isinstance(node.op, Dims) or node.op.bodies:
             yield node
             continue
         if not node.op.has_decomposition():
@@ -179,6 +187,10 @@ def _compute(node: Node, operands: Sequence[Array | None], symbols: Symbols) -> 
     op = node.op
     if isinstance(op, Dims):
         return (np.array([symbols.value(dim) for dim in op.dims], np.int64),)
+    if op.bodies:
+        arrays = CONTROL[type(op)](op, operands, symbols, _runner)
+        symbols.learn((v.type for v in node.outputs), arrays)
+        return arrays
     try:
         result: Any = KERNELS[type(op)](op, *operands)
     except (ValueError, IndexError, OverflowError, ZeroDivisionError) as failure:
@@ -186,6 +198,47 @@ def _compute(node: Node, operands: Sequence[Array | None], symbols: Symbols) -> 
         raise error("NN0503", f"{op.name} failed: {failure}", span) from None
     results = result if isinstance(result, tuple) else (result,)
     return tuple(np.asarray(array) for array in results)
+
+
+def _runner(body: Body, fixed: Sequence[Array | None], symbols: Symbols) -> Runner:
+    """A function that runs a body on all its inputs but the captures, which are `fixed`.
+
+    What reads nothing is computed once.
+    """
+    plan = _plan(body)
+    first = len(body.inputs) - body.captures
+    known: dict[Value, Array] = {}
+    for value, array in zip(body.inputs[first:], fixed, strict=True):
+        assert array is not None
+        known[value] = array
+    varying, captures = body.inputs[:first], set(known)
+    own = _own_symbols(body, symbols)
+    once = [s for s in plan.steps if not s.inputs and not (own and isinstance(s.node.op, Dims))]
+    first_steps = set(once)
+    again = [s for s in plan.steps if s not in first_steps]
+    _execute(once, plan.read, known, symbols)
+    results = [plan.same.get(v, v) for v in body.outputs.values()]
+    keep = captures | {v for step in once for v in step.node.outputs}
+    again = [replace(s, dead=tuple(v for v in s.dead if v not in keep)) for s in again]
+
+    def run_body(arrays: Sequence[Array]) -> list[Array]:
+        values = dict(known)
+        values.update(zip(varying, arrays, strict=True))
+        inner = symbols
+        if own:
+            inner = Symbols({s: d for s, d in symbols.values.items() if s not in own})
+            inner.learn((v.type for v in body.inputs), [values[v] for v in body.inputs])
+        _execute(again, plan.read, values, inner)
+        return [values[v] for v in results]
+
+    return run_body
+
+
+def _own_symbols(body: Body, symbols: Symbols) -> set[Symbol]:
+    """The symbols that the body's varying inputs bring in."""
+    varying = body.inputs[: len(body.inputs) - body.captures]
+    found = {s for v in varying for d in v.shape if isinstance(d, Dim) for s in d.symbols()}
+    return {s for s in found if s not in symbols.values}
 
 
 def _inputs(graph: Graph, given: Mapping[str, Array]) -> Iterable[tuple[Value, Array]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from nncomp.dims import Dim, DimLike, Symbol, substitute
 from nncomp.errors import CompileError, error
-from nncomp.types import TensorType
+from nncomp.types import Array, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,14 @@ class Symbols:
             raise error(code, f"{what} has shape {list(shape)}, but is {type}")
         for axis, (dim, size) in enumerate(zip(type.shape, shape, strict=True)):
             self._facts.append(_Fact(dim, size, axis, what, type, shape, code))
+
+    def learn(self, types: Iterable[TensorType], arrays: Sequence[Array]) -> None:
+        """Binds the symbols that stand alone for a size which only the run knows."""
+        for type_, array in zip(types, arrays, strict=True):
+            for dim, size in zip(type_.shape, array.shape, strict=True):
+                symbol = dim.symbol if isinstance(dim, Dim) else None
+                if symbol is not None:
+                    self.values[symbol] = size
 
     def solve(self) -> None:
         """Binds every symbol that a size determines, then checks all sizes."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from dataclasses import replace
+
+from nncomp.autodiff.control import longer_scan
 from nncomp.autodiff.reverse import gradients
 from nncomp.ir.builder import Builder
-from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.rebuild import remap
+from nncomp.ops.control import Scan
 from nncomp.ops.grad import Grad
 from nncomp.ops.gradient import zeros_like
 
@@ -16,16 +21,33 @@ def expand_gradients(graph: Graph) -> Graph:
     Nodes are taken in topological order, so that where a loss holds a gradient, that gradient
     consists of ordinary nodes already. Raises CompileError (NN0401, NN0402).
     """
-    if not any(isinstance(node.op, Grad) for node in graph.nodes):
+    if not _holds_grad(graph):
         return graph
     b = Builder()
     values: dict[Value, Value] = {}
     for node in graph.nodes:
         if isinstance(node.op, Grad):
             _expand(b, node, values)
-        else:
-            b.append(remap(node, values))
-    return graph.replace(b.nodes, values)
+            continue
+        new = remap(node, values)
+        if any(map(_holds_grad, node.op.bodies)):
+            new = _expand_bodies(new)
+            values.update(zip(node.outputs, new.outputs, strict=True))
+        b.append(new)
+    return merge_scans(graph.replace(b.nodes, values))
+
+
+def _holds_grad(graph: Graph) -> bool:
+    return any(
+        isinstance(node.op, Grad) or any(map(_holds_grad, node.op.bodies)) for node in graph.nodes
+    )
+
+
+def _expand_bodies(node: Node) -> Node:
+    bodies = [body for body in map(expand_gradients, node.op.bodies) if isinstance(body, Body)]
+    types = tuple(v.type for v in node.outputs)
+    names = tuple(v.name for v in node.outputs)
+    return Node(node.op.with_bodies(bodies), node.inputs, types, node.origin, names)
 
 
 def _expand(b: Builder, node: Node, values: dict[Value, Value]) -> None:
@@ -35,3 +57,59 @@ def _expand(b: Builder, node: Node, values: dict[Value, Value]) -> None:
             node.outputs, wrt, gradients(b, loss, wrt), strict=True
         ):
             values[result] = zeros_like(b, operand) if gradient is None else gradient
+
+
+def merge_scans(graph: Graph) -> Graph:
+    """The graph with Scans of one body over the same operands made one, which gives the results
+    of all: a gradient asks for a longer form of the Scan that it goes back through."""
+    groups: dict[Hashable, list[Node]] = {}
+    for node in graph.nodes:
+        op = node.op
+        if isinstance(op, Scan):
+            body = (id(op.body.inputs), id(op.body.nodes))
+            places = (op.scan_input_axes, op.scan_input_directions)
+            groups.setdefault((body, node.inputs, places), []).append(node)
+    first_of = {n: group[0] for group in groups.values() if len(group) > 1 for n in group}
+    if not first_of:
+        return graph
+    members = {group[0]: group for group in groups.values()}
+    values: dict[Value, Value] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if node not in first_of:
+            nodes.append(remap(node, values))
+        elif node is first_of[node]:
+            nodes.append(_merged(node, members[node], values))
+    return graph.replace(nodes, values)
+
+
+def _merged(first: Node, group: list[Node], values: dict[Value, Value]) -> Node:
+    """One Scan for the group; `values` tells where each result is now."""
+    found: dict[tuple[Value, int, int], int] = {}
+    for node in group:
+        assert isinstance(node.op, Scan)
+        for value, place in zip(node.op.yields, node.op.output_places, strict=True):
+            found.setdefault((value, *place), len(found))
+    assert isinstance(first.op, Scan)
+    n = first.op.num_states
+    states = dict(list(first.op.body.outputs.items())[:n])
+    short = replace(
+        first.op,
+        body=replace(first.op.body, outputs=states),
+        scan_output_axes=None,
+        scan_output_directions=None,
+    )
+    types = tuple(v.type for v in first.outputs[:n])
+    names = tuple(v.name for v in first.outputs)
+    inputs = tuple(None if v is None else values.get(v, v) for v in first.inputs)
+    merged = longer_scan(Node(short, inputs, types, first.origin, names), list(found))
+    for node in group:
+        assert isinstance(node.op, Scan)
+        values.update(zip(node.outputs[:n], merged.outputs[:n], strict=True))
+        for output, value, place in zip(
+            node.outputs[n:], node.op.yields, node.op.output_places, strict=True
+        ):
+            new = merged.outputs[n + found[(value, *place)]]
+            new.name = new.name or output.name
+            values[output] = new
+    return merged

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from nncomp.autodiff.control import CONTROL
 from nncomp.dims import equal
 from nncomp.errors import CompileError, Note, error
 from nncomp.ir.builder import Builder
@@ -39,7 +40,15 @@ def gradients(
             span = b.origin.spans[0] if b.origin.spans else None
             raise error("NN0402", f"a loss is one floating number, this is {y.type}", span)
         dy = b.constant(1, y.type.dtype)
-    return _Reverse(b, wrt).run(y, dy)
+    return pull_back(b, [(y, dy)], wrt)
+
+
+def pull_back(
+    b: Builder, seeds: Sequence[tuple[Value, Value]], wrt: Sequence[Value]
+) -> list[Value | None]:
+    """The gradients with respect to `wrt` of what several values lead to, given the gradient of
+    each; None where it is zero. Raises CompileError NN0401."""
+    return _Reverse(b, wrt).run(seeds)
 
 
 class _Reverse:
@@ -53,17 +62,18 @@ class _Reverse:
         self.found: dict[Value, Value] = {}
         self.same: dict[Value, Value] = {}  # results of a decomposition: the operator's own
 
-    def run(self, y: Value, dy: Value) -> list[Value | None]:
-        pending = self.activate(ancestors(y))
-        if y in self.active:
-            self.found[y] = dy
+    def run(self, seeds: Sequence[tuple[Value, Value]]) -> list[Value | None]:
+        pending = self.activate(ancestors(*(y for y, _ in seeds)))
+        for y, dy in seeds:
+            if y in self.active:
+                self.accumulate(y, dy)
         while pending:
             node = pending.pop()
             if not any(v in self.found for v in node.outputs):
                 continue
             origin = node.origin.merged((), Rewrite(PASS_NAME, node.op.name))
             with self.b.at(origin):
-                if node.op.has_vjp():
+                if node.op.has_vjp() or type(node.op) in CONTROL:
                     self.propagate(node)
                 elif node.op.has_decomposition():
                     pending += self.decompose(node)
@@ -87,7 +97,11 @@ class _Reverse:
         dy = tuple(self.found.get(v) for v in node.outputs)
         outputs = tuple(self.same.get(v, v) for v in node.outputs)
         try:
-            found = node.op.vjp(Vjp(self.b, node.inputs, outputs, dy))
+            if type(node.op) in CONTROL:
+                active = [v in self.active for v in node.inputs]
+                found = CONTROL[type(node.op)](self.b, node, dy, active, pull_back)
+            else:
+                found = node.op.vjp(Vjp(self.b, node.inputs, outputs, dy))
         except NoGradientError as reason:
             raise self.no_gradient(node, str(reason)) from None
         for operand, gradient in zip(node.inputs, found, strict=False):
@@ -129,13 +143,19 @@ class _Reverse:
         )
 
 
-def ancestors(y: Value) -> list[Node]:
-    """The nodes that y depends on, its own among them, in topological order."""
+def ancestors(*values: Value) -> list[Node]:
+    """The nodes that the values depend on, their own among them, in topological order."""
     order: list[Node] = []
-    if y.node is None:
-        return order
-    seen = {y.node}
-    stack = [(y.node, y.node.operands)]
+    seen: set[Node] = set()
+    for value in values:
+        if value.node is not None and value.node not in seen:
+            seen.add(value.node)
+            _visit(value.node, seen, order)
+    return order
+
+
+def _visit(node: Node, seen: set[Node], order: list[Node]) -> None:
+    stack = [(node, node.operands)]
     while stack:
         node, operands = stack[-1]
         for value in operands:
@@ -146,7 +166,6 @@ def ancestors(y: Value) -> list[Node]:
         else:
             order.append(node)
             stack.pop()
-    return order
 
 
 def sum_to(b: Builder, gradient: Value, operand: Value) -> Value:

@@ -12,6 +12,7 @@ from nncomp.dims import Dim, DimLike, Symbol, substitute
 from nncomp.inspect.flops import Sized, flops
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ops.control import Scan
 
 # Results that share their operand's memory.
 VIEWS = frozenset(["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "StopGradient"])
@@ -58,6 +59,9 @@ def cost(graph: Graph, sizes: Mapping[str, int] | None = None) -> Cost:
     """What one run of the graph costs.
 
     sizes: the size of symbolic dims by name; 1 for those that are not given
+
+    A Scan costs its body once for each element, an If its dearer body, a Loop one run: how many
+    there will be is not known.
     """
     measure = Measure(sizes or {})
     once = known_before_run(graph)
@@ -65,6 +69,9 @@ def cost(graph: Graph, sizes: Mapping[str, int] | None = None) -> Cost:
     counted: dict[Node, NodeCost] = {}
     for node in graph.nodes:
         operands = dict.fromkeys(node.operands)
+        if node.op.bodies:
+            counted[node] = _control(node, measure, sizes or {})
+            continue
         counted[node] = NodeCost(
             flops=flops(_sized(node, measure)),
             read=_bytes_read(graph, node, operands, measure),
@@ -89,6 +96,17 @@ def cost(graph: Graph, sizes: Mapping[str, int] | None = None) -> Cost:
         buffers=by_kind["buffer"],
         state=by_kind["state"],
     )
+
+
+def _control(node: Node, measure: Measure, sizes: Mapping[str, int]) -> NodeCost:
+    op = node.op
+    runs = 1
+    if isinstance(op, Scan):
+        scanned = node.inputs[op.num_states]
+        assert scanned is not None
+        runs = measure.dim(scanned.shape[op.input_places[0][0]])
+    dearest = max((cost(body, sizes) for body in op.bodies), key=lambda c: (c.flops, c.written))
+    return NodeCost(runs * dearest.flops, runs * dearest.read, runs * dearest.written)
 
 
 def known_before_run(graph: Graph) -> frozenset[Value]:

@@ -115,7 +115,9 @@ _NONE = """
     Gather GatherElements GatherND ScatterElements ScatterND OneHot Where
     And Or Xor Not BitShift BitwiseAnd BitwiseOr BitwiseXor BitwiseNot NonZero
     DepthToSpace SpaceToDepth Trilu Compress MaxUnpool Grad Resize Dropout
+    Scan Loop If
 """
+# of Scan, Loop and If the bodies count: see `nncomp.inspect.cost`
 NONE = frozenset(_NONE.split())
 
 

@@ -175,3 +175,18 @@ class Graph:
             outputs={name: values.get(v, v) for name, v in self.outputs.items()},
             updates={path: values.get(v, v) for path, v in self.updates.items()},
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Body(Graph):
+    """What `Scan`, `Loop` and `If` run: a closed graph, an attribute of its operator.
+
+    inputs:   what the operator gives it (states, elements), then the captures
+    captures: how many of the last inputs are values of the graph around, the same in each run;
+              the operator's last operands. An emitter makes them outer-scope references.
+
+    It has no parameters and no updates. The dims in it are those of the outermost inputs, and
+    symbols of its own for sizes that change from run to run.
+    """
+
+    captures: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from nncomp.dims import Dim, DimLike, Symbol
@@ -83,6 +83,7 @@ class GraphNames:
     values: Mapping[Value, str]
     symbols: Mapping[Symbol, str]
     outputs: Mapping[str, str]
+    fresh: Callable[[str], str]
 
 
 def name_graph(graph: Graph) -> GraphNames:
@@ -113,7 +114,7 @@ def name_graph(graph: Graph) -> GraphNames:
     for parameter in graph.parameters:
         if parameter.value not in values:
             values[parameter.value] = names.fresh(parameter.path)
-    results = [v for node in graph.nodes for v in node.outputs if v not in values]
+    results = list(dict.fromkeys(v for v in _made(graph) if v not in values))
     for value in results:
         if value.name:
             values[value] = names.fresh(value.name)
@@ -121,11 +122,20 @@ def name_graph(graph: Graph) -> GraphNames:
         if not value.name:
             constant = value.node is not None and isinstance(value.node.op, Constant)
             values[value] = names.numbered("c" if constant else "v")
-    return GraphNames(values, symbols, outputs)
+    return GraphNames(values, symbols, outputs, names.fresh)
+
+
+def _made(graph: Graph) -> Iterator[Value]:
+    """The results of all nodes, and in bodies what they are given too, but for captures."""
+    for node in graph.nodes:
+        yield from node.outputs
+        for body in node.op.bodies:
+            yield from body.inputs[: len(body.inputs) - body.captures]
+            yield from _made(body)
 
 
 def _dims(graph: Graph) -> Iterator[DimLike]:
-    """Every dim of the graph's types and `Dims` operators."""
+    """Every dim of the types and `Dims` operators of the graph and its bodies."""
     for value in graph.inputs:
         yield from value.shape
     for parameter in graph.parameters:
@@ -133,5 +143,7 @@ def _dims(graph: Graph) -> Iterator[DimLike]:
     for node in graph.nodes:
         for value in node.outputs:
             yield from value.shape
+        for body in node.op.bodies:
+            yield from _dims(body)
         if isinstance(node.op, Dims):
             yield from node.op.dims

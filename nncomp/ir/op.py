@@ -32,7 +32,7 @@ from nncomp.types import Array, TensorType
 
 if TYPE_CHECKING:
     from nncomp.ir.builder import Builder
-    from nncomp.ir.graph import Value
+    from nncomp.ir.graph import Body, Value
 
 Gradients = Sequence["Value | None"]
 
@@ -139,6 +139,15 @@ class Op:
         a target without a better body runs, and what is differentiated where there is no `vjp`.
         """
         raise NotImplementedError(f"{self.name} declares no decomposition")
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        """The graphs that an operator of control flow runs."""
+        return ()
+
+    def with_bodies(self, bodies: Sequence[Body]) -> Op:
+        """The operator with other bodies."""
+        raise NotImplementedError(f"{self.name} has no bodies")
 
     @classmethod
     def has_vjp(cls) -> bool:

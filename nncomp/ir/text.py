@@ -17,6 +17,7 @@ It is read by the ordinary parser. What is written follows a few rules:
 * `(y, mean) = ...` names the first results of a node, as many as are used
 * a small constant is a dtype applied to a list, `f32(0.5)`, `i64([1, 2])`, written exactly; a
   larger one is a `param` at `constant.1`, …, whose data stand beside the text
+* control flow is written as `scan`, `loop` and `cond` (`text_control.py`)
 * spans, scopes and histories are not part of it; with `comments` they trail each line
 """
 
@@ -34,6 +35,7 @@ from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ir.naming import identifier, name_graph
 from nncomp.ir.op import Data
+from nncomp.ir.text_control import Spelling, write_control
 from nncomp.types import Array, DType, TensorType
 
 MAX_WRITTEN = 64  # elements of a constant that is written out
@@ -67,11 +69,12 @@ class _Writer:
         self.constants: dict[str, Array] = {}
         self._paths = {p.path for p in graph.parameters}
         names = name_graph(graph)
-        self.names = names.values
+        self.names = dict(names.values)
+        self._fresh = names.fresh
+        self._aliases: dict[Value, Value] = {}  # captures in bodies: values of the graph around
         self.outputs = names.outputs
-        self._renamed: dict[Symbol, DimLike] = {
-            s: Symbol(name, s.minimum).dim for s, name in names.symbols.items() if s.name != name
-        }
+        self._dims = dict(names.symbols)
+        self._written: dict[Value, str] = {}  # large constants
 
     def write(self) -> Text:
         graph = self.graph
@@ -80,17 +83,39 @@ class _Writer:
             head.append(
                 f"{p.kind} {self.names[p.value]}: {self._type(p.value.type)} as {_string(p.path)}"
             )
-        body: list[str] = []
-        for node in graph.nodes:
-            if isinstance(node.op, Constant):
-                self._constant(node, node.op, head, body)
-            else:
-                body.append(self._statement(node))
+        self._head = head
+        body = self._statements(graph)
         tail = [self._output(name, value) for name, value in graph.outputs.items()]
         tail += self._updates()
-        parts = [[f"  {line}\n" for line in part] for part in (head, body, tail) if part]
+        parts = [
+            ["  " + line.replace("\n", "\n  ") + "\n" for line in part]
+            for part in (head, body, tail)
+            if part
+        ]
         inside = "\n".join("".join(part) for part in parts)
         return Text(f"model {identifier(graph.name)} {{\n{inside}}}\n", self.constants)
+
+    def _statements(self, graph: Graph) -> list[str]:
+        lines: list[str] = []
+        for node in graph.nodes:
+            if isinstance(node.op, Constant):
+                self._constant(node, node.op, self._head, lines)
+            elif node.op.bodies:
+                lines.append(write_control(node, self._spelling()) + self._comment(node))
+            else:
+                lines.append(self._statement(node, graph))
+        return lines
+
+    def _spelling(self) -> Spelling:
+        return Spelling(
+            self._operand,
+            self.names,
+            self._aliases,
+            self._dims,
+            self._statements,
+            self._type,
+            self._fresh,
+        )
 
     def _input(self, value: Value) -> str:
         line = f"input {self.names[value]}: {self._type(value.type)}"
@@ -120,12 +145,15 @@ class _Writer:
     def _constant(self, node: Node, op: Constant, head: list[str], body: list[str]) -> None:
         value, array = node.outputs[0], op.value.array
         if not _can_write(array):
+            if value in self._written:
+                return
             number = len(self.constants) + 1
             while f"constant.{number}" in self._paths:
                 number += 1
             path = f"constant.{number}"
             self._paths.add(path)
             self.constants[path] = array
+            self._written[value] = path
             head.append(
                 f"param {self.names[value]}: {self._type(value.type)} as {_string(path)}"
                 + self._comment(node)
@@ -133,9 +161,9 @@ class _Writer:
         elif not _is_inline(array):
             body.append(f"{self.names[value]} = {_literal(array)}{self._comment(node)}")
 
-    def _statement(self, node: Node) -> str:
+    def _statement(self, node: Node, graph: Graph) -> str:
         op = node.op
-        uses, results = self.graph.uses, self.graph.result_values
+        uses, results = graph.uses, graph.result_values
         used = [i for i, v in enumerate(node.outputs) if v in uses or v in results]
         names = [self.names[v] for v in node.outputs[: (used[-1] if used else 0) + 1]]
         target = names[0] if len(names) == 1 else f"({', '.join(names)})"
@@ -148,6 +176,7 @@ class _Writer:
         return f"{target} = {domain}.{op.name}({', '.join(arguments)}){self._comment(node)}"
 
     def _operand(self, value: Value) -> str:
+        value = self._aliases.get(value, value)
         op = value.node.op if value.node is not None else None
         if isinstance(op, Constant) and _can_write(op.value.array) and _is_inline(op.value.array):
             return _literal(op.value.array)
@@ -164,7 +193,14 @@ class _Writer:
         return f"{type_.dtype}[{', '.join(map(self._dim, type_.shape))}]"
 
     def _dim(self, dim: DimLike) -> str:
-        return str(substitute(dim, self._renamed) if self._renamed else dim)
+        if isinstance(dim, int):
+            return str(dim)
+        renamed: dict[Symbol, DimLike] = {
+            s: Symbol(name, s.minimum).dim
+            for s in dim.symbols()
+            if (name := self._dims.get(s, s.name)) != s.name
+        }
+        return str(substitute(dim, renamed))
 
     def _attribute(self, value: Any) -> str:
         return _attribute(value, self._dim)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from weakref import WeakSet
 
 from nncomp.dims import Dim, DimLike, Symbol, equal
 from nncomp.errors import CompileError, error
 from nncomp.ir.builder import Builder
-from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.types import TensorType
 
 
@@ -19,6 +20,7 @@ def verify(graph: Graph) -> None:
     * each node has the operands that its operator declares, and results of the inferred types
     * outputs and updates are values of this graph; an update has its parameter's type
     * defaults belong to rank-0 inputs
+    * the bodies of control flow are such graphs too, closed: without parameters and updates
     """
     defined = _boundary(graph)
     members = set(graph.nodes)
@@ -26,12 +28,30 @@ def verify(graph: Graph) -> None:
     for position, node in enumerate(graph.nodes):
         place = f"node {position} ({node.op.name}{_scope(node)})"
         _operands(node, place, defined, members)
+        for body in node.op.bodies:
+            _verify_body(body, place, node)
         _results(node, place, newest)
         for value in node.outputs:
             if value in defined:
                 raise _invalid(f"{place} stands in the graph twice", node)
             defined.add(value)
     _exits(graph, defined)
+
+
+def _verify_body(body: Body, place: str, node: Node) -> None:
+    if body in _valid:
+        return
+    if body.parameters or body.updates:
+        raise _invalid(f"a body of {place} has parameters of its own", node)
+    if not 0 <= body.captures <= len(body.inputs):
+        raise _invalid(
+            f"a body of {place} has {len(body.inputs)} inputs and {body.captures} captures", node
+        )
+    verify(body)
+    _valid.add(body)
+
+
+_valid: WeakSet[Body] = WeakSet()  # bodies never change, and outlive most passes
 
 
 def _boundary(graph: Graph) -> set[Value]:

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from nncomp.errors import CompileError, Note, error
+from nncomp.errors import CompileError, Diagnostic, Note, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
+from nncomp.ops.elementwise import Add, Mul
 from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import DType, TensorType
@@ -76,10 +77,49 @@ class Initial:
     span: Span
 
 
+@dataclass(frozen=True, slots=True)
+class Yielded:
+    """One value of a `yield`, and how it is to be stacked."""
+
+    value: Any
+    span: Span
+    axis: ast.Expr | None = None
+    reverse: bool = False
+
+
+@dataclass(eq=False)
+class Region:
+    """The body of a `scan`, `loop` or `cond` that is being lowered.
+
+    frame: of the call that the body stands in
+    counter: i64[], the number of the run
+    yielded: what the body has yielded, None if nothing yet
+    """
+
+    kind: str
+    frame: Frame
+    counter: Value | None = None
+    yielded: list[Yielded] | None = None
+
+
+# the golden ratio in 64 bits, signed: multiples of it lie far apart (Knuth, section 6.4)
+_SPREAD = 0x9E3779B97F4A7C15
+
+
+def _spread(depth: int) -> int:
+    """An odd number for each depth of nesting, by which runs are told apart."""
+    number = pow(_SPREAD, depth + 1, 2**64)
+    return number - 2**64 if number >= 2**63 else number
+
+
 class Store:
-    """All parameters of a program, over all of its graphs, with their initial values."""
+    """All parameters of a program, over all of its graphs, with their initial values.
+
+    warnings: what is odd but no error, each once
+    """
 
     def __init__(self) -> None:
+        self.warnings: dict[tuple[str, Span | None], Diagnostic] = {}
         self.initial: dict[str, Initial] = {}
         self.builder = Builder()
         self.seed = Value(SCALAR, "seed")
@@ -111,6 +151,10 @@ class Store:
                 self._adopted.add(self.builder.append(node))
                 self._known.update(node.outputs)
         self._settled = len(self.builder.nodes)
+
+    def warn(self, diagnostic: Diagnostic) -> None:
+        """Takes note of a warning; a body that is lowered for several graphs gives it once."""
+        self.warnings.setdefault((diagnostic.message, diagnostic.span), diagnostic)
 
     def site(self, name: str) -> int:
         """A number for a place that draws random numbers, the same in every graph of the name."""
@@ -155,6 +199,7 @@ class Context:
         self.outputs: dict[str, Value] = {}
         self.defaults: dict[str, int | float] = {}
         self.initializing: str | None = None  # path of the parameter being initialised
+        self.regions: list[Region] = []  # bodies of control flow around the point of execution
         self._draws: dict[str, int] = {}
 
     @property
@@ -244,7 +289,22 @@ class Context:
         site = self.store.site(f"{name}:{number}")
         if self.initializing is not None:
             return self.store.seed, self.b.constant(0, DType.I64), site
-        return self.graph_input("seed", SCALAR, 0), self.step, site
+        return self.graph_input("seed", SCALAR, 0), self._step_and_runs(), site
+
+    def _step_and_runs(self) -> Value:
+        """The step, mixed with the number of each run around, so that runs draw other numbers."""
+        step = self.step
+        for depth, region in enumerate(self.regions):
+            if region.counter is not None:
+                run = self.b(Add(), region.counter, self.b.constant(1, DType.I64))
+                far = self.b(Mul(), run, self.b.constant(_spread(depth), DType.I64))
+                step = self.b(Add(), step, far)
+        return step
+
+    def refuse_inside(self, what: str, span: Span) -> None:
+        """An error in the body of a `scan`, `loop` or `cond` of the current call."""
+        if self.regions and self.regions[-1].frame is self.frame:
+            raise error("NN0106", f"{what} does not belong into a `{self.regions[-1].kind}`", span)
 
     @property
     def step(self) -> Value:

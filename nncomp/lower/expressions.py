@@ -8,7 +8,7 @@ from typing import Any
 from nncomp.dims import Dim, bounds, equal
 from nncomp.errors import did_you_mean, error
 from nncomp.ir.graph import Value
-from nncomp.lower import calls, tensors
+from nncomp.lower import calls, control, tensors
 from nncomp.lower.context import Context
 from nncomp.lower.names import attribute, look_up
 from nncomp.lower.targets import bind
@@ -373,4 +373,7 @@ _HANDLERS: dict[type[ast.Expr], Callable[[Context, Any], Any]] = {
     ast.Index: _index,
     ast.Call: _call,
     ast.Pipe: _pipe,
+    ast.Scan: control.scan,
+    ast.Loop: control.loop,
+    ast.Cond: control.cond,
 }

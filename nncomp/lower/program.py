@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from nncomp.errors import CompileError, did_you_mean, error
+from nncomp.errors import CompileError, Diagnostic, did_you_mean, error
 from nncomp.ir.graph import Graph, Value
 from nncomp.lower.calls import bind_arguments
 from nncomp.lower.context import Context, Frame, Module, Store
@@ -44,6 +44,7 @@ class Program:
     entries: by name
     train: by name; "train" for a block without one
     initial: seed in; the first value of every parameter, buffer and optimiser state, by path
+    warnings: what is odd but no error
     """
 
     name: str
@@ -51,6 +52,7 @@ class Program:
     entries: Mapping[str, Graph]
     train: Mapping[str, TrainSection]
     initial: Graph
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def lower(
@@ -143,7 +145,8 @@ class _Lowering:
             graph = next(iter(entries.values()))
         if not graph.outputs and not train:
             self._require_outputs(graph, self.model)
-        return Program(name, graph, entries, train, self._initial(name))
+        warnings = tuple(self.store.warnings.values())
+        return Program(name, graph, entries, train, self._initial(name), warnings)
 
     def _require_outputs(self, graph: Graph, node: ast.Node) -> None:
         if not graph.outputs:

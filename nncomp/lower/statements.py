@@ -11,7 +11,7 @@ from nncomp.dims import equal
 from nncomp.errors import Note, did_you_mean, error
 from nncomp.ir.graph import Parameter, ParameterKind, Value
 from nncomp.lower import calls, tensors
-from nncomp.lower.context import Context, Initial
+from nncomp.lower.context import Context, Initial, Yielded
 from nncomp.lower.expressions import evaluate, interpolate, iterate, not_lowered, truth
 from nncomp.lower.signature import declared_type, input_type, is_tensor_type
 from nncomp.lower.sites import join
@@ -77,7 +77,34 @@ def _for(ctx: Context, statement: ast.For) -> Returned | None:
     return None
 
 
+def _yield(ctx: Context, statement: ast.Yield) -> None:
+    """What a run of the body around gives; a tuple counts as its items."""
+    region = ctx.regions[-1] if ctx.regions else None
+    if region is None or region.frame is not ctx.frame:
+        raise error(
+            "NN0106",
+            "`yield` belongs into the body of a `scan`, `loop` or `cond`",
+            statement.span,
+            help="a fn or block gives its value by `return`",
+        )
+    if region.yielded is not None:
+        raise error(
+            "NN0322",
+            f"this `{region.kind}` yields twice",
+            statement.span,
+            notes=[Note("the other one", region.yielded[0].span)] if region.yielded else (),
+            help="yield several values at once: `yield a, b`",
+        )
+    region.yielded = []
+    for item in statement.items:
+        value = evaluate(ctx, item.value)
+        several = isinstance(value, tuple) and not isinstance(value, Results)
+        for part in value if several else (value,):
+            region.yielded.append(Yielded(part, item.span, item.axis, item.reverse))
+
+
 def _return(ctx: Context, statement: ast.Return) -> Returned:
+    ctx.refuse_inside("`return`", statement.span)
     if isinstance(ctx.frame.decl, ast.ModelDecl):
         raise error(
             "NN0106", "a model does not return", statement.span, help="write `output name = …`"
@@ -103,6 +130,7 @@ def _assert(ctx: Context, statement: ast.Assert) -> None:
 
 
 def _require_model(ctx: Context, statement: ast.Stmt, what: str) -> None:
+    ctx.refuse_inside(what, statement.span)
     if not isinstance(ctx.frame.decl, ast.ModelDecl):
         raise error("NN0106", f"{what} belongs into a model", statement.span)
 
@@ -299,6 +327,15 @@ def _shaped(ctx: Context, value: Any, type_: TensorType, what: str) -> Value:
 
 def _update(ctx: Context, statement: ast.Update) -> None:
     """The next value of a parameter, buffer or state; the name has it at once."""
+    if ctx.regions:
+        kind = ctx.regions[-1].kind
+        raise error(
+            "NN0323",
+            f"`{statement.target.span.text}` cannot be updated inside a `{kind}`",
+            statement.span,
+            "its body may run many times, or never",
+            help="carry the value through, and update it after",
+        )
     path, name = _update_path(ctx, statement.target)
     type_ = ctx.parameters[path].value.type
     value = evaluate(ctx, statement.value)
@@ -334,6 +371,7 @@ _HANDLERS: dict[type[ast.Stmt], Callable[[Context, Any], Returned | None]] = {
     ast.If: _if,
     ast.For: _for,
     ast.Return: _return,
+    ast.Yield: _yield,
     ast.Assert: _assert,
     ast.InputDecl: _input,
     ast.OutputDecl: _output,

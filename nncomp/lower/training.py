@@ -29,6 +29,7 @@ def metric(ctx: Context, statement: ast.Metric) -> None:
 
 
 def _require_train(ctx: Context, statement: ast.Stmt, what: str) -> None:
+    ctx.refuse_inside(what, statement.span)
     if ctx.section is None or ctx.section.kind != "train":
         raise error("NN0106", f"{what} belongs into a `train` section", statement.span)
 

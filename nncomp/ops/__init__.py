@@ -7,6 +7,7 @@ from nncomp.ir.op import Op
 from nncomp.ops import (
     activation,
     comparison,
+    control,
     conv,
     conv_grad,
     conversion,
@@ -50,6 +51,7 @@ _FAMILIES = (
     random,
     loss,
     grad,
+    control,
 )
 
 REGISTRY: dict[str, type[Op]] = {

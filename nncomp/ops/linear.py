@@ -68,7 +68,7 @@ def _matrix_gradients(b: Builder, x: Value, y: Value, g: Value) -> tuple[Value, 
     if y.rank > 2:
         return dx, b(MatMul(), matrix_transpose(b, x), g)
     # one matrix for the whole batch (a weight): one product over all rows, not a sum of products
-    return dx, b(Gemm(transA=1), _rows(b, x), _rows(b, g))
+    return dx, b(Gemm(transA=1), rows(b, x), rows(b, g))
 
 
 def matrix_transpose(b: Builder, x: Value) -> Value:
@@ -77,7 +77,7 @@ def matrix_transpose(b: Builder, x: Value) -> Value:
     return b(Transpose((*batch, column, row)), x)
 
 
-def _rows(b: Builder, x: Value) -> Value:
+def rows(b: Builder, x: Value) -> Value:
     return b(Reshape(), x, b.dims((-1, x.shape[-1])))
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from nncomp.ir.graph import Graph
+from nncomp.ir.graph import Body, Graph, Node, Value
+from nncomp.ir.op import Op
+from nncomp.ir.rebuild import remap
 from nncomp.ir.verify import verify
+from nncomp.ops.grad import Grad
 from nncomp.passes.base import Evaluate, Pass, PassContext, PassResult, Refusal
 from nncomp.passes.eliminate_common_subexpressions import EliminateCommonSubexpressions
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
@@ -15,9 +19,11 @@ from nncomp.passes.fold_batch_norm import FoldBatchNorm
 from nncomp.passes.fold_constants import FoldConstants
 from nncomp.passes.fuse_conv_activation import FuseConvActivation
 from nncomp.passes.fuse_matmul_bias import FuseMatmulBias
+from nncomp.passes.prune_bodies import PruneBodies
 from nncomp.passes.simplify_shapes import SimplifyShapes
 
 O1: tuple[Pass, ...] = (
+    PruneBodies(),
     SimplifyShapes(),
     EliminateNoOps(exact=True),
     FoldConstants(exact=True),
@@ -27,6 +33,7 @@ O1: tuple[Pass, ...] = (
 """Changes no bit of a result."""
 
 O2: tuple[Pass, ...] = (
+    PruneBodies(),
     SimplifyShapes(),
     EliminateNoOps(),
     FoldConstants(),
@@ -43,6 +50,7 @@ O2: tuple[Pass, ...] = (
 
 TRAINING: tuple[Pass, ...] = (
     EliminateDeadNodes(),
+    PruneBodies(),
     SimplifyShapes(),
     EliminateNoOps(),
     FoldConstants(),
@@ -105,7 +113,7 @@ def run_passes(
     context = PassContext(evaluate)
     log = []
     for pass_ in passes:
-        result = pass_.run(graph, context)
+        result = run_everywhere(pass_, graph, context)
         if result.graph is not graph:
             verify(result.graph)
         record = PassRecord(pass_, graph, result)
@@ -114,6 +122,46 @@ def run_passes(
             on_pass(record)
         graph = result.graph
     return OptimizeResult(graph, tuple(log))
+
+
+def run_everywhere(pass_: Pass, graph: Graph, context: PassContext) -> PassResult:
+    """The pass on the bodies of control flow, innermost first, then on the graph itself.
+
+    Bodies wait until every Grad is expanded: what cuts a gradient may stand in one.
+    """
+    holders = [node for node in graph.nodes if node.op.bodies]
+    if not holders or any(isinstance(node.op, Grad) for node in graph.nodes):
+        return pass_.run(graph, context)
+    counts: Counter[str] = Counter()
+    refusals: list[Refusal] = []
+    changed: dict[Node, Op] = {}
+    for node in holders:
+        results = [run_everywhere(pass_, body, context) for body in node.op.bodies]
+        for result in results:
+            counts.update(result.counts)
+            refusals += result.refusals
+        bodies = [result.graph for result in results if isinstance(result.graph, Body)]
+        if any(new is not old for new, old in zip(bodies, node.op.bodies, strict=True)):
+            changed[node] = node.op.with_bodies(bodies)
+    if changed:
+        graph = _with_ops(graph, changed)
+    result = pass_.run(graph, context)
+    counts.update(result.counts)
+    return PassResult(result.graph, dict(counts), (*refusals, *result.refusals))
+
+
+def _with_ops(graph: Graph, changed: Mapping[Node, Op]) -> Graph:
+    values: dict[Value, Value] = {}
+    nodes = []
+    for node in graph.nodes:
+        new = remap(node, values)
+        if node in changed:
+            types = tuple(v.type for v in node.outputs)
+            names = tuple(v.name for v in node.outputs)
+            new = Node(changed[node], new.inputs, types, node.origin, names)
+            values.update(zip(node.outputs, new.outputs, strict=True))
+        nodes.append(new)
+    return graph.replace(nodes, values)
 
 
 def pipeline(level: int = 2) -> tuple[Pass, ...]:

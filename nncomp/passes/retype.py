@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from nncomp.ir.builder import Builder
-from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.op import Data, Op
 from nncomp.ops.conversion import Cast
 from nncomp.types import DType
@@ -50,12 +50,14 @@ def _rebuild(b: Builder, node: Node, dtypes: DTypes, values: dict[Value, Value])
 
 
 def _retyped_op(op: Op, dtypes: DTypes) -> Op:
-    changes: dict[str, Data | DType] = {}
+    changes: dict[str, Data | DType | Graph] = {}
     for field in dataclasses.fields(op):
         attribute = getattr(op, field.name)
         if isinstance(attribute, Data) and DType.of(attribute.array) in dtypes:
             to = dtypes[DType.of(attribute.array)]
             changes[field.name] = Data(attribute.array.astype(to.numpy))
+        elif isinstance(attribute, Body):
+            changes[field.name] = retype(attribute, dtypes)
         elif isinstance(attribute, DType) and attribute in dtypes:
             changes[field.name] = dtypes[attribute]
     return dataclasses.replace(op, **changes) if changes else op

@@ -314,8 +314,20 @@ class Return(Stmt):
 
 
 @dataclass(frozen=True, eq=False)
-class Yield(Stmt):
+class Yielded(Node):
+    """`value axis k reverse` after `yield`: stacked along axis k (0 if left out), the other way
+    round than the first scanned tensor goes."""
+
     value: Expr
+    axis: Expr | None
+    reverse: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Yield(Stmt):
+    """`yield a, b`: what a run of a `scan`, `loop` or `cond` gives."""
+
+    items: tuple[Yielded, ...]
 
 
 @dataclass(frozen=True, eq=False)

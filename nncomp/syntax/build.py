@@ -238,7 +238,10 @@ class TreeBuilder(ExpressionBuilder):
         return ast.Return(self.span(start, end), c[1])
 
     def yield_(self, c: Children, start: int, end: int) -> ast.Yield:
-        return ast.Yield(self.span(start, end), c[1])
+        return ast.Yield(self.span(start, end), nodes(c))
+
+    def yielded(self, c: Children, start: int, end: int) -> ast.Yielded:
+        return ast.Yielded(self.span(start, end), c[0], c[2], c[3] is not None)
 
     def assert_(self, c: Children, start: int, end: int) -> ast.Assert:
         message = None if c[3] is None else self.string_token(c[3])

@@ -1,0 +1,136 @@
+"""Closing bodies: values of the graph around become captures, what does not vary goes outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from nncomp.dims import Dim, Symbol
+from nncomp.ir.builder import Builder
+from nncomp.ir.constant import Constant, Dims
+from nncomp.ir.graph import Body, Node, Value
+from nncomp.ir.naming import Names
+from nncomp.ir.rebuild import remap
+
+
+def close(
+    name: str,
+    inputs: Sequence[Value],
+    nodes: Iterable[Node],
+    outputs: Mapping[str, Value],
+    *,
+    outer: Builder | None = None,
+    local: frozenset[Symbol] = frozenset(),
+) -> tuple[Body, tuple[Value, ...]]:
+    """A body and the values that it captures, in the order of its last inputs.
+
+    inputs: what each run is given
+    nodes: may read inputs, each other's results and values of the graph around
+    outer: where pure nodes go that read neither inputs nor what depends on them, so that they are
+        computed once (left out for a branch, which may never run)
+    local: symbols for sizes that differ between runs
+    """
+    return _Closing(inputs, outer, local).close(name, nodes, outputs)
+
+
+def with_captures(body: Body, captured: Sequence[Value], wanted: Sequence[Value]) -> Body:
+    """The body with captures of all of `wanted`, in their order: what it captures already, and
+    further ones that it does not read."""
+    first = len(body.inputs) - body.captures
+    own = dict(zip(captured, body.inputs[first:], strict=True))
+    names = Names(v.name for v in body.inputs)
+    captures = [
+        own[v] if v in own else Value(v.type, names.fresh(v.name or "outer")) for v in wanted
+    ]
+    return replace(body, inputs=(*body.inputs[:first], *captures), captures=len(captures))
+
+
+class _Closing:
+    def __init__(
+        self, inputs: Sequence[Value], outer: Builder | None, local: frozenset[Symbol]
+    ) -> None:
+        self.inputs = inputs
+        self.outer = outer
+        self.local = local
+        self.inner: set[Value] = set(inputs)  # what there is inside
+        self.body: list[Node] = []
+        self.values: dict[Value, Value] = {}  # inside: what is read instead
+        self.moved: dict[Value, Value] = {}  # outside: results of nodes that went there
+        self.captured: dict[Value, Value] = {}
+        self.constants: dict[Node, None] = {}
+        self.names = Names(())
+
+    def close(
+        self, name: str, nodes: Iterable[Node], outputs: Mapping[str, Value]
+    ) -> tuple[Body, tuple[Value, ...]]:
+        for value in self.inputs:
+            value.name = self.names.fresh(value.name or "x")
+        for node in _live(nodes, outputs.values()):
+            if isinstance(node.op, Constant):
+                self.constants[node] = None
+            elif self.outer is not None and self._is_invariant(node):
+                self._move_out(node, self.outer)
+            else:
+                self._keep(node)
+        results = {key: self._inside(value) for key, value in outputs.items()}
+        body = Body(
+            name,
+            (*self.inputs, *self.captured.values()),
+            (),
+            (*self.constants, *self.body),
+            {key: self.values.get(value, value) for key, value in results.items()},
+            captures=len(self.captured),
+        )
+        return body, tuple(self.captured)
+
+    def _is_invariant(self, node: Node) -> bool:
+        op = node.op
+        if isinstance(op, Dims):
+            symbols = {s for d in op.dims if isinstance(d, Dim) for s in d.symbols()}
+            return symbols.isdisjoint(self.local)
+        return op.pure and not any(v in self.inner for v in node.operands)
+
+    def _move_out(self, node: Node, outer: Builder) -> None:
+        if isinstance(node.op, Dims):
+            self.moved[node.outputs[0]] = outer.dims(node.op.dims)
+            return
+        for value in node.operands:
+            if value.node in self.constants and value not in self.moved:
+                assert value.node is not None
+                op = value.node.op
+                assert isinstance(op, Constant)
+                self.moved[value] = outer.constant(op.value.array, name=value.name)
+        new = outer.append(remap(node, self.moved))
+        self.moved.update(zip(node.outputs, new.outputs, strict=True))
+
+    def _keep(self, node: Node) -> None:
+        for value in node.operands:
+            self._inside(value)
+        new = remap(node, self.values)
+        self.body.append(new)
+        self.inner.update(node.outputs)
+
+    def _inside(self, value: Value) -> Value:
+        """Makes a value readable inside: as it is, as a constant, or as a capture."""
+        if value in self.inner or value in self.values:
+            return value
+        if value.node is not None and isinstance(value.node.op, Constant):
+            self.constants[value.node] = None
+            return value
+        outside = self.moved.get(value, value)
+        if outside not in self.captured:
+            self.captured[outside] = Value(outside.type, self.names.fresh(outside.name or "outer"))
+        self.values[value] = self.captured[outside]
+        return value
+
+
+def _live(nodes: Iterable[Node], results: Iterable[Value]) -> list[Node]:
+    """The nodes that the results depend on, in order."""
+    needed = {value.node for value in results}
+    live: list[Node] = []
+    for node in reversed(list(nodes)):
+        if node in needed:
+            live.append(node)
+            needed.update(value.node for value in node.operands)
+    live.reverse()
+    return live
