@@ -15,6 +15,7 @@ from nncomp.errors import did_you_mean
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Op
 from nncomp.lower import tensors
+from nncomp.lower.axes import AXES
 from nncomp.lower.context import Context
 from nncomp.lower.filling import FILLS
 from nncomp.lower.values import (
@@ -299,6 +300,7 @@ BUILTINS: dict[str, Any] = {
     **{
         builtin.name: builtin
         for builtin in (
+            *AXES,
             Builtin("len", _len),
             Builtin("range", _range),
             Builtin("zip", _zip),

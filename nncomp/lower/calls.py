@@ -163,7 +163,7 @@ def _apply_function(ctx: Context, function: Function, arguments: Arguments, span
     with ctx.call(frame, span):
         bind_arguments(ctx, decl.parameters, arguments, decl, span)
         value = ctx.execute(ctx, decl.body)
-        return _result(ctx, decl, (decl.result,) if decl.result else (), value, span)
+        return _result(ctx, decl, decl.results, value, span)
 
 
 def apply_instance(ctx: Context, instance: Instance, arguments: Arguments, span: Span) -> Any:

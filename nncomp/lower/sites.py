@@ -37,6 +37,9 @@ def site_names(decl: ast.Decl) -> dict[int, str]:
             named.add(id(_site(node.stage)))
         elif isinstance(node, ast.Assign) and isinstance(node.target, ast.NameTarget):
             named.add(id(node.value))
+            if isinstance(node.value, ast.Comprehension):  # h = [Layer(8) for i in range(6)]
+                names[id(node.value.value)] = node.target.name.text
+                named.add(id(node.value.value))
     for node in nodes(decl):
         if isinstance(node, ast.Call) and id(node) not in named:
             base = _base(node.callee)

@@ -414,10 +414,13 @@ class Decl(Node):
 
 @dataclass(frozen=True, eq=False)
 class FnDecl(Decl):
-    """`fn name(parameters) -> result = expr` (body is one Return) or `{ body }`."""
+    """`fn name(parameters) -> result = expr` (body is one Return) or `{ body }`.
+
+    A tuple result type is written `-> (A, B)`; `results` then has several.
+    """
 
     parameters: tuple[Parameter, ...]
-    result: TypeExpr | None
+    results: tuple[TypeExpr, ...]
     body: tuple[Stmt, ...]
 
 
