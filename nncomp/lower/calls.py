@@ -50,7 +50,7 @@ def pipe(ctx: Context, expr: ast.Pipe, value: Any) -> Any:
         else:
             callee = resolve(ctx, inner)
             if expr.name is not None and not isinstance(callee, Factory):
-                raise _cannot_name(expr, callee)
+                raise cannot_name(expr.name, callee)
         arguments = evaluate_arguments(ctx, stage.arguments)
         if isinstance(callee, Factory):
             callee = instantiate(ctx, callee, arguments, stage, expr.name)
@@ -59,16 +59,16 @@ def pipe(ctx: Context, expr: ast.Pipe, value: Any) -> Any:
         callee = resolve(ctx, stage)
         arguments = Arguments([], {})
         if expr.name is not None:
-            raise _cannot_name(expr, callee)
+            raise cannot_name(expr.name, callee)
     return apply(ctx, callee, Arguments([piped, *arguments.positional], arguments.named), span)
 
 
-def _cannot_name(expr: ast.Pipe, callee: Any) -> CompileError:
-    assert expr.name is not None
+def cannot_name(name: ast.Name | ast.String, value: Any) -> CompileError:
+    """`as` behind something that is no instance."""
     return error(
         "NN0302",
-        f"`as` names an instance of a block, this is {describe(callee)}",
-        expr.name.span,
+        f"`as` names an instance of a block, this is {describe(value)}",
+        name.span,
         help="to name the value, assign it: `name = …`",
     )
 

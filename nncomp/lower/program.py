@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from nncomp.dims import Dim
 from nncomp.errors import CompileError, did_you_mean, error
-from nncomp.ir.graph import Graph, Value
+from nncomp.ir.graph import Graph, Node, Value
 from nncomp.lower.calls import bind_arguments
 from nncomp.lower.context import Context, Frame, Module, Store
 from nncomp.lower.expressions import evaluate
@@ -171,11 +172,14 @@ class _Lowering:
                 ctx, self.model.hyperparameters, arguments, self.model, self.model.name.span
             )
         execute(ctx, self.model.body)
+        nodes, inputs = tuple(ctx.b.nodes), list(ctx.inputs.values())
+        if section is not None and section.kind == "entry":
+            nodes, inputs = _needed(ctx, section)
         return Graph(
             name,
-            tuple(sorted(ctx.inputs.values(), key=lambda v: v.name in ctx.defaults)),
+            tuple(sorted(inputs, key=lambda v: v.name in ctx.defaults)),
             tuple(ctx.parameters.values()),
-            tuple(ctx.b.nodes),
+            nodes,
             dict(ctx.outputs),
             dict(ctx.updates) if learning or section is None or section.kind == "entry" else {},
             dict(ctx.defaults),
@@ -209,6 +213,28 @@ class _Lowering:
             {},
             {"seed": 0},
         )
+
+
+def _needed(ctx: Context, section: ast.Section) -> tuple[tuple[Node, ...], list[Value]]:
+    """The nodes that an entry's results depend on, and the inputs: its own, those of the model
+    that it reads, and those that a size in it comes from."""
+    results = [*ctx.outputs.values(), *ctx.updates.values()]
+    live: set[Value] = set(results)
+    nodes: list[Node] = []
+    for node in reversed(ctx.b.nodes):
+        if any(value in live for value in node.outputs):
+            nodes.append(node)
+            live.update(node.operands)
+    own = {s.name.text for s in section.body if isinstance(s, ast.InputDecl)}
+    inputs = [v for v in ctx.inputs.values() if v in live or v.name in own]
+    shapes = [v.shape for v in [*results, *(o for node in nodes for o in node.outputs)]]
+    needed = {s for shape in shapes for d in shape if isinstance(d, Dim) for s in d.symbols()}
+    for value in ctx.inputs.values():
+        known = {s for v in inputs for d in v.shape if isinstance(d, Dim) for s in d.symbols()}
+        has = {s for d in value.shape if isinstance(d, Dim) for s in d.symbols()}
+        if value not in inputs and has & needed - known:
+            inputs.append(value)
+    return tuple(reversed(nodes)), inputs
 
 
 def _literal(key: str, text: str) -> Any:

@@ -52,7 +52,16 @@ def _run(ctx: Context, body: tuple[ast.Stmt, ...]) -> Returned | None:
 def _assign(ctx: Context, statement: ast.Assign) -> None:
     target, value = statement.target, statement.value
     if isinstance(value, ast.Call) and isinstance(target, ast.NameTarget):
-        result = calls.call(ctx, value, target.name)
+        result = calls.call(ctx, value, statement.name or target.name)
+        if statement.name is not None and not isinstance(result, Instance):
+            raise calls.cannot_name(statement.name, result)
+    elif statement.name is not None:
+        raise error(
+            "NN0302",
+            "`as` names the instance that a call makes",
+            statement.name.span,
+            help="`net = Block(…) as name`",
+        )
     else:
         result = evaluate(ctx, value)
     bind(ctx, target, result, value.span)

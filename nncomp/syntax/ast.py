@@ -286,10 +286,11 @@ Target = NameTarget | TupleTarget | ItemTarget
 
 @dataclass(frozen=True, eq=False)
 class Assign(Stmt):
-    """`target = value`."""
+    """`target = value as name`; the name is that of the instance that the value makes."""
 
     target: Target
     value: Expr
+    name: Name | String | None = None
 
 
 @dataclass(frozen=True, eq=False)

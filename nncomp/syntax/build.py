@@ -217,7 +217,7 @@ class TreeBuilder(ExpressionBuilder):
         return ast.Section(self.span(start, end), self.text(c[0]), name, c[2], None)
 
     def assign(self, c: Children, start: int, end: int) -> ast.Assign:
-        return ast.Assign(self.span(start, end), c[0], c[2])
+        return ast.Assign(self.span(start, end), c[0], c[2], c[4])
 
     def if_(self, c: Children, start: int, end: int) -> ast.If:
         otherwise = (c[4],) if isinstance(c[4], ast.If) else c[4] or ()
