@@ -114,6 +114,7 @@ def _lists(ctx: Context, name: str, args: list[Any], named: dict[str, Any]) -> l
 
 
 def _zip(ctx: Context, args: list[Any], named: dict[str, Any]) -> list[Any]:
+    args = [tensors.unpack(ctx, v) if isinstance(v, Value) else v for v in args]
     lists = _lists(ctx, "zip", args, named)
     sizes = sorted({len(items) for items in lists})
     if len(sizes) > 1:

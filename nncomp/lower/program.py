@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -55,11 +55,17 @@ class Program:
 
 
 def lower(
-    source: SourceFile, model: str | None = None, settings: Mapping[str, Any] | None = None
+    source: SourceFile,
+    model: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    kinds: Collection[str] = ("entry", "train"),
 ) -> Program:
-    """Lowers one model of a source (the first, if no name is given). Raises CompileError."""
+    """Lowers one model of a source (the first, if no name is given). Raises CompileError.
+
+    kinds: of sections that are wanted; who only looks at the model itself saves the rest
+    """
     with _deep_recursion():
-        return _Lowering(source, model, settings or {}).program()
+        return _Lowering(source, model, settings or {}).program(kinds)
 
 
 def models(source: SourceFile) -> list[str]:
@@ -120,13 +126,16 @@ class _Lowering:
                 pending += item
         return value
 
-    def program(self) -> Program:
+    def program(self, kinds: Collection[str]) -> Program:
         sections = [s for s in self.model.body if isinstance(s, ast.Section)]
         name = self.model.name.text
         entries: dict[str, Graph] = {}
         train: dict[str, TrainSection] = {}
         graph = self._graph(name, None, training=False, learning=False)
+        wanted = kinds if graph.outputs else {*kinds, "entry"}
         for section in sections:
+            if section.kind not in wanted:
+                continue
             title = section.name.text if section.name else section.kind
             if title in entries or title in train:
                 raise error("NN0104", f"there are two sections `{title}`", section.span)
@@ -142,7 +151,7 @@ class _Lowering:
                 train[title] = TrainSection(step, evaluation)
         if not graph.outputs and entries:
             graph = next(iter(entries.values()))
-        if not graph.outputs and not train:
+        if not graph.outputs and not any(s.kind == "train" for s in sections):
             self._require_outputs(graph, self.model)
         return Program(name, graph, entries, train, self._initial(name))
 
@@ -173,8 +182,10 @@ class _Lowering:
             )
         execute(ctx, self.model.body)
         nodes, inputs = tuple(ctx.b.nodes), list(ctx.inputs.values())
+        if not training:
+            nodes = _live(ctx)
         if section is not None and section.kind == "entry":
-            nodes, inputs = _needed(ctx, section)
+            inputs = _needed(ctx, section, nodes)
         return Graph(
             name,
             tuple(sorted(inputs, key=lambda v: v.name in ctx.defaults)),
@@ -215,16 +226,22 @@ class _Lowering:
         )
 
 
-def _needed(ctx: Context, section: ast.Section) -> tuple[tuple[Node, ...], list[Value]]:
-    """The nodes that an entry's results depend on, and the inputs: its own, those of the model
-    that it reads, and those that a size in it comes from."""
-    results = [*ctx.outputs.values(), *ctx.updates.values()]
-    live: set[Value] = set(results)
+def _live(ctx: Context) -> tuple[Node, ...]:
+    """The nodes that the results depend on."""
+    live = {*ctx.outputs.values(), *ctx.updates.values()}
     nodes: list[Node] = []
     for node in reversed(ctx.b.nodes):
         if any(value in live for value in node.outputs):
             nodes.append(node)
             live.update(node.operands)
+    return tuple(reversed(nodes))
+
+
+def _needed(ctx: Context, section: ast.Section, nodes: tuple[Node, ...]) -> list[Value]:
+    """The inputs of an entry: its own, those of the model that it reads, and those that a size in
+    it comes from."""
+    results = [*ctx.outputs.values(), *ctx.updates.values()]
+    live = {*results, *(value for node in nodes for value in node.operands)}
     own = {s.name.text for s in section.body if isinstance(s, ast.InputDecl)}
     inputs = [v for v in ctx.inputs.values() if v in live or v.name in own]
     shapes = [v.shape for v in [*results, *(o for node in nodes for o in node.outputs)]]
@@ -234,7 +251,7 @@ def _needed(ctx: Context, section: ast.Section) -> tuple[tuple[Node, ...], list[
         has = {s for d in value.shape if isinstance(d, Dim) for s in d.symbols()}
         if value not in inputs and has & needed - known:
             inputs.append(value)
-    return tuple(reversed(nodes)), inputs
+    return inputs
 
 
 def _literal(key: str, text: str) -> Any:

@@ -397,4 +397,8 @@ def unpack(ctx: Context, value: Value) -> list[Value]:
         raise ctx.fail(
             "NN0206", f"only a tensor whose first axis is static can be unpacked, not {value.type}"
         )
-    return [index(ctx, value, [i]) for i in range(value.shape[0])]
+    count = value.shape[0]
+    if count == 1:
+        return [ctx.b(op("Squeeze"), value, ctx.b.ints(0))]
+    parts = ctx.b.multi(op("Split", axis=0, num_outputs=count), value)
+    return [ctx.b(op("Squeeze"), part, ctx.b.ints(0)) for part in parts]
