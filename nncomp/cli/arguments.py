@@ -90,9 +90,7 @@ def source_of(name: str) -> SourceFile:
     return decode_source("<stdin>", sys.stdin.buffer.read()) if name == "-" else read_source(name)
 
 
-def program_of(
-    args: argparse.Namespace, kinds: Collection[str] = ("entry", "train")
-) -> Program:
+def program_of(args: argparse.Namespace, kinds: Collection[str] = ("entry", "train")) -> Program:
     """The model that the arguments name, lowered, with its sections of these kinds. Raises
     CompileError."""
     from nncomp.driver.compiling import load_program

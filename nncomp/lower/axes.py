@@ -1,6 +1,8 @@
-"""Axes by name: `rearrange(x, "n t (h d) -> n h t d", h=8)` and `einsum("n i, i o -> n o", x, w)`.
+"""Axes by name: `rearrange(x, "n t (h d) -> n h t d", h=8)`, `einsum("n i, i o -> n o", x, w)`;
+and `split`.
 
-Both are spelt in Reshape, Transpose and MatMul while lowering; nothing of them is left in a graph.
+The first two are spelt in Reshape, Transpose and MatMul while lowering; nothing of them is left in
+a graph.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from nncomp.lower.values import Builtin, describe
 from nncomp.ops.einsum import check_terms, contraction
 
 Group = tuple[str, ...]
+_DOTS: Group = ("...",)
+_JOINED = "(...)"  # dots inside brackets: the axes that they stand for become one
 
 _TOKEN = re.compile(r"\(|\)|\.\.\.|\w+|\S")
 
@@ -33,7 +37,8 @@ def _rearrange(ctx: Context, args: list[Any], named: dict[str, Any]) -> Value:
             "`rearrange` takes a tensor, a pattern, and sizes by name",
             help='`rearrange(x, "n t (h d) -> n h t d", h=8)`',
         )
-    x, pattern = args
+    x: Value = args[0]
+    pattern: str = args[1]
     for name, size in named.items():
         if isinstance(size, bool) or not isinstance(size, (int, Dim)):
             raise ctx.fail("NN0201", f"the size `{name}` must be an int, this is {describe(size)}")
@@ -59,12 +64,11 @@ def _sides(ctx: Context, pattern: str, x: Value) -> tuple[list[Group], list[Grou
     if len(texts) != 2:
         raise _bad(ctx, pattern, "it needs one `->`")
     before, after = (_groups(ctx, pattern, text) for text in texts)
-    if sum(group == ("...",) for group in before) > 1 or ("..." in _flat(after)) != (
-        ("...",) in before
-    ):
-        raise _bad(ctx, pattern, "`...` stands once on each side")
+    dots = sum(name in ("...", _JOINED) for name in _flat(after))
+    if _JOINED in _flat(before) or before.count(_DOTS) != dots or dots > 1:
+        raise _bad(ctx, pattern, "`...` stands once on each side, bare on the left")
     rest = x.rank - len(before) + 1
-    open_ended = ("...",) in before
+    open_ended = _DOTS in before
     if (rest < 0) if open_ended else (rest != 1):
         least = "at least " if open_ended else ""
         count = len(before) - open_ended
@@ -74,15 +78,14 @@ def _sides(ctx: Context, pattern: str, x: Value) -> tuple[list[Group], list[Grou
             f"it names {least}{count} axes, the tensor has {x.rank}",
         )
     names = tuple(f"...{i}" for i in range(rest))
-    before = [
-        part for g in before for part in ([(n,) for n in names] if g == ("...",) else [g])
-    ]
+    before = [part for g in before for part in ([(n,) for n in names] if g == _DOTS else [g])]
     widened: list[Group] = []
     for group in after:
-        if group == ("...",):
+        if group == _DOTS:
             widened += [(n,) for n in names]
         else:
-            widened.append(tuple(n for part in group for n in (names if part == "..." else (part,))))
+            parts = [names if part == _JOINED else (part,) for part in group]
+            widened.append(tuple(name for part in parts for name in part))
     return before, widened
 
 
@@ -103,7 +106,7 @@ def _groups(ctx: Context, pattern: str, text: str) -> list[Group]:
             if inside is None:
                 groups.append((token,))
             else:
-                inside.append(token)
+                inside.append(_JOINED if token == "..." else token)
         else:
             raise _bad(ctx, pattern, f"`{token}` is no axis")
     if inside is not None:
@@ -130,9 +133,7 @@ def _sizes(
     names = _flat(before)
     for name in given:
         if name not in names:
-            raise ctx.fail(
-                "NN0202", f'the pattern "{pattern}" has no axis `{name}` on its left'
-            )
+            raise ctx.fail("NN0202", f'the pattern "{pattern}" has no axis `{name}` on its left')
     sizes: dict[str, DimLike] = dict(given)
     for group, dim in zip(before, x.shape, strict=True):
         spelt = f"({' '.join(group)})" if len(group) != 1 else group[0]
@@ -166,9 +167,7 @@ def _sizes(
     return sizes
 
 
-def _require_same_axes(
-    ctx: Context, pattern: str, before: list[Group], after: list[Group]
-) -> None:
+def _require_same_axes(ctx: Context, pattern: str, before: list[Group], after: list[Group]) -> None:
     left, right = _flat(before), _flat(after)
     for names in (left, right):
         twice = next((name for name in names if names.count(name) > 1), None)
@@ -178,6 +177,36 @@ def _require_same_axes(
         if name not in left or name not in right:
             side = "left" if name in left else "right"
             raise _bad(ctx, pattern, f"`{name}` stands on the {side} only")
+
+
+# --- split -----------------------------------------------------------------------------------
+
+
+def _split(ctx: Context, args: list[Any], named: dict[str, Any]) -> list[Value]:
+    """`split(x, 3, axis=1)`: parts of one size; `split(x, [2, 5], axis=1)`: of these sizes."""
+    axis = named.get("axis", args[2] if len(args) == 3 else 0)
+    if not 2 <= len(args) <= 3 or set(named) - {"axis"} or not isinstance(args[0], Value):
+        raise ctx.fail(
+            "NN0202", "`split` takes a tensor, a number of parts or their sizes, and an axis"
+        )
+    x, parts = args[:2]
+    if isinstance(axis, bool) or not isinstance(axis, int):
+        raise ctx.fail("NN0201", f"the axis of `split` must be an int, this is {describe(axis)}")
+    if isinstance(parts, (list, tuple)):
+        for size in parts:
+            if isinstance(size, bool) or not isinstance(size, (int, Dim)):
+                raise ctx.fail("NN0201", f"a size must be an int, this is {describe(size)}")
+        return list(ctx.b.multi(tensors.op("Split", axis=axis), x, ctx.b.dims(parts)))
+    if isinstance(parts, bool) or not isinstance(parts, int) or parts < 1:
+        raise ctx.fail("NN0201", f"`split` needs a number of parts, this is {describe(parts)}")
+    size = x.shape[axis] if -x.rank <= axis < x.rank else parts
+    if isinstance(size, int) and size % parts:
+        raise ctx.fail(
+            "NN0205",
+            f"cannot split {x.type} into {parts} equal parts",
+            f"its size {size} on axis {axis} does not divide by {parts}",
+        )
+    return list(ctx.b.multi(tensors.op("Split", axis=axis, num_outputs=parts), x))
 
 
 # --- einsum ----------------------------------------------------------------------------------
@@ -224,4 +253,8 @@ def _bad_sum(ctx: Context, pattern: str, reason: str) -> CompileError:
     )
 
 
-AXES: tuple[Builtin, ...] = (Builtin("rearrange", _rearrange), Builtin("einsum", _einsum))
+AXES: tuple[Builtin, ...] = (
+    Builtin("rearrange", _rearrange),
+    Builtin("einsum", _einsum),
+    Builtin("split", _split),
+)

@@ -12,7 +12,7 @@ from nncomp.lower import calls, tensors
 from nncomp.lower.context import Context
 from nncomp.lower.names import attribute, look_up
 from nncomp.lower.targets import bind
-from nncomp.lower.values import Deferred, Results, describe
+from nncomp.lower.values import Deferred, Results, Tree, describe
 from nncomp.syntax import ast
 
 MAX_ITEMS = 1_000_000
@@ -125,8 +125,8 @@ def iterate(ctx: Context, expr: ast.Expr) -> list[Any]:
     if isinstance(value, Value):
         with ctx.at(expr.span):
             return list(tensors.unpack(ctx, value))
-    if isinstance(value, dict):
-        value = list(value.items())
+    if isinstance(value, Tree):
+        value = list(value.leaves.values())
     if not isinstance(value, (list, tuple)):
         hint = f"write `range({expr.span.text})`" if isinstance(value, int) else None
         raise error(
@@ -168,7 +168,7 @@ def _unary(ctx: Context, expr: ast.Unary) -> Any:
             return value if expr.op == "+" else tensors.negate(ctx, value)
         if expr.op == "not":
             return not truth(ctx, expr.operand)
-        if isinstance(value, Deferred):
+        if isinstance(value, (Deferred, Tree)):
             return tensors.binary(ctx, "*", value, -1 if expr.op == "-" else 1)
         if isinstance(value, bool) or not isinstance(value, (int, float, Dim)):
             raise ctx.fail("NN0201", f"`{expr.op}` does not take {describe(value)}")

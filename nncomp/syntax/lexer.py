@@ -133,9 +133,7 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
             raise bad_character(source, first)
         if new_line:
             new_line = False
-            goes_on = kind in CONTINUES or (
-                minimizing and kind == "NAME" and word in _IN_MINIMIZE
-            )
+            goes_on = kind in CONTINUES or (minimizing and kind == "NAME" and word in _IN_MINIMIZE)
             if in_lines and not goes_on and previous not in ("NL", "LBRACE"):
                 soft = minimizing = False
                 kinds.append("NL")

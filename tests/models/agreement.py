@@ -73,6 +73,4 @@ def images(graph: Graph, sizes: Iterable[int], seed: int = 1) -> list[dict[str, 
     rng = np.random.default_rng(seed)
     (image,) = graph.inputs
     _, *rest = image.shape
-    return [
-        {image.name: rng.standard_normal((n, *rest)).astype(np.float32)} for n in sizes
-    ]
+    return [{image.name: rng.standard_normal((n, *rest)).astype(np.float32)} for n in sizes]

@@ -22,6 +22,7 @@ from tests.models.agreement import compiled, count, drawn
 SYMBOLS = 61
 SMALL_GPT = {"layers": 2, "width": 24, "heads": 3, "vocabulary": SYMBOLS, "context": 32}
 SMALL_BERT = {**SMALL_GPT, "pairs": True, "padded": True}
+TINY_TRANSFORMER = {"layers": 1, "width": 8, "heads": 2, "hidden": 12, "vocabulary": SYMBOLS}
 SIZES = ((1, 3), (3, 7), (7, 1), (2, 5))  # of batch and sequence
 
 
@@ -102,7 +103,9 @@ def test_step_takes_several_tokens_at_once() -> None:
 
 
 def test_entries_take_only_what_they_need() -> None:
-    program = support.load("transformer.nn", layers=1, width=8, heads=2, hidden=12, vocabulary=SYMBOLS)
+    program = support.load(
+        "transformer.nn", layers=1, width=8, heads=2, hidden=12, vocabulary=SYMBOLS
+    )
     inputs = {name: [v.name for v in graph.inputs] for name, graph in program.entries.items()}
     assert inputs == {"encode": ["source"], "decode": ["target", "memory"]}
 
@@ -149,7 +152,9 @@ def test_gpt_equals_hugging_face(settings: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [SMALL_BERT, {"pairs": True, "padded": True}], ids=["small", "base"])
+@pytest.mark.parametrize(
+    "settings", [SMALL_BERT, {"pairs": True, "padded": True}], ids=["small", "base"]
+)
 def test_bert_equals_hugging_face(settings: dict[str, Any]) -> None:
     transformers = pytest.importorskip("transformers")
     config = transformers.BertConfig()
@@ -209,7 +214,7 @@ def test_bert_for_pre_training_equals_hugging_face() -> None:
 # --- torch.nn.Transformer --------------------------------------------------------------------
 
 
-def torch_transformer(program: Program, values: dict[str, Array], hidden: int, heads: int) -> nn.Module:
+def torch_transformer(values: dict[str, Array], hidden: int, heads: int) -> nn.Module:
     """torch.nn.Transformer with our weights."""
     width = values["embedding.weight"].shape[1]
     layers = sum(path.endswith("attend.query.bias") for path in values) // 2
@@ -246,7 +251,7 @@ def test_transformer_equals_torch(settings: dict[str, Any]) -> None:
     width = values["embedding.weight"].shape[1]
     if "layers" not in settings:
         assert count(program) == 44_140_544 + SYMBOLS * 512
-    module = torch_transformer(program, values, settings.get("hidden", 2048), settings.get("heads", 8))
+    module = torch_transformer(values, settings.get("hidden", 2048), settings.get("heads", 8))
     model = compiled(program.graph, values)
     table = torch.from_numpy(values["embedding.weight"])
 
@@ -267,7 +272,14 @@ def test_transformer_equals_torch(settings: dict[str, Any]) -> None:
 
 
 def test_encoding_and_decoding_apart() -> None:
-    settings = {"layers": 1, "width": 8, "heads": 2, "hidden": 12, "vocabulary": SYMBOLS, "padding": 0}
+    settings = {
+        "layers": 1,
+        "width": 8,
+        "heads": 2,
+        "hidden": 12,
+        "vocabulary": SYMBOLS,
+        "padding": 0,
+    }
     program = support.load("transformer.nn", **settings)
     values = drawn(program.graph)
     inputs = {"source": tokens((3, 7)), "target": tokens((3, 5), seed=1)}

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from nncomp.backends.ort.bodies import activation, conv, linear, loss, normalization, pooling, random
+from nncomp.backends.ort.bodies import (
+    activation,
+    conv,
+    linear,
+    loss,
+    normalization,
+    pooling,
+    random,
+)
 from nncomp.backends.ort.bodies.body import Body
 from nncomp.ir.op import Op
 

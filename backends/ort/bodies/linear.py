@@ -18,6 +18,4 @@ def _matrix_products(b: Builder, node: Node) -> Results:
     return results
 
 
-BODIES = (
-    Body("matrix-products", Einsum, _never_refuses, constant_cost(0.9), _matrix_products),
-)
+BODIES = (Body("matrix-products", Einsum, _never_refuses, constant_cost(0.9), _matrix_products),)
