@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from nncomp.backends.reference.interpreter import run
 from nncomp.lower.program import Program
@@ -144,21 +143,27 @@ LABEL = np.array([1, 5, -100, 0])
 LOSSES: list[tuple[str, Any]] = [
     (
         "kl_divergence(log_softmax(a), softmax(b))",
-        lambda: F.kl_div(TA.log_softmax(1), TB.softmax(1), reduction="batchmean"),
+        lambda: nn.functional.kl_div(TA.log_softmax(1), TB.softmax(1), reduction="batchmean"),
     ),
     (
         "cross_entropy(a, label, smoothing=0.1, ignore=-100)",
-        lambda: F.cross_entropy(TA, torch.from_numpy(LABEL), label_smoothing=0.1),
+        lambda: nn.functional.cross_entropy(TA, torch.from_numpy(LABEL), label_smoothing=0.1),
     ),
-    ("cross_entropy(a, label, ignore=-100)", lambda: F.cross_entropy(TA, torch.from_numpy(LABEL))),
+    (
+        "cross_entropy(a, label, ignore=-100)",
+        lambda: nn.functional.cross_entropy(TA, torch.from_numpy(LABEL)),
+    ),
     (
         "gan_discriminator_loss(a, b)",
         lambda: (
-            F.binary_cross_entropy_with_logits(TA, torch.ones(4, 6))
-            + F.binary_cross_entropy_with_logits(TB, torch.zeros(4, 6))
+            nn.functional.binary_cross_entropy_with_logits(TA, torch.ones(4, 6))
+            + nn.functional.binary_cross_entropy_with_logits(TB, torch.zeros(4, 6))
         ),
     ),
-    ("gan_generator_loss(a)", lambda: F.binary_cross_entropy_with_logits(TA, torch.ones(4, 6))),
+    (
+        "gan_generator_loss(a)",
+        lambda: nn.functional.binary_cross_entropy_with_logits(TA, torch.ones(4, 6)),
+    ),
     ("gan_generator_loss(a, minimax=true)", lambda: (1 - TA.sigmoid()).log().mean()),
     (
         "gaussian_kl(a, b)",
@@ -170,7 +175,7 @@ LOSSES: list[tuple[str, Any]] = [
             .mean()
         ),
     ),
-    ("mean(cosine_similarity(a, b))", lambda: F.cosine_similarity(TA, TB).mean()),
+    ("mean(cosine_similarity(a, b))", lambda: nn.functional.cosine_similarity(TA, TB).mean()),
 ]
 
 
