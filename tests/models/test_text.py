@@ -30,7 +30,6 @@ SIZES = ((1, 3), (3, 7), (7, 1), (2, 5))  # of batch and sequence
     ("file", "model", "settings", "expected"),
     [
         ("gpt.nn", None, {}, 124_439_808),
-        ("gpt.nn", None, {"size": "gpt2-medium"}, 354_823_168),
         ("gpt.nn", None, {"size": "gpt2-xl"}, 1_557_611_200),
         ("bert.nn", None, {}, 109_482_240),
         ("bert.nn", "BertForPreTraining", {}, 110_106_428),
