@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,11 +95,12 @@ def source_of(name: str) -> SourceFile:
     return decode_source("<stdin>", sys.stdin.buffer.read()) if name == "-" else read_source(name)
 
 
-def program_of(args: argparse.Namespace) -> Program:
-    """The model that the arguments name, lowered. Raises CompileError."""
+def program_of(args: argparse.Namespace, kinds: Collection[str] = ("entry", "train")) -> Program:
+    """The model that the arguments name, lowered, with its sections of these kinds. Raises
+    CompileError."""
     from nncomp.driver.compiling import load_program
 
-    return load_program(source_of(args.file), args.model, dict(args.settings))
+    return load_program(source_of(args.file), args.model, dict(args.settings), kinds)
 
 
 def state_of(args: argparse.Namespace, program: Program) -> dict[str, Array]:

@@ -33,7 +33,8 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import program_of
     from nncomp.driver.inspecting import summary_of
 
-    summary = summary_of(program_of(args), entry=args.entry, level=args.level, batch=args.batch)
+    program = program_of(args, ("entry",) if args.entry else ())
+    summary = summary_of(program, entry=args.entry, level=args.level, batch=args.batch)
     if args.format == "json":
         import json
 

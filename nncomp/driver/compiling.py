@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +34,15 @@ class Step:
 
 
 def load_program(
-    file: PathLike | SourceFile, model: str | None = None, settings: Settings | None = None
+    file: PathLike | SourceFile,
+    model: str | None = None,
+    settings: Settings | None = None,
+    kinds: Collection[str] = ("entry", "train"),
 ) -> Program:
-    """Lowers a model (the first of the file if no name is given). Raises CompileError."""
+    """Lowers a model (the first of the file if no name is given) with its sections of these kinds.
+    Raises CompileError."""
     source = file if isinstance(file, SourceFile) else read_source(file)
-    return lower(source, model, settings or {})
+    return lower(source, model, settings or {}, kinds)
 
 
 def initial_values(program: Program, seed: int = 0) -> dict[str, Array]:

@@ -15,8 +15,11 @@ from nncomp.errors import did_you_mean
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Op
 from nncomp.lower import tensors
+from nncomp.lower.axes import AXES
 from nncomp.lower.context import Context
 from nncomp.lower.filling import FILLS
+from nncomp.lower.initializers import INITIALIZERS
+from nncomp.lower.trees import TREES, parameters_of
 from nncomp.lower.values import (
     Builtin,
     Factory,
@@ -113,6 +116,7 @@ def _lists(ctx: Context, name: str, args: list[Any], named: dict[str, Any]) -> l
 
 
 def _zip(ctx: Context, args: list[Any], named: dict[str, Any]) -> list[Any]:
+    args = [tensors.unpack(ctx, v) if isinstance(v, Value) else v for v in args]
     lists = _lists(ctx, "zip", args, named)
     sizes = sorted({len(items) for items in lists})
     if len(sizes) > 1:
@@ -252,19 +256,7 @@ def _grad(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
             help="`grad(sum(…), x)`",
         )
     if isinstance(wrt, Instance):
-        prefix = f"{wrt.path}."
-        leaves = {
-            path.removeprefix(prefix): ctx.current[path]
-            for path, parameter in ctx.parameters.items()
-            if path.startswith(prefix) and parameter.kind == "param"
-        }
-        if not leaves:
-            raise ctx.fail(
-                "NN0303",
-                f"{describe(wrt)} has no parameters yet",
-                help="parameters exist once the block has been applied to an input",
-            )
-        wrt = Tree(wrt.path, leaves)
+        wrt = parameters_of(ctx, wrt)
     if isinstance(wrt, Tree):
         gradients = ctx.b.multi(tensors.op("Grad"), loss, *wrt.leaves.values())
         return Tree(wrt.path, dict(zip(wrt.leaves, gradients, strict=True)))
@@ -299,6 +291,9 @@ BUILTINS: dict[str, Any] = {
     **{
         builtin.name: builtin
         for builtin in (
+            *AXES,
+            *INITIALIZERS,
+            *TREES,
             Builtin("len", _len),
             Builtin("range", _range),
             Builtin("zip", _zip),

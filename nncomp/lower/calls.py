@@ -6,7 +6,7 @@ from typing import Any
 
 from nncomp.errors import CompileError, Note, did_you_mean, error
 from nncomp.ir.graph import Value
-from nncomp.lower import tensors
+from nncomp.lower import tensors, trees
 from nncomp.lower.context import Context, Frame
 from nncomp.lower.names import attribute, look_up_callable
 from nncomp.lower.raw import apply_raw
@@ -36,6 +36,9 @@ def call(ctx: Context, expr: ast.Call, name: SiteName = None) -> Any:
     arguments = evaluate_arguments(ctx, expr.arguments)
     if isinstance(callee, Factory):
         return instantiate(ctx, callee, arguments, expr, name)
+    if isinstance(callee, Builtin) and callee.name == "copy":
+        with ctx.at(expr.span):
+            return trees.copied(ctx, arguments.values, _take_path(ctx, expr, name), expr.span)
     return apply(ctx, callee, arguments, expr.span)
 
 
@@ -50,7 +53,7 @@ def pipe(ctx: Context, expr: ast.Pipe, value: Any) -> Any:
         else:
             callee = resolve(ctx, inner)
             if expr.name is not None and not isinstance(callee, Factory):
-                raise _cannot_name(expr, callee)
+                raise cannot_name(expr.name, callee)
         arguments = evaluate_arguments(ctx, stage.arguments)
         if isinstance(callee, Factory):
             callee = instantiate(ctx, callee, arguments, stage, expr.name)
@@ -59,16 +62,16 @@ def pipe(ctx: Context, expr: ast.Pipe, value: Any) -> Any:
         callee = resolve(ctx, stage)
         arguments = Arguments([], {})
         if expr.name is not None:
-            raise _cannot_name(expr, callee)
+            raise cannot_name(expr.name, callee)
     return apply(ctx, callee, Arguments([piped, *arguments.positional], arguments.named), span)
 
 
-def _cannot_name(expr: ast.Pipe, callee: Any) -> CompileError:
-    assert expr.name is not None
+def cannot_name(name: ast.Name | ast.String, value: Any) -> CompileError:
+    """`as` behind something that is no instance."""
     return error(
         "NN0302",
-        f"`as` names an instance of a block, this is {describe(callee)}",
-        expr.name.span,
+        f"`as` names an instance of a block, this is {describe(value)}",
+        name.span,
         help="to name the value, assign it: `name = …`",
     )
 
@@ -163,7 +166,7 @@ def _apply_function(ctx: Context, function: Function, arguments: Arguments, span
     with ctx.call(frame, span):
         bind_arguments(ctx, decl.parameters, arguments, decl, span)
         value = ctx.execute(ctx, decl.body)
-        return _result(ctx, decl, (decl.result,) if decl.result else (), value, span)
+        return _result(ctx, decl, decl.results, value, span)
 
 
 def apply_instance(ctx: Context, instance: Instance, arguments: Arguments, span: Span) -> Any:
@@ -175,7 +178,11 @@ def apply_instance(ctx: Context, instance: Instance, arguments: Arguments, span:
         dict(instance.hyperparameters),
         instance.path,
         _float_dtype(ctx.frame, arguments),
+        replaced={**ctx.frame.replaced, **instance.replaced},
+        copy_of=ctx.frame.copy_of,
     )
+    if instance.copy_of is not None:
+        frame.copy_of = (instance.path, instance.copy_of)
     with ctx.call(frame, span):
         bind_arguments(ctx, decl.tensors, arguments, decl, span)
         value = ctx.execute(ctx, decl.body)
@@ -305,6 +312,22 @@ def instantiate(
             notes=[Note(f"`{frame.decl.name.text}` is declared here", frame.decl.name.span)],
             help=f"make it a block: `block {frame.decl.name.text}()(…)`",
         )
+    path = _take_path(ctx, site, name)
+    inner = Frame(decl, factory.module, {}, path, frame.float_dtype)
+    with ctx.at(site.span), ctx.call(inner, site.span):
+        for formal in decl.hyperparameters:
+            if formal.name.text in factory.given:
+                what = f"`{formal.name.text}` of `{decl.name.text}`"
+                value = factory.given[formal.name.text]
+                inner.names[formal.name.text] = check(ctx, formal.type, value, what, site.span)
+        formals = tuple(f for f in decl.hyperparameters if f.name.text not in factory.given)
+        bind_arguments(ctx, formals, arguments, decl, site.span)
+    return Instance(factory, inner.names, path, site.span)
+
+
+def _take_path(ctx: Context, site: ast.Call, name: SiteName) -> str:
+    """The place of a new instance in the tree of parameters."""
+    frame = ctx.frame
     path = join(frame.path, _site_name(ctx, site, name))
     if path in frame.sites:
         raise error(
@@ -322,16 +345,7 @@ def instantiate(
             help="give the instance another name with `as`",
         )
     frame.sites[path] = site.span
-    inner = Frame(decl, factory.module, {}, path, frame.float_dtype)
-    with ctx.at(site.span), ctx.call(inner, site.span):
-        for formal in decl.hyperparameters:
-            if formal.name.text in factory.given:
-                what = f"`{formal.name.text}` of `{decl.name.text}`"
-                value = factory.given[formal.name.text]
-                inner.names[formal.name.text] = check(ctx, formal.type, value, what, site.span)
-        formals = tuple(f for f in decl.hyperparameters if f.name.text not in factory.given)
-        bind_arguments(ctx, formals, arguments, decl, site.span)
-    return Instance(factory, inner.names, path, site.span)
+    return path
 
 
 def path_text(ctx: Context, name: ast.String) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -52,6 +52,8 @@ class Frame:
     loops: indices of the static loops around the point of execution, outermost first
     sites: instance names given in this call, with the place that gave them
     state: paths of the parameters, buffers and optimiser states that the body declares, by name
+    replaced: what stands for parameters here, by path
+    copy_of: of a copy, its path and that of the instance it was made from
     """
 
     decl: ast.Decl
@@ -62,6 +64,8 @@ class Frame:
     loops: list[int] = field(default_factory=list)
     sites: dict[str, Span] = field(default_factory=dict)
     state: dict[str, str] = field(default_factory=dict)
+    replaced: Mapping[str, Value] = field(default_factory=dict)
+    copy_of: tuple[str, str] | None = None
 
     def looped(self, name: str) -> str:
         """A name made inside static loops: their indices follow it."""
@@ -194,6 +198,7 @@ class Context:
         self.parameters: dict[str, Parameter] = {}
         self.current: dict[str, Value] = {}  # parameter values as of now, by path
         self.updates: dict[str, Value] = {}
+        self.originals: dict[str, str] = {}  # of buffers of a copy, the paths that they copy
         self.inputs: dict[str, Value] = {}
         self.declared: set[str] = set()  # the inputs that the program declares
         self.outputs: dict[str, Value] = {}

@@ -126,7 +126,7 @@ def iterate(ctx: Context, expr: ast.Expr) -> list[Any]:
         with ctx.at(expr.span):
             return list(tensors.unpack(ctx, value))
     if isinstance(value, Tree):
-        return list(value.leaves.values())
+        value = list(value.leaves.values())
     if isinstance(value, dict):
         value = list(value.items())
     if not isinstance(value, (list, tuple)):
@@ -170,7 +170,7 @@ def _unary(ctx: Context, expr: ast.Unary) -> Any:
             return value if expr.op == "+" else tensors.negate(ctx, value)
         if expr.op == "not":
             return not truth(ctx, expr.operand)
-        if isinstance(value, Deferred):
+        if isinstance(value, (Deferred, Tree)):
             return tensors.binary(ctx, "*", value, -1 if expr.op == "-" else 1)
         if isinstance(value, bool) or not isinstance(value, (int, float, Dim)):
             raise ctx.fail("NN0201", f"`{expr.op}` does not take {describe(value)}")

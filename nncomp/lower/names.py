@@ -9,6 +9,7 @@ from nncomp.errors import did_you_mean, error
 from nncomp.ir.graph import Value
 from nncomp.lower.context import Context, Prelude
 from nncomp.lower.signature import DTYPES
+from nncomp.lower.trees import parameters_of
 from nncomp.lower.values import (
     Builtin,
     Factory,
@@ -98,26 +99,41 @@ def attribute(ctx: Context, value: Any, name: ast.Name) -> Any:
             name.text
         ]
     if isinstance(value, Instance):
+        full = f"{value.path}.{name.text}"
+        if name.text == "params":
+            with ctx.at(name.span):
+                return parameters_of(ctx, value)
+        if full in value.replaced:
+            return value.replaced[full]
         return _member(ctx, value.path, name, f"`{value.factory.decl.name.text}`")
     if isinstance(value, Tree):
-        return _member(ctx, value.path, name, f"`{value.path}`")
+        return _leaf(value, name)
     raise error("NN0103", f"{describe(value)} has no attribute `{name.text}`", name.span)
 
 
+def _leaf(tree: Tree, name: ast.Name) -> Any:
+    """A tensor of a tree, or the tree below a child; `params` of a tree is itself."""
+    if name.text in tree.leaves:
+        return tree.leaves[name.text]
+    prefix = f"{name.text}."
+    below = {p.removeprefix(prefix): v for p, v in tree.leaves.items() if p.startswith(prefix)}
+    if below:
+        return Tree(f"{tree.path}.{name.text}" if tree.path else name.text, below)
+    if name.text == "params":
+        return tree
+    members = {p.split(".")[0] for p in tree.leaves}
+    raise error(
+        "NN0103",
+        f"`{tree.path}` has no parameter or block `{name.text}`",
+        name.span,
+        help=did_you_mean(name.text, members) or f"it has {', '.join(sorted(members))}",
+    )
+
+
 def _member(ctx: Context, path: str, name: ast.Name, owner: str) -> Any:
-    """A parameter, or the tree below a child; `params` is the whole tree of learnt ones."""
+    """A parameter, or the tree below a child."""
     prefix = f"{path}." if path else ""
     below = {p: v for p, v in ctx.current.items() if p.startswith(prefix)}
-    if name.text == "params":
-        learnt = {p: v for p, v in below.items() if ctx.parameters[p].kind == "param"}
-        if not learnt:
-            raise error(
-                "NN0303",
-                f"{owner} has no parameters yet",
-                name.span,
-                help="parameters exist once the block has been applied to an input",
-            )
-        return Tree(path, {p.removeprefix(prefix): v for p, v in learnt.items()})
     full = prefix + name.text
     if full in ctx.current:
         return ctx.current[full]

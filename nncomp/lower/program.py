@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from nncomp.dims import Dim
 from nncomp.errors import CompileError, Diagnostic, did_you_mean, error
-from nncomp.ir.graph import Graph, Value
+from nncomp.ir.graph import Graph, Node, Value
 from nncomp.lower.calls import bind_arguments
 from nncomp.lower.context import Context, Frame, Module, Store
 from nncomp.lower.expressions import evaluate
@@ -56,11 +57,17 @@ class Program:
 
 
 def lower(
-    source: SourceFile, model: str | None = None, settings: Mapping[str, Any] | None = None
+    source: SourceFile,
+    model: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    kinds: Collection[str] = ("entry", "train"),
 ) -> Program:
-    """Lowers one model of a source (the first, if no name is given). Raises CompileError."""
+    """Lowers one model of a source (the first, if no name is given). Raises CompileError.
+
+    kinds: of sections that are wanted; who only looks at the model itself saves the rest
+    """
     with _deep_recursion():
-        return _Lowering(source, model, settings or {}).program()
+        return _Lowering(source, model, settings or {}).program(kinds)
 
 
 def models(source: SourceFile) -> list[str]:
@@ -121,13 +128,16 @@ class _Lowering:
                 pending += item
         return value
 
-    def program(self) -> Program:
+    def program(self, kinds: Collection[str]) -> Program:
         sections = [s for s in self.model.body if isinstance(s, ast.Section)]
         name = self.model.name.text
         entries: dict[str, Graph] = {}
         train: dict[str, TrainSection] = {}
         graph = self._graph(name, None, training=False, learning=False)
+        wanted = kinds if graph.outputs else {*kinds, "entry"}
         for section in sections:
+            if section.kind not in wanted:
+                continue
             title = section.name.text if section.name else section.kind
             if title in entries or title in train:
                 raise error("NN0104", f"there are two sections `{title}`", section.span)
@@ -143,7 +153,7 @@ class _Lowering:
                 train[title] = TrainSection(step, evaluation)
         if not graph.outputs and entries:
             graph = next(iter(entries.values()))
-        if not graph.outputs and not train:
+        if not graph.outputs and not any(s.kind == "train" for s in sections):
             self._require_outputs(graph, self.model)
         warnings = tuple(self.store.warnings.values())
         return Program(name, graph, entries, train, self._initial(name), warnings)
@@ -174,11 +184,16 @@ class _Lowering:
                 ctx, self.model.hyperparameters, arguments, self.model, self.model.name.span
             )
         execute(ctx, self.model.body)
+        nodes, inputs = tuple(ctx.b.nodes), list(ctx.inputs.values())
+        if not training:
+            nodes = _live(ctx)
+        if section is not None and section.kind == "entry":
+            inputs = _needed(ctx, section, nodes)
         return Graph(
             name,
-            tuple(sorted(ctx.inputs.values(), key=lambda v: v.name in ctx.defaults)),
+            tuple(sorted(inputs, key=lambda v: v.name in ctx.defaults)),
             tuple(ctx.parameters.values()),
-            tuple(ctx.b.nodes),
+            nodes,
             dict(ctx.outputs),
             dict(ctx.updates) if learning or section is None or section.kind == "entry" else {},
             dict(ctx.defaults),
@@ -212,6 +227,34 @@ class _Lowering:
             {},
             {"seed": 0},
         )
+
+
+def _live(ctx: Context) -> tuple[Node, ...]:
+    """The nodes that the results depend on."""
+    live = {*ctx.outputs.values(), *ctx.updates.values()}
+    nodes: list[Node] = []
+    for node in reversed(ctx.b.nodes):
+        if any(value in live for value in node.outputs):
+            nodes.append(node)
+            live.update(node.operands)
+    return tuple(reversed(nodes))
+
+
+def _needed(ctx: Context, section: ast.Section, nodes: tuple[Node, ...]) -> list[Value]:
+    """The inputs of an entry: its own, those of the model that it reads, and those that a size in
+    it comes from."""
+    results = [*ctx.outputs.values(), *ctx.updates.values()]
+    live = {*results, *(value for node in nodes for value in node.operands)}
+    own = {s.name.text for s in section.body if isinstance(s, ast.InputDecl)}
+    inputs = [v for v in ctx.inputs.values() if v in live or v.name in own]
+    shapes = [v.shape for v in [*results, *(o for node in nodes for o in node.outputs)]]
+    needed = {s for shape in shapes for d in shape if isinstance(d, Dim) for s in d.symbols()}
+    for value in ctx.inputs.values():
+        known = {s for v in inputs for d in v.shape if isinstance(d, Dim) for s in d.symbols()}
+        has = {s for d in value.shape if isinstance(d, Dim) for s in d.symbols()}
+        if value not in inputs and has & needed - known:
+            inputs.append(value)
+    return inputs
 
 
 def _literal(key: str, text: str) -> Any:

@@ -37,7 +37,8 @@ def site_names(decl: ast.Decl) -> dict[int, str]:
             named.add(id(_site(node.stage)))
         elif isinstance(node, ast.Assign) and isinstance(node.target, ast.NameTarget):
             names.update(_assigned(node.target.name.text, node.value))
-    calls = [n for n in nodes(decl) if isinstance(n, ast.Call) and id(n) not in named | set(names)]
+    named.update(names)
+    calls = [n for n in nodes(decl) if isinstance(n, ast.Call) and id(n) not in named]
     # a call of a call is an application, or an instance of a computed block: those come last
     calls.sort(key=lambda n: isinstance(n.callee, ast.Call))
     for node in calls:

@@ -10,7 +10,7 @@ from typing import Any
 from nncomp.dims import equal
 from nncomp.errors import Note, did_you_mean, error
 from nncomp.ir.graph import Parameter, ParameterKind, Value
-from nncomp.lower import calls, tensors
+from nncomp.lower import calls, tensors, trees
 from nncomp.lower.context import Context, Initial, Yielded
 from nncomp.lower.expressions import evaluate, interpolate, iterate, not_lowered, truth
 from nncomp.lower.signature import declared_type, input_type, is_tensor_type
@@ -52,7 +52,16 @@ def _run(ctx: Context, body: tuple[ast.Stmt, ...]) -> Returned | None:
 def _assign(ctx: Context, statement: ast.Assign) -> None:
     target, value = statement.target, statement.value
     if isinstance(value, ast.Call) and isinstance(target, ast.NameTarget):
-        result = calls.call(ctx, value, target.name)
+        result = calls.call(ctx, value, statement.name or target.name)
+        if statement.name is not None and not isinstance(result, Instance):
+            raise calls.cannot_name(statement.name, result)
+    elif statement.name is not None:
+        raise error(
+            "NN0302",
+            "`as` names the instance that a call makes",
+            statement.name.span,
+            help="`net = Block(…) as name`",
+        )
     else:
         result = evaluate(ctx, value)
     bind(ctx, target, result, value.span)
@@ -254,13 +263,34 @@ def _state(ctx: Context, statement: ast.StateDecl) -> None:
     kind: ParameterKind = "param"
     if statement.kind in ("buffer", "state"):
         kind = "buffer" if statement.kind == "buffer" else "state"
-    _initialize(ctx, statement, path, kind, type_)
+    if frame.copy_of is not None:
+        _copy(ctx, statement, path)
+        kind = "buffer"
+    else:
+        _initialize(ctx, statement, path, kind, type_)
     known = ctx.parameters.get(path)
     if known is None:
         known = Parameter(path, Value(type_, path), kind)
         ctx.parameters[path] = known
         ctx.current[path] = known.value
-    frame.names[name] = ctx.current[path]
+    frame.names[name] = frame.replaced.get(path, ctx.current[path])
+
+
+def _copy(ctx: Context, statement: ast.StateDecl, path: str) -> None:
+    """A parameter of a copy starts as the original starts."""
+    assert ctx.frame.copy_of is not None
+    new, old = ctx.frame.copy_of
+    original = old + path.removeprefix(new)
+    if original not in ctx.store.initial:
+        raise error(
+            "NN0303",
+            f"`{original}` does not exist yet, so it cannot be copied",
+            ctx.span or statement.span,
+            help="apply the original before its copy",
+        )
+    first = ctx.store.initial[original]
+    ctx.originals[path] = original
+    ctx.store.initial.setdefault(path, Initial("buffer", first.value, first.span))
 
 
 def _own_name(ctx: Context, statement: ast.StateDecl) -> str:
@@ -326,7 +356,8 @@ def _shaped(ctx: Context, value: Any, type_: TensorType, what: str) -> Value:
 
 
 def _update(ctx: Context, statement: ast.Update) -> None:
-    """The next value of a parameter, buffer or state; the name has it at once."""
+    """The next value of a parameter, buffer or state; the name has it at once. That of all
+    parameters of an instance is a tree: `update target.params = net.params`."""
     if ctx.regions:
         kind = ctx.regions[-1].kind
         raise error(
@@ -336,6 +367,14 @@ def _update(ctx: Context, statement: ast.Update) -> None:
             "its body may run many times, or never",
             help="carry the value through, and update it after",
         )
+    target = statement.target
+    if isinstance(target, ast.Attribute) and target.name.text == "params":
+        owner = evaluate(ctx, target.value)
+        if isinstance(owner, Instance):
+            tree = evaluate(ctx, statement.value)
+            with ctx.at(statement.value.span):
+                trees.update(ctx, owner, tree)
+            return
     path, name = _update_path(ctx, statement.target)
     type_ = ctx.parameters[path].value.type
     value = evaluate(ctx, statement.value)

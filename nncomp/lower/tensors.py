@@ -11,7 +11,8 @@ from nncomp.dims import Dim, DimLike
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Op
 from nncomp.lower.context import Context
-from nncomp.lower.values import Deferred, Instance, Results, describe, is_static_number
+from nncomp.lower.trees import combine
+from nncomp.lower.values import Deferred, Instance, Results, Tree, describe, is_static_number
 from nncomp.ops import REGISTRY
 from nncomp.types import Array, DType, TensorType
 
@@ -117,6 +118,8 @@ MAX_INT_BITS = 64
 def binary(ctx: Context, symbol: str, left: Any, right: Any) -> Any:
     """`left symbol right` for arithmetic."""
     left, right = _first(left), _first(right)
+    if isinstance(left, Tree) or isinstance(right, Tree):
+        return combine(ctx, symbol, left, right, binary)
     if isinstance(left, Value) or isinstance(right, Value):
         if isinstance(left, Deferred) or isinstance(right, Deferred):
             name = left.name if isinstance(left, Deferred) else right.name
@@ -271,9 +274,7 @@ def _tensor_binary(ctx: Context, symbol: str, left: Any, right: Any) -> Value:
             return quotient
         return ctx.b(op("Sub"), a, ctx.b(op("Mul"), quotient, b))
     rest = ctx.b(op("Mod"), a, b)
-    if symbol == "%":
-        return rest
-    return ctx.b(op("Div"), ctx.b(op("Sub"), a, rest), b)
+    return rest if symbol == "%" else ctx.b(op("Div"), ctx.b(op("Sub"), a, rest), b)
 
 
 def _convert(a: Value, b: Value) -> str:
@@ -292,9 +293,8 @@ def compare(ctx: Context, symbol: str, left: Any, right: Any) -> Value:
             f"dtype {a.type.dtype} (left) is not {b.type.dtype} (right)",
             help=_convert(a, b),
         )
-    if symbol == "!=":
-        return ctx.b(op("Not"), ctx.b(op("Equal"), a, b))
-    return ctx.b(op(_COMPARISONS[symbol]), a, b)
+    same = ctx.b(op(_COMPARISONS["==" if symbol == "!=" else symbol]), a, b)
+    return ctx.b(op("Not"), same) if symbol == "!=" else same
 
 
 def negate(ctx: Context, value: Value) -> Value:
@@ -350,8 +350,7 @@ def index(ctx: Context, value: Value, items: Sequence[Any]) -> Value:
         result = ctx.b(op("Squeeze"), result, ctx.b.ints(*dropped))
     added, axis = [], 0
     for item in plan:
-        if item is None:
-            added.append(axis)
+        added += [axis] if item is None else []
         if not isinstance(item, (int, Dim)):
             axis += item.rank if isinstance(item, Value) else 1
     if added:
@@ -397,4 +396,5 @@ def unpack(ctx: Context, value: Value) -> list[Value]:
         raise ctx.fail(
             "NN0206", f"only a tensor whose first axis is static can be unpacked, not {value.type}"
         )
-    return [index(ctx, value, [i]) for i in range(value.shape[0])]
+    parts = ctx.b.multi(op("Split", axis=0, num_outputs=value.shape[0]), value)
+    return [ctx.b(op("Squeeze"), part, ctx.b.ints(0)) for part in parts]

@@ -43,12 +43,18 @@ class Factory:
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """A block with its hyperparameters and its place in the tree of parameters."""
+    """A block with its hyperparameters and its place in the tree of parameters.
+
+    replaced: tensors that stand for parameters when it is applied, by path (`with_`)
+    copy_of: the path of the instance that this is a copy of
+    """
 
     factory: Factory
     hyperparameters: Mapping[str, Any]
     path: str
     span: Span
+    replaced: Mapping[str, Value] = field(default_factory=dict)
+    copy_of: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -286,10 +286,11 @@ Target = NameTarget | TupleTarget | ItemTarget
 
 @dataclass(frozen=True, eq=False)
 class Assign(Stmt):
-    """`target = value`."""
+    """`target = value as name`; the name is that of the instance that the value makes."""
 
     target: Target
     value: Expr
+    name: Name | String | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -426,10 +427,13 @@ class Decl(Node):
 
 @dataclass(frozen=True, eq=False)
 class FnDecl(Decl):
-    """`fn name(parameters) -> result = expr` (body is one Return) or `{ body }`."""
+    """`fn name(parameters) -> result = expr` (body is one Return) or `{ body }`.
+
+    A tuple result type is written `-> (A, B)`; `results` then has several.
+    """
 
     parameters: tuple[Parameter, ...]
-    result: TypeExpr | None
+    results: tuple[TypeExpr, ...]
     body: tuple[Stmt, ...]
 
 

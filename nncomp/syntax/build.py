@@ -157,16 +157,8 @@ class TreeBuilder(ExpressionBuilder):
         return self.fn(c, start, end, c[4])
 
     def fn(self, c: Children, start: int, end: int, body: tuple[ast.Stmt, ...]) -> ast.FnDecl:
-        results = c[3] or [None]
-        if len(results) > 1:
-            raise error(
-                "NN0101",
-                "a fn states one result type at most",
-                results[0].span.to(results[-1].span),
-                help="leave `-> …` out, or make it a block",
-            )
         return ast.FnDecl(
-            self.span(start, end), self.name(c[1]), None, tuple(c[2]), results[0], body
+            self.span(start, end), self.name(c[1]), None, tuple(c[2]), tuple(c[3] or ()), body
         )
 
     def const(self, c: Children, start: int, end: int) -> ast.ConstDecl:
@@ -225,7 +217,7 @@ class TreeBuilder(ExpressionBuilder):
         return ast.Section(self.span(start, end), self.text(c[0]), name, c[2], None)
 
     def assign(self, c: Children, start: int, end: int) -> ast.Assign:
-        return ast.Assign(self.span(start, end), c[0], c[2])
+        return ast.Assign(self.span(start, end), c[0], c[2], c[4])
 
     def if_(self, c: Children, start: int, end: int) -> ast.If:
         otherwise = (c[4],) if isinstance(c[4], ast.If) else c[4] or ()

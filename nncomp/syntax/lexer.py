@@ -41,6 +41,7 @@ _AFTER_START = words("NAME LBRACE STRING")
 _TARGET_GOES_ON = words("EQUAL COLON COMMA LSQB DOT NL RBRACE")
 # After an operand: two values never stand side by side.
 _AFTER_OPERAND = words("over by when axis reverse while")
+_IN_MINIMIZE = words("over by")  # may start a line of their own
 # `cond` counts before a value that is not a bracketed index.
 _AFTER_COND = words("NAME INT FLOAT STRING TRUE FALSE NONE NOT LPAR")
 _SOFT = _AT_START | _AFTER_OPERAND | {"nn", "scan", "loop", "cond"}
@@ -106,6 +107,7 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
     in_lines = True  # line ends count here: the innermost bracket is a `{`, or there is none
     new_line = False  # a line end came before this token
     soft = False  # the last token may turn out to be a keyword of its statement
+    minimizing = False  # this is a `minimize`, which goes on before a line that starts with `by`
     for match in _pattern().finditer(text, start, end):
         kind = match.lastgroup
         if kind == "LINE":
@@ -131,8 +133,9 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
             raise bad_character(source, first)
         if new_line:
             new_line = False
-            if in_lines and kind not in CONTINUES and previous not in ("NL", "LBRACE"):
-                soft = False
+            goes_on = kind in CONTINUES or (minimizing and kind == "NAME" and word in _IN_MINIMIZE)
+            if in_lines and not goes_on and previous not in ("NL", "LBRACE"):
+                soft = minimizing = False
                 kinds.append("NL")
                 starts.append(ends[-1])
                 ends.append(ends[-1] + 1)
@@ -148,6 +151,7 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
                 else kind in _AFTER_START
             ):
                 kinds[-1] = previous = tables.words[word_before]
+                minimizing = previous in ("MINIMIZE", "MAXIMIZE")
         if kind == "NAME":
             if previous in ENDS_OPERAND:
                 if word in _AFTER_OPERAND:
@@ -167,6 +171,7 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
                 raise _unbalanced(tokens, stack, Span(source, first, last))
             tokens.pairs[stack.pop()] = len(kinds)
             in_lines = not stack or kinds[stack[-1]] == "LBRACE"
+            minimizing = minimizing and kind != "RBRACE"
         kinds.append(kind)
         starts.append(first)
         ends.append(last)

@@ -106,7 +106,6 @@ IN_BODY = [
 # A whole file.
 FILES = [
     ("block X(a: int) { }", "NN0101", 1, 7, "write `block X()(…)`"),
-    ("fn f(x) -> (A, B) = 3", "NN0101", 1, 13, "one result type"),
     ("block M()(b) = 3", "NN0101", 1, 14, "expected `->` or `{`"),
     ("model { }", "NN0101", 1, 7, "expected a name"),
     ("model M\n{\n}", "NN0101", 2, 1, "move it to the end of the line before"),

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from nncomp.backends.ort.bodies import activation, conv, loss, normalization, pooling, random
+from nncomp.backends.ort.bodies import (
+    activation,
+    conv,
+    linear,
+    loss,
+    normalization,
+    pooling,
+    random,
+)
 from nncomp.backends.ort.bodies.body import Body
 from nncomp.ir.op import Op
 
-_FAMILIES = (activation, conv, loss, normalization, pooling, random)
+_FAMILIES = (activation, conv, linear, loss, normalization, pooling, random)
 
 BODIES: dict[type[Op], tuple[Body, ...]] = {}
 for _body in (body for family in _FAMILIES for body in family.BODIES):

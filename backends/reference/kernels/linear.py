@@ -10,6 +10,7 @@ import numpy as np
 from nncomp.backends.reference.kernels.elementwise import plain
 from nncomp.backends.reference.kernels.precision import widened
 from nncomp.ir.op import Op
+from nncomp.ops.einsum import Einsum
 from nncomp.ops.linear import Gemm, MatMul
 from nncomp.types import Array
 
@@ -23,7 +24,12 @@ def gemm(op: Gemm, a: Array, b: Array, c: Array | None = None) -> Array:
     return np.asarray(y)
 
 
+def einsum(op: Einsum, *operands: Array) -> Array:
+    return np.asarray(np.einsum(op.equation, *operands, optimize=True))
+
+
 KERNELS: dict[type[Op], Callable[..., Any]] = {
     MatMul: widened(plain(np.matmul)),
     Gemm: widened(gemm),
+    Einsum: widened(einsum),
 }

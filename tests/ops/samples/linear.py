@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nncomp.ops.einsum import Einsum
 from nncomp.ops.linear import Gemm, MatMul
 from nncomp.types import DType, TensorType
 from tests.ops.sample import Failure, Sample, normal
@@ -11,6 +12,15 @@ from tests.ops.sample import Failure, Sample, normal
 _A, _B = normal(2, 3), normal(3, 5)
 
 SAMPLES = [
+    Sample(Einsum("ij,jk->ik"), _A, _B),
+    Sample(Einsum("bhqd,bhkd->bhqk"), normal(2, 3, 5, 7), normal(2, 3, 4, 7), id="heads"),
+    Sample(Einsum("ijk,iab->jakb"), normal(2, 3, 5), normal(2, 4, 7), id="outer mean"),
+    Sample(Einsum("i,jk->kij"), normal(2), normal(3, 5), id="outer"),
+    Sample(Einsum("ij,kj,kl->il"), normal(2, 3), normal(5, 3), normal(5, 7), id="three"),
+    Sample(Einsum("iij->j"), normal(3, 3, 5), id="diagonal"),
+    Sample(Einsum("...ij,...jk"), normal(7, 2, 3), normal(7, 3, 5), id="dots"),
+    Sample(Einsum("ijk->i"), normal(2, 3, 5), id="sum"),
+    Sample(Einsum("ij,ij->"), normal(2, 3), normal(2, 3, seed=1), id="dot"),
     Sample(MatMul(), _A, _B),
     Sample(MatMul(), normal(3), _B, id="row"),
     Sample(MatMul(), _A, normal(3), id="column"),
