@@ -102,3 +102,9 @@ def test_loops_and_branches(kind: type[Loop | If]) -> None:
     graph, counts = pruned(graph_of(text.replace("output y = s", "output s")))
     assert counts["drop-result"] == 1
     assert len(the(graph, kind).outputs) == (2 if kind is Loop else 1)
+
+
+def test_control_flow_is_not_run_while_compiling() -> None:
+    """It might never end."""
+    graph = graph_of("  y = loop (i = 0) while i >= 0 { i = i + 1 }\n  output i")
+    assert the(optimize(graph, 2, evaluate).graph, Loop)
