@@ -43,6 +43,8 @@ class FoldConstant(Rule):
     def match(self, node: Node, facts: Facts) -> Answer:
         if facts.context.evaluate is None or not node.op.pure or not node.inputs:
             return None
+        if node.op.bodies:  # a Loop may never end
+            return None
         operands = [facts.constant(v) for v in node.inputs]
         if any(v is not None and a is None for v, a in zip(node.inputs, operands, strict=True)):
             return None

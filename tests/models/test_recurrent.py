@@ -1,0 +1,85 @@
+"""models/rnn.nn, lstm.nn, gru.nn: short, alike on both backends at every size, and they learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nncomp.backends.ort.emit import emit
+from nncomp.backends.ort.legalize import legalize
+from nncomp.backends.ort.session import Session
+from nncomp.backends.reference.interpreter import evaluate, run
+from nncomp.driver.model import Model
+from nncomp.ir.bind import bind
+from nncomp.passes.manager import optimize
+from tests.models import support
+
+FILES = ["rnn.nn", "lstm.nn", "gru.nn"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_they_can_be_read_at_one_sitting(file: str) -> None:
+    lines = (support.MODELS / file).read_text("utf-8").splitlines()
+    assert len([line for line in lines if line.strip() and not line.startswith("#")]) <= 25
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("more", [{}, {"layers": 2, "bidirectional": True}], ids=["one", "many"])
+def test_numpy_is_onnxruntime(file: str, more: dict[str, object]) -> None:
+    program = support.load(file, hidden=5, **more)
+    graph = bind(program.graph, support.own(program.graph, support.weights(program)))
+    tidy = optimize(graph, 2, evaluate).graph
+    sessions = [
+        Session(emit(legalize(form)), optimize=optimizing)
+        for form in (graph, tidy)
+        for optimizing in (False, True)
+    ]
+    features = graph.inputs[0].shape[2]
+    for length in (1, 3, 7):
+        for batch in (1, 3, 7):
+            x = np.random.default_rng(0).normal(size=(batch, length, features)).astype("f")
+            (expected,) = run(graph, {"x": x}).outputs.values()
+            for session in sessions:
+                (found,) = session.run({"x": x}).values()
+                assert support.difference(found, expected) <= 1e-5
+
+
+@pytest.mark.parametrize("file", ["lstm.nn", "gru.nn"])
+def test_the_adding_problem_is_learnt(file: str) -> None:
+    """At a short length; predicting the mean gives an error of 1/6."""
+    rng = np.random.default_rng(0)
+    step = Model(support.MODELS / file, settings={"hidden": 32}).training_step()
+    losses = []
+    for _ in range(300):
+        values = rng.uniform(size=(64, 8))
+        marks = np.zeros_like(values)
+        for row, first, second in zip(
+            marks, rng.integers(0, 4, 64), rng.integers(4, 8, 64), strict=True
+        ):
+            row[[first, second]] = 1
+        batch = {
+            "x": np.stack([values, marks], 2).astype("f"),
+            "target": (values * marks).sum(1, keepdims=True).astype("f"),
+        }
+        losses.append(step(**batch, lr=1e-2)["loss"])
+    assert np.mean(losses[-20:]) < 0.03 < 0.1 < losses[0]
+
+
+def test_the_parity_of_eight_bits_is_learnt() -> None:
+    """From short strings to long ones: the same step takes any length."""
+    bits = ((np.arange(256)[:, None] >> np.arange(8)) & 1).astype("f")
+    rng = np.random.default_rng(0)
+    step = Model(support.MODELS / "rnn.nn").training_step()
+    length = 2
+    for _ in range(60):
+        accuracies = []
+        for _ in range(50):
+            x = bits[rng.integers(0, 256, 64), :length]
+            label = x.sum(1).astype(np.int64) % 2
+            accuracies.append(step(x=x[:, :, None], label=label, lr=5e-3)["accuracy"])
+        if np.mean(accuracies[-20:]) == 1:
+            length += 1
+        if length > 8:
+            break
+    label = bits.sum(1).astype(np.int64) % 2
+    assert step.evaluate(x=bits[:, :, None], label=label)["accuracy"] == 1
