@@ -27,7 +27,7 @@ CASES = [
     ("  output y = x @ x", "NN0205", 5, ["10", "8"]),
     ("  output y = x |> Linear(3", "NN0105", 5, ["("]),
     ("  output y = x |> Linear", "NN0202", 5, ["`Linear()`"]),
-    ("  output y = x |> Linear(3, 4, 5, 6)", "NN0202", 5, ["`Linear` takes 3 arguments, 4"]),
+    ("  output y = x |> Linear(3, 4, 5, 6, 7, 8)", "NN0202", 5, ["`Linear` takes 5 arguments, 6"]),
     ("  output y = x |> Linear(widht=3)", "NN0202", 5, ["no argument `widht`"]),
     ("  output y = x |> Linear()", "NN0202", 5, ["lacks its argument `out`"]),
     ('  output y = x |> Linear("3")', "NN0201", 5, ["must be an int", 'the string "3"']),
