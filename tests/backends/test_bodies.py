@@ -24,6 +24,7 @@ from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ir.op import Op
 from nncomp.ops.activation import ReluGrad
 from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
+from nncomp.ops.einsum import Einsum
 from nncomp.ops.indexing import GatherGrad
 from nncomp.ops.loss import SoftmaxCrossEntropyLoss
 from nncomp.ops.normalization_batch import BatchNormalization, BatchNormGrad, BatchNormTraining
@@ -165,6 +166,14 @@ def other_cases() -> list[Case]:
             (floats(BATCH, 2, 5), RNG.integers(0, 7, (BATCH, 2))),
             (True, True),
             (7, 5),
+        ),
+        Case(
+            "einsum",
+            Einsum("bhqd,bhkd->bqhk"),
+            (floats(BATCH, 2, 5, 7), floats(BATCH, 2, 3, 7)),
+            (True, True),
+            None,
+            "matrix-products",
         ),
     ]
 
