@@ -115,6 +115,15 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
     assert "usage: nncomp" in capsys.readouterr().err
 
 
+def test_a_misspelt_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["build", LENET, "--trian"])
+    assert ended.value.code == 2
+    err = capsys.readouterr().err
+    assert err.startswith("usage: nncomp build")
+    assert "did you mean `--train`?" in err
+
+
 def test_diagnostics_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "open.nn", "--format", "json"]) == 1
     (found,) = json.loads(capsys.readouterr().err)
