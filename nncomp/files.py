@@ -38,7 +38,9 @@ def decode_source(name: str, data: bytes) -> SourceFile:
             f"{name} is not UTF-8 text",
             Span(readable, end - 1, end),
             f"byte 0x{data[failure.start]:02x}",
-            help="save the file as UTF-8",
+            help="nncomp reads .nn files, not the models that it writes"
+            if name.endswith(".onnx")
+            else "save the file as UTF-8",
         ) from None
 
 

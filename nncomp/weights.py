@@ -83,7 +83,11 @@ def npz_bytes(arrays: Weights) -> bytes:
 
 def load_array(path: PathLike) -> Array:
     """The array of a `.npy` file. Raises CompileError NN0001, NN0503."""
-    return _parse_npy(read_bytes(path), f"{path}", "NN0503")
+    data = read_bytes(path)
+    if not data.startswith(np.lib.format.MAGIC_PREFIX):
+        held = "an archive (.npz?), not one array" if data.startswith(b"PK") else "no .npy file"
+        raise error("NN0503", f"cannot use {path}: it is {held}", help="write it with `numpy.save`")
+    return _parse_npy(data, f"{path}", "NN0503")
 
 
 def fit(

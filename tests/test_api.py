@@ -68,6 +68,20 @@ def test_a_learning_rate_holds_until_the_next() -> None:
         np.testing.assert_array_equal(array, before[path])
 
 
+def test_a_step_refuses_what_it_cannot_learn_from() -> None:
+    step = mlp().training_step()
+    x = np.ones((2, 64), np.float32)
+    with pytest.raises(nncomp.CompileError, match=r"NN0503.*`x` is empty"):
+        step(x=x[:0], label=np.zeros(0, np.int64))
+    with pytest.raises(nncomp.CompileError, match="class numbers go from 0"):
+        step(x=x, label=np.array([1, 300]))
+    assert np.isfinite(step(x=x, label=np.array([1, 2]))["loss"])
+
+
+def test_what_build_gives_fits_on_a_screen(tmp_path: Path) -> None:
+    assert len(repr(mlp().build(tmp_path / "m.onnx"))) < 400
+
+
 def test_parameters_are_copies() -> None:
     model = mlp()
     model.parameters["head.weight"][:] = np.nan

@@ -148,7 +148,14 @@ def runtime_errors(note: str = "") -> Iterator[None]:
         ):
             raise
         notes = [Note(note)] if note else []
-        raise error("NN0604", f"onnxruntime: {_short(failure)}", notes=notes) from None
+        text = _short(failure)
+        raise error("NN0604", f"onnxruntime: {text}", notes=notes, help=_help(text)) from None
+
+
+def _help(message: str) -> str | None:
+    if "out of data bounds" in message or "out of bounds" in message:
+        return "an index lies beyond its axis; class numbers go from 0 to the number of classes - 1"
+    return None
 
 
 _MAX_MESSAGE = 400

@@ -137,14 +137,21 @@ class StepSession:
                 near = did_you_mean(name, self._hyper)
                 raise error("NN0503", f"the step has no hyperparameter `{name}`", help=near)
         self._hyper.update(hyper)
-        results = self._run(check_arrays(batch, self._batch_types))
+        results = self._run(self._checked(batch))
         self._turn = 1 - self._turn
         self.step_number += 1
         return results
 
     def evaluate(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """The losses and metrics of a step that is not taken: state and step number stay."""
-        return self._run(check_arrays(batch, self._batch_types))
+        return self._run(self._checked(batch))
+
+    def _checked(self, batch: Mapping[str, Any]) -> dict[str, Array]:
+        arrays = check_arrays(batch, self._batch_types)
+        for name, array in arrays.items():
+            if not array.size:  # onnxruntime never comes back from some gradients of nothing
+                raise error("NN0503", f"input `{name}` is empty: a step needs a sample or more")
+        return arrays
 
     def _run(self, batch: Mapping[str, Array]) -> dict[str, Any]:
         binding, bound = self._bindings[self._turn], self._bound[self._turn]

@@ -14,7 +14,7 @@ from typing import Any
 
 from nncomp.cli import build, check, explain, fmt, inspect, run, train, view
 from nncomp.cli.report import report
-from nncomp.errors import CompileError
+from nncomp.errors import CompileError, did_you_mean
 
 COMMANDS = (check, fmt, build, run, train, inspect, view, explain)
 INTERNAL_ERROR = 70  # EX_SOFTWARE
@@ -22,7 +22,10 @@ INTERNAL_ERROR = 70  # EX_SOFTWARE
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; its exit status."""
-    args = _parser().parse_args(arguments)
+    args, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        near = did_you_mean(unknown[0], args.parser._option_string_actions)
+        args.parser.error(f"unknown: {' '.join(unknown)}" + (f"; {near}" if near else ""))
     try:
         status: int = args.command(args)
         sys.stdout.flush()
@@ -87,5 +90,5 @@ def _parser() -> argparse.ArgumentParser:
                 default="text",
                 help="of diagnostics (default: text)",
             )
-        command.set_defaults(command=module.execute)
+        command.set_defaults(command=module.execute, parser=command)
     return parser

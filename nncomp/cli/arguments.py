@@ -69,11 +69,11 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: cpu)")
 
 
-def pair(text: str) -> tuple[str, str]:
+def pair(text: str, form: str = "NAME=VALUE") -> tuple[str, str]:
     """`name=value`, for argparse."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, not {text!r}")
+        raise argparse.ArgumentTypeError(f"expected {form}, not {text!r}")
     return name.strip(), value.strip()
 
 

@@ -44,7 +44,7 @@ def execute(args: argparse.Namespace) -> int:
     )
     for file in (result.inference, *result.steps.values()):
         if file:
-            size = f"{file.bytes / 1e6:.2f} MB"
+            size = f"{file.bytes / 1e6:.2f} MB" if file.bytes >= 10_000 else f"{file.bytes:,} B"
             print(f"wrote {file.path}: {file.nodes} nodes, opset {file.opset}, {size}")
             if file.data:
                 print(f"wrote {file.data}: its weights")

@@ -42,6 +42,12 @@ def _explain_name(name: str) -> int:
     if name in passes:
         print(f"{name}: {passes[name]}")
         return 0
+    if name.endswith(".nn"):
+        raise error(
+            "NN0103",
+            f"which node of {name}?",
+            help=f"name a block, operator or value: nncomp explain {name} NODE",
+        )
     raise error(
         "NN0103",
         f"there is no code and no pass `{name}`",

@@ -11,6 +11,11 @@ import sys
 from nncomp.cli.arguments import add_level, add_model, add_place, add_weights, pair
 
 
+def input_pair(text: str) -> tuple[str, str]:
+    """`name=file`, for argparse."""
+    return pair(text, "NAME=FILE.npy")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument(
@@ -18,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=FILE.npy",
         action="append",
         default=[],
-        type=pair,
+        type=input_pair,
         dest="inputs",
         help="an input; once for each of the model's",
     )

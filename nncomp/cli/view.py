@@ -6,6 +6,7 @@ Blocks, their operators, and the shapes between them: as written, and as optimis
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from nncomp.cli.arguments import add_level, add_model
 
@@ -30,8 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import program_of, stem_of
     from nncomp.driver.inspecting import picture_of
+    from nncomp.errors import error
     from nncomp.files import write_atomic
 
+    if args.output and Path(args.output).suffix in (".png", ".pdf", ".jpg", ".jpeg"):
+        raise error(
+            "NN0001",
+            f"cannot write {args.output!r}: pictures are SVG",
+            help=f"-o {Path(args.output).with_suffix('.svg')}; a browser shows and converts it",
+        )
     program = program_of(args)
     path = args.output or f"{stem_of(args, program)}.svg"
     picture = picture_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ class BuildResult:
     """
 
     inference: Written | None
-    optimized: OptimizeResult | None
+    optimized: OptimizeResult | None = field(repr=False)  # pages long
     steps: Mapping[str, Written]
     initial: Path | None
 

@@ -64,14 +64,20 @@ def explain_node(program: Program, wanted: str, *, level: int = 2) -> list[str]:
         raise error(
             "NN0103",
             f"{program.name} has no node, block or operator `{wanted}`",
-            help=did_you_mean(wanted, names - {""}),
+            help=did_you_mean(wanted, names - {""}) or _known(before),
         )
-    once = known_before_run(result.graph)
-    found = [node for node in found if node.outputs[0] not in once] or found
+    once = known_before_run(result.graph)  # new weights in the making; named only if all is such
+    found = [node for node in found if not once.issuperset(node.outputs)] or found
     stories = [_story(node, result) for node in found[:_MOST]]
     if len(found) > _MOST:
         stories.append(f"… and {len(found) - _MOST} more")
     return stories
+
+
+def _known(graph: Graph) -> str | None:
+    blocks = sorted({node.origin.scope.split(".")[0] for node in graph.nodes} - {""})
+    listed = ", ".join(f"`{name}`" for name in blocks[:_MOST])
+    return f"its blocks are {listed}" + (", …" if len(blocks) > _MOST else "") if blocks else None
 
 
 def _is_called(node: Node, wanted: str) -> bool:

@@ -14,7 +14,7 @@ from nncomp.dims import Dim, DimLike
 from nncomp.errors import did_you_mean
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Op
-from nncomp.lower import tensors
+from nncomp.lower import indexing, tensors
 from nncomp.lower.axes import AXES
 from nncomp.lower.context import Context
 from nncomp.lower.filling import FILLS
@@ -116,7 +116,7 @@ def _lists(ctx: Context, name: str, args: list[Any], named: dict[str, Any]) -> l
 
 
 def _zip(ctx: Context, args: list[Any], named: dict[str, Any]) -> list[Any]:
-    args = [tensors.unpack(ctx, v) if isinstance(v, Value) else v for v in args]
+    args = [indexing.unpack(ctx, v) if isinstance(v, Value) else v for v in args]
     lists = _lists(ctx, "zip", args, named)
     sizes = sorted({len(items) for items in lists})
     if len(sizes) > 1:

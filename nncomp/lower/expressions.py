@@ -8,7 +8,7 @@ from typing import Any
 from nncomp.dims import Dim, bounds, equal
 from nncomp.errors import did_you_mean, error
 from nncomp.ir.graph import Value
-from nncomp.lower import calls, control, tensors
+from nncomp.lower import calls, control, indexing, tensors
 from nncomp.lower.context import Context
 from nncomp.lower.names import attribute, look_up
 from nncomp.lower.targets import bind
@@ -124,7 +124,7 @@ def iterate(ctx: Context, expr: ast.Expr) -> list[Any]:
         value = value[0]
     if isinstance(value, Value):
         with ctx.at(expr.span):
-            return list(tensors.unpack(ctx, value))
+            return list(indexing.unpack(ctx, value))
     if isinstance(value, Tree):
         value = list(value.leaves.values())
     if isinstance(value, dict):
@@ -293,7 +293,7 @@ def _index(ctx: Context, expr: ast.Index) -> Any:
     with ctx.at(expr.span):
         if isinstance(value, Value):
             items = [tensors.tensor_of(ctx, i) if isinstance(i, list) else i for i in items]
-            return tensors.index(ctx, value, items)
+            return indexing.index(ctx, value, items)
         sequence = isinstance(value, (list, tuple, str)) and len(items) == 1
         if sequence and isinstance(items[0], (int, slice)) and not isinstance(items[0], bool):
             _require_known(ctx, items[0])

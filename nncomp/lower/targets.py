@@ -6,7 +6,7 @@ from typing import Any
 
 from nncomp.errors import error
 from nncomp.ir.graph import Value
-from nncomp.lower import tensors
+from nncomp.lower import indexing
 from nncomp.lower.context import Context
 from nncomp.lower.signature import check
 from nncomp.lower.values import Results, describe
@@ -33,7 +33,7 @@ def bind(ctx: Context, target: ast.Target, value: Any, span: Span) -> None:
 def _bind_tuple(ctx: Context, target: ast.TupleTarget, value: Any, span: Span) -> None:
     if isinstance(value, Value):
         with ctx.at(span):
-            value = tensors.unpack(ctx, value)
+            value = indexing.unpack(ctx, value)
     if not isinstance(value, (list, tuple)):
         raise error("NN0201", f"{describe(value)} cannot be unpacked", span)
     if isinstance(value, Results):

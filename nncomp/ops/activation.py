@@ -199,6 +199,14 @@ class Gelu(FloatFunction):
 
 
 @dataclass(frozen=True)
+class Mish(FloatFunction):
+    """X · tanh(log(1 + exp(X))) (ONNX Mish-22; Misra, 2019)."""
+
+    def decompose(self, b: Builder, x: Value) -> Value:
+        return b(Mul(), x, b(Tanh(), b(Softplus(), x)))
+
+
+@dataclass(frozen=True)
 class Softmax(FloatFunction):
     """exp(X) / Σ exp(X) along an axis (ONNX Softmax-13)."""
 
@@ -235,5 +243,5 @@ class LogSoftmax(FloatFunction):
 
 OPS: tuple[type[Op], ...] = (
     *(Relu, ReluGrad, Sigmoid, Tanh, LeakyRelu, Elu, Selu, PRelu),
-    *(HardSigmoid, HardSwish, Softplus, Softsign, Gelu, Softmax, LogSoftmax),
+    *(HardSigmoid, HardSwish, Softplus, Softsign, Gelu, Mish, Softmax, LogSoftmax),
 )

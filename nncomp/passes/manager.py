@@ -17,6 +17,7 @@ from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
 from nncomp.passes.eliminate_no_ops import EliminateNoOps
 from nncomp.passes.fold_batch_norm import FoldBatchNorm
 from nncomp.passes.fold_constants import FoldConstants
+from nncomp.passes.fold_pads import FoldPads
 from nncomp.passes.fuse_conv_activation import FuseConvActivation
 from nncomp.passes.fuse_matmul_bias import FuseMatmulBias
 from nncomp.passes.prune_bodies import PruneBodies
@@ -40,6 +41,7 @@ O2: tuple[Pass, ...] = (
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
     FuseMatmulBias(),
+    FoldPads(),
     FoldBatchNorm(),
     FuseConvActivation(),
     FoldConstants(),

@@ -122,6 +122,12 @@ class Trainer:
         progress = Progress(0, 0, 0, math.inf, self._same)
         best = self.learner.state()
         if resume:
+            if not (self.folder / LAST).exists():
+                raise error(
+                    "NN0001",
+                    f"there is nothing to resume in {self.folder}: it holds no {LAST}",
+                    help="leave --resume out to start, or name the folder of the first run",
+                )
             state, progress = load_checkpoint(self.folder / LAST, self._same)
             best, _ = load_checkpoint(self.folder / BEST, self._same)
             self.learner.restore(state, progress.step)
@@ -170,7 +176,7 @@ class Trainer:
             rates = self._rates(self.learner.steps)
             found = self.learner.step(moved, **rates)
             number, samples = self.learner.steps, size_of(batch)
-            _require_finite(found, f"in step {number} (epoch {epoch})", rates)
+            _require_finite(found, f"in step {number} (epoch {epoch})", rates, moved)
             log.add({"step": number, **found})
             results.append((found, samples))
             self.reporter.step(found, samples)
@@ -226,9 +232,18 @@ def _means(results: list[tuple[Numbers, int]]) -> Numbers:
     return {n: math.fsum(found[n] * samples for found, samples in results) / total for n in names}
 
 
-def _require_finite(results: Numbers, where: str, rates: Mapping[str, float]) -> None:
+def _require_finite(
+    results: Numbers, where: str, rates: Mapping[str, float], batch: Batch | None = None
+) -> None:
     for name in losses(results):
         if not math.isfinite(results[name]):
+            for given, array in (batch or {}).items():
+                if array.dtype.kind == "f" and not np.isfinite(array).all():
+                    raise error(
+                        "NN0404",
+                        f"the {name} became {results[name]} {where}",
+                        help=f"the data is at fault: `{given}` has values that are not finite",
+                    )
             used = ", ".join(f"{rate} = {value:g}" for rate, value in rates.items())
             raise error(
                 "NN0404",

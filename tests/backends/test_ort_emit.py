@@ -17,7 +17,7 @@ from nncomp.errors import CompileError
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Origin, Parameter, Rewrite, Value
 from nncomp.ir.op import Op
-from nncomp.ops.activation import Gelu, Relu
+from nncomp.ops.activation import Gelu, Mish, Relu
 from nncomp.ops.conv_grad import ConvInputGrad
 from nncomp.ops.elementwise import Add, Mul
 from nncomp.ops.reduction import ReduceMean, ReduceSum
@@ -64,6 +64,7 @@ X = tensor("x", N, 6, 5)
         (Split(axis=2, num_outputs=3), (X,), 17),
         (Pad(), (X, ints(1, 2), None, ints(2)), 17),
         (Pad(mode="wrap"), (X, ints(0, 1, 0, 0, 1, 2)), 19),
+        (Mish(), (X,), 18),
         (Gelu(), (X,), 20),
     ],
     ids=lambda value: value.name if isinstance(value, Op) else None,

@@ -25,6 +25,7 @@ def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save("narrow.npy", np.zeros((2, 1, 28, 27), np.float32))
     np.savez("other.npz", w=np.zeros(3, np.float32))
     Path("junk").write_bytes(bytes(range(256)))
+    Path("junk.onnx").write_bytes(bytes(range(256)))
     Path("open.nn").write_text("model X {\n")
     Path("library.nn").write_text("fn f(x: float[S...]) = x\n")
     Path("infer.nn").write_text("model X { input x: f32[N, 2]\n  output y = x + 1 }\n")
@@ -69,7 +70,12 @@ def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "NN0602",
         ),
         (["explain", "NN9999"], "NN0103"),
+        (["explain", LENET], "NN0103"),
         (["explain", LENET, "conv9"], "NN0103"),
+        (["run", LENET, "--input", "image=other.npz"], "NN0503"),
+        (["inspect", "junk.onnx"], "NN0002"),
+        (["view", LENET, "-o", "lenet.png"], "NN0001"),
+        (["train", LENET, "--data", "sklearn:digits", "--resume"], "NN0001"),
         (["inspect", "library.nn"], "NN0306"),
         (["view", "open.nn"], "NN0105"),
     ],
@@ -107,6 +113,15 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
         main(arguments)
     assert stop.value.code == 2
     assert "usage: nncomp" in capsys.readouterr().err
+
+
+def test_a_misspelt_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["build", LENET, "--trian"])
+    assert ended.value.code == 2
+    err = capsys.readouterr().err
+    assert err.startswith("usage: nncomp build")
+    assert "did you mean `--train`?" in err
 
 
 def test_diagnostics_as_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """The training loop over a small real model, on both backends."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -134,6 +135,17 @@ def test_evaluation_changes_nothing(setting: Setting) -> None:
         assert learner.steps == 0
         for path, array in learner.state().items():
             np.testing.assert_array_equal(array, before[path])
+
+
+def test_data_that_is_not_finite_is_named(setting: Setting, tmp_path: Path) -> None:
+    trainer = setting.trainer(tmp_path)
+    spoilt = {
+        name: np.full_like(a, np.nan) if a.dtype.kind == "f" else a
+        for name, a in setting.data.train.items()
+    }
+    trainer.data = dataclasses.replace(setting.data, train=spoilt)
+    with pytest.raises(CompileError, match=r"NN0404[^`]*the data is at fault: `\w+` has values"):
+        trainer.run()
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(setting: Setting, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ SAMPLES = [
     Sample(a.Softsign(), spread(2, 3)),
     Sample(a.Gelu(), normal(2, 3)),
     Sample(a.Gelu(approximate="tanh"), normal(2, 3), id="tanh"),
+    Sample(a.Mish(), normal(2, 3, 5)),
     Sample(a.Softmax(), normal(2, 3, 5)),
     Sample(a.Softmax(axis=1), normal(2, 3, 5), id="inner axis"),
     Sample(a.Softmax(axis=-3), 50 * normal(2, 3, 5), id="large"),
