@@ -54,8 +54,9 @@ def minimize(ctx: Context, statement: ast.Minimize) -> None:
     with ctx.at(statement.span):
         target = tensors.negate(ctx, loss) if statement.maximize else loss
         gradients = ctx.b.multi(tensors.op("Grad"), target, *wanted.values())
-        hyperparameters = _inputs(ctx, optimizer, several)
-        step = tensors.cast(ctx, ctx.step, DType.F32)
+        widest = DType.F64 if any(v.type.dtype is DType.F64 for v in wanted.values()) else DType.F32
+        hyperparameters = _inputs(ctx, optimizer, several, widest)
+        step = tensors.cast(ctx, ctx.step, widest)
         count = tensors.binary(ctx, "+", step, 1.0)
     for (path, _), gradient in zip(wanted.items(), gradients, strict=True):
         _step(ctx, statement, optimizer, hyperparameters, path, gradient, count)
@@ -150,8 +151,9 @@ def _ancestors(value: Value) -> set[Value]:
     return seen
 
 
-def _inputs(ctx: Context, optimizer: Instance, several: bool) -> dict[str, Any]:
-    """The optimiser's hyperparameters; numbers given for `float[]` ones become graph inputs."""
+def _inputs(ctx: Context, optimizer: Instance, several: bool, dtype: DType) -> dict[str, Any]:
+    """The optimiser's hyperparameters; numbers given for `float[]` ones become graph inputs of
+    the dtype."""
     values = dict(optimizer.hyperparameters)
     for name, value in values.items():
         if isinstance(value, Value) and value.node and isinstance(value.node.op, Constant):
@@ -159,8 +161,10 @@ def _inputs(ctx: Context, optimizer: Instance, several: bool) -> dict[str, Any]:
             if array.ndim == 0:
                 full = join(optimizer.path, name) if several or name in ctx.declared else name
                 # the shortest decimal that gives the element back: 0.001, not 0.00100000005
-                default = float(str(array)) if value.type.dtype.is_float else int(array)
-                values[name] = ctx.graph_input(full, value.type, default)
+                is_float = value.type.dtype.is_float
+                default = float(str(array)) if is_float else int(array)
+                type_ = value.type.with_dtype(dtype) if is_float else value.type
+                values[name] = ctx.graph_input(full, type_, default)
     return values
 
 
@@ -175,14 +179,22 @@ def _step(
 ) -> None:
     decl = optimizer.factory.decl
     value = ctx.current[path]
+    span = statement.optimizer.span
+    with ctx.at(span):  # in the parameter's own dtype
+        count = tensors.cast(ctx, count, value.type.dtype)
+        names = {
+            name: tensors.cast(ctx, v, value.type.dtype)
+            if isinstance(v, Value) and v.type.dtype.is_float
+            else v
+            for name, v in hyperparameters.items()
+        }
     frame = Frame(
         decl,
         optimizer.factory.module,
-        dict(hyperparameters),
+        names,
         join(optimizer.path, path),
         value.type.dtype,
     )
-    span = statement.optimizer.span
     formals = decl.tensors
     given = dict(zip(("p", "g", "t"), (value, gradient, count), strict=True))
     named = {f.name.text: given[f.name.text] for f in formals if f.name.text in given}

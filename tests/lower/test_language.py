@@ -391,3 +391,19 @@ model M {
     )
     weights = [p.removesuffix(".weight") for p in paths(program(text).graph) if "weight" in p]
     assert weights == ["layers.0", "layers.1", "ends.0", "ends.1"]
+
+
+@pytest.mark.parametrize("dtype", ["f16", "bf16", "f64"])
+def test_parameters_of_other_dtypes_are_learnt(dtype: str) -> None:
+    text = f"""from std import Linear
+from std.optim import Adam, SGD
+model M {{
+  input x: {dtype}[N, 5]
+  y = x |> Linear(3)
+  output y
+  train {{ minimize mean(y * y) by Adam(lr=0.1) }}
+}}"""
+    step = program(text).train["train"].step
+    assert {str(p.value.type.dtype) for p in step.parameters} == {dtype}
+    rate = next(v for v in step.inputs if v.name == "lr")
+    assert str(rate.type) == ("f64[]" if dtype == "f64" else "f32[]")
