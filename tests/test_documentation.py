@@ -20,10 +20,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nncomp.codes import CODES
+from nncomp.dims import Dim, DimLike, substitute
+from nncomp.driver.compiling import initial_values
+from nncomp.driver.running import run
 from nncomp.errors import CompileError
+from nncomp.ir.graph import Graph
 from nncomp.lower import context, expressions, modules, tensors
 from nncomp.lower.builtins import BUILTINS, MAX_RANGE
 from nncomp.lower.modules import std_index, std_value
@@ -112,6 +117,30 @@ def _lowered(source: SourceFile) -> Program:
     return programs[0]
 
 
+def _with_tens(dim: Dim) -> DimLike:
+    """Its size if every symbol is 10."""
+    return substitute(dim, dict.fromkeys(dim.symbols(), 10))
+
+
+def _run(program: Program) -> None:
+    """Each inference graph gives the same in NumPy and in onnxruntime."""
+    values = initial_values(program)
+    rng = np.random.default_rng(0)
+    graphs: dict[str | None, Graph] = {None: program.graph, **program.entries}
+    for entry, graph in graphs.items():
+        if not graph.outputs:
+            continue
+        given = {}
+        for value in graph.inputs:
+            if value.name not in graph.defaults:
+                shape = [d if isinstance(d, int) else _with_tens(d) for d in value.shape]
+                array = np.asarray(rng.uniform(0.1, 1, shape))
+                given[value.name] = array.astype(value.type.dtype.numpy)
+        expected = run(program, values, given, backend="numpy", entry=entry).outputs
+        for name, array in run(program, values, given, entry=entry).outputs.items():
+            np.testing.assert_allclose(array, expected[name], rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=_IDS)
 def test_example(example: Example) -> None:
     if example.code is not None:
@@ -122,6 +151,7 @@ def test_example(example: Example) -> None:
         assert example.shown is None or diagnostic.render() + "\n" == example.shown
         return
     program = _lowered(example.source)
+    _run(program)
     if "paths" in example.marks:
         paths = "".join(f"{p.path}\n" for p in program.graph.parameters)
         assert paths == example.shown

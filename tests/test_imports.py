@@ -27,6 +27,7 @@ LAYERS: dict[str, list[str]] = {
 }
 MAY_IMPORT = {
     "codes": [],
+    "explanations": [],
     "source": [],
     "errors": ["codes", "source"],
     "files": ["errors", "source"],
@@ -34,7 +35,7 @@ MAY_IMPORT = {
     "types": ["dims"],
     **LAYERS,
     "driver": [*FOUNDATION, *LAYERS],
-    "cli": [*FOUNDATION, *LAYERS, "driver", "(package)"],
+    "cli": [*FOUNDATION, *LAYERS, "explanations", "driver", "(package)"],
     "__main__": ["cli"],
     "__init__": ["driver", "errors"],
 }

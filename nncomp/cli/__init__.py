@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from nncomp.cli import build, check, explain, fmt, inspect, run, train, view
 from nncomp.cli.report import report
@@ -50,6 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERNAL_ERROR
 
 
+class _Parser(argparse.ArgumentParser):
+    """Answers a misspelt choice, such as a command, with the nearest one."""
+
+    def error(self, message: str) -> NoReturn:
+        found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
+        near = found and did_you_mean(found[1], re.findall(r"[\w.-]+", found[2]))
+        super().error(f"{message}; {near}" if near else message)
+
+
 class _Version(argparse.Action):
     """Prints the version, which is looked up only when asked for."""
 
@@ -61,7 +71,7 @@ class _Version(argparse.Action):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="nncomp",
         description="Compiles neural networks, written in .nn files, to ONNX.",
         epilog="`nncomp COMMAND --help` says more about a command.",

@@ -103,11 +103,11 @@ def program_of(args: argparse.Namespace, kinds: Collection[str] = ("entry", "tra
     return load_program(source_of(args.file), args.model, dict(args.settings), kinds)
 
 
-def state_of(args: argparse.Namespace, program: Program) -> dict[str, Array]:
-    """The values of its parameters. Raises CompileError."""
+def state_of(args: argparse.Namespace, program: Program, *, training: bool) -> dict[str, Array]:
+    """The values of its parameters, and of its optimisers for training. Raises CompileError."""
     from nncomp.driver.compiling import state_of as state
 
-    return state(program, args.weights, args.seed)
+    return state(program, args.weights, args.seed, training=training)
 
 
 def stem_of(args: argparse.Namespace, program: Program) -> str:

@@ -30,12 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import program_of, state_of, stem_of
+    from nncomp.cli.report import show
     from nncomp.driver.building import build
 
     program = program_of(args)
+    show(program.warnings, args.format)
     result = build(
         program,
-        state_of(args, program),
+        state_of(args, program, training=args.train),
         args.output or f"{stem_of(args, program)}.onnx",
         train=args.train,
         entry=args.entry,

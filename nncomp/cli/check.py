@@ -18,15 +18,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import source_of
-    from nncomp.cli.report import report
+    from nncomp.cli.report import report, show
     from nncomp.driver.checking import check
-    from nncomp.errors import CompileError
+    from nncomp.errors import CompileError, Diagnostic
 
     status = 0
     for name in args.files:
         try:
-            for line in check(source_of(name), args.model, dict(args.settings)):
-                print(line)
+            for found in check(source_of(name), args.model, dict(args.settings)):
+                if isinstance(found, Diagnostic):
+                    show([found], args.format)
+                else:
+                    print(found)
         except CompileError as failure:
             report(failure, args.format)
             status = 1

@@ -34,9 +34,13 @@ def _explain_name(name: str) -> int:
     from nncomp.codes import CODES
     from nncomp.driver.inspecting import pass_documents
     from nncomp.errors import did_you_mean, error
+    from nncomp.explanations import explanations
 
-    if name.upper() in CODES:
-        print(f"{name.upper()}: {CODES[name.upper()]}")
+    code = name.upper()
+    if code in CODES:
+        print(f"{code}: {CODES[code]}")
+        if code in explanations():
+            print(f"\n{explanations()[code]}")
         return 0
     passes = pass_documents()
     if name in passes:

@@ -6,9 +6,10 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from typing import TextIO
 
-from nncomp.errors import CompileError
+from nncomp.errors import CompileError, Diagnostic
 
 _MOST = 50  # diagnostics shown as text
 _RED, _YELLOW, _BLUE, _BOLD, _OFF = "\033[1;31m", "\033[1;33m", "\033[1;34m", "\033[1m", "\033[0m"
@@ -16,12 +17,19 @@ _RED, _YELLOW, _BLUE, _BOLD, _OFF = "\033[1;31m", "\033[1;33m", "\033[1;34m", "\
 
 def report(failure: CompileError, form: str = "text") -> None:
     """Writes all diagnostics of an error."""
+    show(failure.diagnostics, form)
+
+
+def show(diagnostics: Sequence[Diagnostic], form: str = "text") -> None:
+    """Writes errors or warnings; nothing if there are none."""
+    if not diagnostics:
+        return
     if form == "json":
-        json.dump([d.to_json() for d in failure.diagnostics], sys.stderr, indent=2)
+        json.dump([d.to_json() for d in diagnostics], sys.stderr, indent=2)
         print(file=sys.stderr)
         return
-    texts = [diagnostic.render() for diagnostic in failure.diagnostics[:_MOST]]
-    more = len(failure.diagnostics) - len(texts)
+    texts = [diagnostic.render() for diagnostic in diagnostics[:_MOST]]
+    more = len(diagnostics) - len(texts)
     if more:
         texts.append(f"… and {more} more")
     text = "\n\n".join(texts)

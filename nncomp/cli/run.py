@@ -36,15 +36,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import program_of, state_of
+    from nncomp.driver.compiling import entry_of
     from nncomp.driver.running import run
     from nncomp.files import write_atomic
     from nncomp.weights import describe, load_array, npz_bytes
 
     inputs = {name: load_array(path) for name, path in args.inputs}
     program = program_of(args)
+    if args.weights is None and entry_of(program, args.entry).parameters:
+        print(
+            f"note: the weights are initial values, drawn from seed {args.seed}; "
+            "--weights names a file of trained ones",
+            file=sys.stderr,
+        )
     result = run(
         program,
-        state_of(args, program),
+        state_of(args, program, training=False),
         inputs,
         backend=args.backend,
         device=args.device,
@@ -53,11 +60,13 @@ def execute(args: argparse.Namespace) -> int:
     )
     for operator in result.fallbacks:
         print(f"runs on the CPU: {operator}", file=sys.stderr)
-    if args.output:
-        write_atomic(args.output, npz_bytes(result.outputs))
     for name, array in result.outputs.items():
         text = f"{name}: {describe(array)}"
         if array.size and array.dtype.kind in "fiu":
             text += f"  min {array.min():.6g}  mean {array.mean():.6g}  max {array.max():.6g}"
         print(text)
+    if args.output:
+        path = args.output if args.output.endswith(".npz") else f"{args.output}.npz"
+        write_atomic(path, npz_bytes(result.outputs))
+        print(f"wrote {path}")
     return 0

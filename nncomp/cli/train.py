@@ -55,11 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import program_of, state_of, stem_of
+    from nncomp.cli.report import show
     from nncomp.driver.train import data_for, train
     from nncomp.training.progress import Bar, Lines, numbers
     from nncomp.training.trainer import Options
 
     program = program_of(args)
+    show(program.warnings, args.format)
     data = data_for(program, args.data, args.section)
     print(f"{data.describe()} ({'; '.join(data.notes)})" if data.notes else data.describe())
     options = Options(
@@ -72,7 +74,7 @@ def execute(args: argparse.Namespace) -> int:
     )
     trained = train(
         program,
-        state_of(args, program),
+        state_of(args, program, training=True),
         data,
         options,
         args.output or f"out/{stem_of(args, program)}",

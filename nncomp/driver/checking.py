@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from nncomp.autodiff.expand import expand_gradients
 from nncomp.driver.compiling import Settings, compiled_step, graphs, load_program, onnx_model
-from nncomp.errors import CompileError
+from nncomp.errors import CompileError, Diagnostic
 from nncomp.lower.program import Program, models
 from nncomp.passes.manager import optimize
 from nncomp.source import SourceFile
@@ -14,17 +15,19 @@ from nncomp.source import SourceFile
 
 def check(
     source: SourceFile, model: str | None = None, settings: Settings | None = None
-) -> Iterator[str]:
-    """Compiles one model, or all of the file; a line about each. Raises CompileError."""
+) -> Iterator[str | Diagnostic]:
+    """Compiles one model, or all of the file; warnings, and a line about each. Raises
+    CompileError."""
     names = [model] if model else models(source)
     if not names:
         _check_library(source)
         yield f"{source.name}: fine, declares no model"
     for name in names:
         program = load_program(source, name, settings)
+        yield from program.warnings
         for graph in {id(g): g for g in (program.graph, *program.entries.values())}.values():
             if graph.outputs:
-                onnx_model(optimize(graph).graph)
+                onnx_model(optimize(expand_gradients(graph)).graph)
         for section in program.train.values():
             step = compiled_step(section)
             onnx_model(step.step)

@@ -51,9 +51,12 @@ def initial_values(program: Program, seed: int = 0) -> dict[str, Array]:
     return run(program.initial, {n: _scalar(v) for n, v in given.items()}).outputs
 
 
-def state_of(program: Program, weights: PathLike | None, seed: int = 0) -> dict[str, Array]:
+def state_of(
+    program: Program, weights: PathLike | None, seed: int = 0, *, training: bool = True
+) -> dict[str, Array]:
     """Values for every path of the program: initial ones, replaced by those of a weights file.
 
+    training: whether states of optimisers in the file matter
     Raises CompileError NN0001; NN0502 if a learnt parameter or buffer is missing in the file, or
     the file holds something else.
     """
@@ -61,9 +64,17 @@ def state_of(program: Program, weights: PathLike | None, seed: int = 0) -> dict[
     if weights is None:
         return state
     given = load_weights(weights)
+    if not training:
+        given = {path: array for path, array in given.items() if not _is_state(path, given)}
     parameters = {p.path: p for graph in graphs(program) for p in graph.parameters}
     wanted = [p for p in parameters.values() if p.kind != "state" or p.path in given]
     return state | fit(given, wanted)
+
+
+def _is_state(path: str, given: Collection[str]) -> bool:
+    """Whether it is the path of an optimiser's state, like `adam.conv1.weight.m`: that of another
+    tensor between two names."""
+    return path.partition(".")[2].rpartition(".")[0] in given
 
 
 def graphs(program: Program) -> list[Graph]:
@@ -73,11 +84,12 @@ def graphs(program: Program) -> list[Graph]:
 
 
 def entry_of(program: Program, name: str | None) -> Graph:
-    """The inference graph, or that of an entry. Raises CompileError NN0306."""
+    """The inference graph, or that of an entry, its gradients expanded. Raises CompileError
+    NN0306, NN0401."""
     if name is None:
         if not program.graph.outputs:
             raise error("NN0306", f"{program.name} has no output", help="add `output name = …`")
-        return program.graph
+        return expand_gradients(program.graph)
     if name not in program.entries:
         known = ", ".join(f"`{entry}`" for entry in program.entries) or "none"
         raise error(
@@ -85,7 +97,7 @@ def entry_of(program: Program, name: str | None) -> Graph:
             f"{program.name} has no entry `{name}`; it has {known}",
             help=did_you_mean(name, program.entries),
         )
-    return program.entries[name]
+    return expand_gradients(program.entries[name])
 
 
 def section_of(program: Program, name: str | None = None) -> tuple[str, TrainSection]:

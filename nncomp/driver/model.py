@@ -19,7 +19,7 @@ from nncomp.driver.compiling import (
     state_of,
 )
 from nncomp.driver.learners import make_learner
-from nncomp.driver.running import Backend, Device, open_session, run_numpy
+from nncomp.driver.running import Backend, Device, open_session, run_numpy, run_onnx
 from nncomp.files import PathLike
 from nncomp.ir.graph import Graph
 from nncomp.training.learner import Learner
@@ -118,9 +118,11 @@ class Model:
         level: of optimisation, 0 to 3
         Raises CompileError NN0503, NN0602 (the device is not available), NN0604.
         """
+        graph, state = self._optimized(entry, level), self.state
         if backend == "numpy":
-            return run_numpy(self._optimized(entry, level), inputs, device)
-        return self.session(device=device, entry=entry, level=level).run(inputs)
+            return run_numpy(graph, state, inputs, device)
+        session = self.session(device=device, entry=entry, level=level)
+        return run_onnx(session, graph, state, inputs)
 
     def session(
         self,

@@ -47,16 +47,38 @@ def run(
     """
     graph = optimized(entry_of(program, entry), state, level).graph
     if backend == "numpy":
-        return RunResult(run_numpy(graph, inputs, device), [])
+        return RunResult(run_numpy(graph, state, inputs, device), [])
     session = open_session(graph, device)
-    return RunResult(session.run(inputs), session.fallbacks())
+    return RunResult(run_onnx(session, graph, state, inputs), session.fallbacks())
 
 
-def run_numpy(graph: Graph, inputs: Mapping[str, Any], device: Device = "cpu") -> dict[str, Array]:
-    """An optimised graph in NumPy."""
+def run_numpy(
+    graph: Graph, state: Mapping[str, Array], inputs: Mapping[str, Any], device: Device = "cpu"
+) -> dict[str, Array]:
+    """The outputs of an optimised graph in NumPy; `state` has what the graph updates."""
     if device != "cpu":
         raise error("NN0602", "the NumPy backend runs on the CPU only")
-    return interpreter.run(graph, {name: np.asarray(a) for name, a in inputs.items()}).outputs
+    arrays = {name: np.asarray(array) for name, array in inputs.items()}
+    return interpreter.run(graph, arrays, _updated(graph, state)).outputs
+
+
+def run_onnx(
+    session: Session, graph: Graph, state: Mapping[str, Array], inputs: Mapping[str, Any]
+) -> dict[str, Array]:
+    """The outputs of the session that was opened for an optimised graph. What the graph updates
+    and inputs with defaults are ordinary inputs of an ONNX model."""
+    left_out = {
+        value.name: np.array(graph.defaults[value.name], value.type.dtype.numpy)
+        for value in graph.inputs
+        if value.name in graph.defaults
+    }
+    results = session.run({**left_out, **_updated(graph, state), **inputs})
+    return {name: results[name] for name in graph.outputs}
+
+
+def _updated(graph: Graph, state: Mapping[str, Array]) -> dict[str, Array]:
+    """The values of the parameters that are still parameters."""
+    return {p.path: state[p.path] for p in graph.parameters}
 
 
 def open_session(graph: Graph, device: Device = "cpu", optimize: bool = True) -> Session:

@@ -54,7 +54,8 @@ def load_data(spec: str, inputs: Mapping[str, TensorType], seed: int = 0) -> Dat
             raise error("NN0501", f"the input `{name}: {type}` has no axis of samples")
     source = read_data(spec)
     chosen = match(inputs, source.train, source.name)
-    notes = list(source.notes)
+    notes = [f"{name}: the array `{array}`" for name, array in chosen.items() if name != array]
+    notes = [*source.notes, *notes]
 
     def adapted(arrays: Arrays, notes: list[str]) -> Batch:
         part = {}

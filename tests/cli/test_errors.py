@@ -124,6 +124,28 @@ def test_a_misspelt_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean `--train`?" in err
 
 
+def test_a_misspelt_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, near in ((["bild"], "build"), (["run", LENET, "--backend", "nunpy"], "numpy")):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 2
+        assert f"did you mean `{near}`?" in capsys.readouterr().err
+
+
+def test_states_of_optimisers_are_no_concern_of_inference(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["build", LENET, "--train", "--set", "classes=3"]) == 0
+    given = ["build", LENET, "--weights", "lenet5.init.safetensors"]
+    capsys.readouterr()
+    assert main([*given, "-o", "other.onnx"]) == 1
+    err = capsys.readouterr().err
+    assert "`fc3.weight` is f32[3, 84] in the weights, the model has f32[10, 84]" in err
+    assert "adam" not in err
+    assert main([*given, "-o", "other.onnx", "--train"]) == 1
+    assert "`adam.fc3.weight.m` is" in capsys.readouterr().err
+
+
 def test_diagnostics_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "open.nn", "--format", "json"]) == 1
     (found,) = json.loads(capsys.readouterr().err)

@@ -74,6 +74,20 @@ def test_a_step_inside_a_step() -> None:
     assert np.isclose(results["size"], sum((w * w).sum() for w in learnt), rtol=1e-5)
 
 
+def test_a_tree_of_gradients_answers_from_its_own_leaves() -> None:
+    body = """  g = grad(mean(y), net)
+  output whole = g.a.weight
+  output below = g.a.params.weight
+  output single = grad(mean(y), net.a.weight)"""
+    graph = expand_gradients(program(TEXT.replace("BODY", body)).graph)
+    values = run(program(TEXT.replace("BODY", "")).initial, {"seed": np.int64(3)}).outputs
+    x = np.random.default_rng(0).standard_normal((4, 5)).astype(np.float32)
+    found = run(graph, {"x": x}, {p.path: values[p.path] for p in graph.parameters}).outputs
+    assert np.array_equal(found["whole"], found["single"])
+    assert np.array_equal(found["below"], found["single"])
+    assert not np.allclose(found["whole"], values["net.a.weight"])
+
+
 def test_names_of_instances_in_a_list() -> None:
     text = """
 from std import Linear

@@ -10,7 +10,10 @@ from nncomp.errors import CompileError
 from nncomp.source import SourceFile
 from nncomp.syntax import ast_equal, format_source, parse
 
+FOLDERS = ("nncomp/std", "models", "examples")
 PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.nn"))
+ROOT = Path(__file__).parents[2]
+OURS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.nn"))
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.in.nn"))
 
 
@@ -27,6 +30,12 @@ def check(text: str) -> str:
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda p: p.stem)
 def test_programs(path: Path) -> None:
     check(path.read_text())
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda p: f"{p.parent.name}/{p.name}")
+def test_our_own_programs_are_in_canonical_layout(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert check(text) == text, f"run `nncomp fmt {path.relative_to(ROOT)}`"
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda p: p.name)
