@@ -33,7 +33,7 @@ from nncomp.lower import context, expressions, modules, tensors
 from nncomp.lower.builtins import BUILTINS, MAX_RANGE
 from nncomp.lower.modules import std_index, std_value
 from nncomp.lower.program import Program, lower, models
-from nncomp.lower.statements import MAX_ELEMENTS
+from nncomp.lower.state import MAX_ELEMENTS
 from nncomp.lower.values import Factory, Function
 from nncomp.source import SourceFile
 from nncomp.syntax import ast, lexer, parser
