@@ -132,7 +132,8 @@ def _numpy(module: nn.Module) -> dict[str, Array]:
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", [SMALL_GPT, {}], ids=["small", "gpt2"])
 def test_gpt_equals_hugging_face(settings: dict[str, Any]) -> None:
-    transformers = pytest.importorskip("transformers")
+    import transformers  # heavy: only where it is needed
+
     program = support.load("gpt.nn", **settings)
     config = transformers.GPT2Config()
     if settings:
@@ -155,7 +156,8 @@ def test_gpt_equals_hugging_face(settings: dict[str, Any]) -> None:
     "settings", [SMALL_BERT, {"pairs": True, "padded": True}], ids=["small", "base"]
 )
 def test_bert_equals_hugging_face(settings: dict[str, Any]) -> None:
-    transformers = pytest.importorskip("transformers")
+    import transformers  # heavy: only where it is needed
+
     config = transformers.BertConfig()
     if "layers" in settings:
         config = transformers.BertConfig(
@@ -183,7 +185,8 @@ def test_bert_equals_hugging_face(settings: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 def test_bert_for_pre_training_equals_hugging_face() -> None:
-    transformers = pytest.importorskip("transformers")
+    import transformers  # heavy: only where it is needed
+
     config = transformers.BertConfig(
         vocab_size=SYMBOLS,
         hidden_size=24,
