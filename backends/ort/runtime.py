@@ -64,12 +64,14 @@ def open_session(
     threads: int | None = None,
     tf32: bool = False,
     memory_pattern: bool = True,
+    blocked_layout: bool = True,
 ) -> Any:
     """An onnxruntime InferenceSession.
 
     optimize: onnxruntime's own graph optimiser, at its default level or off
     threads: for one operator; None for one a core
     tf32: on CUDA, matrix products of float32 with 10 bits of mantissa
+    blocked_layout: let convolutions of constant weights run in onnxruntime's own layout
     memory_pattern: plan one block of memory for a run; off, a run takes about half the memory
 
     CompileError NN0602 if the device is not available, NN0604 if the model is refused.
@@ -91,7 +93,10 @@ def open_session(
         providers = [(CUDA_PROVIDER, {"use_tf32": str(int(tf32))}), CPU_PROVIDER]
     with runtime_errors():
         session = ort.InferenceSession(
-            str(model) if isinstance(model, Path) else model, options, providers=providers
+            str(model) if isinstance(model, Path) else model,
+            options,
+            providers=providers,
+            disabled_optimizers=[] if blocked_layout else ["NchwcTransformer"],
         )
     if device == "cuda" and CUDA_PROVIDER not in session.get_providers():
         raise error(
