@@ -8,7 +8,7 @@ from nncomp.dims import DimLike
 from nncomp.ir.op import Data, Op
 from nncomp.types import DType, TensorType
 
-_MAX_ELEMENTS = 64  # of a constant whose contents types carry along
+MAX_ELEMENTS = 64  # of a tensor whose contents types carry along
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Constant(Op):
         dtype = DType.of(array)
         elements: tuple[DimLike, ...] | None = None
         floats: tuple[float, ...] | None = None
-        if array.ndim <= 1 and array.size <= _MAX_ELEMENTS:
+        if array.ndim <= 1 and array.size <= MAX_ELEMENTS:
             if dtype.is_int:
                 elements = tuple(int(e) for e in array.reshape(-1))
             elif dtype.is_float:

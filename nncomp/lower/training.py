@@ -11,6 +11,7 @@ from nncomp.lower import calls, tensors
 from nncomp.lower.context import Context, Frame
 from nncomp.lower.sites import join, nodes
 from nncomp.lower.values import Argument, Arguments, Instance, Results, Tree, describe
+from nncomp.ops.conversion import StopGradient
 from nncomp.syntax import ast
 from nncomp.types import DType
 
@@ -138,14 +139,16 @@ def _chosen_paths(ctx: Context, statement: ast.Minimize) -> list[str]:
 
 
 def _ancestors(value: Value) -> set[Value]:
+    """What the value depends on as a gradient sees it: not through integers, bools, or
+    `stop_gradient`."""
     seen = {value}
     pending = [value]
     while pending:
         node = pending.pop().node
-        if node is None:
+        if node is None or isinstance(node.op, StopGradient):
             continue
         for operand in node.operands:
-            if operand not in seen:
+            if operand not in seen and operand.type.dtype.is_float:
                 seen.add(operand)
                 pending.append(operand)
     return seen

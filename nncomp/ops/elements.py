@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nncomp.dims import Dim, DimLike, bounds, floordiv
+from nncomp.ir.constant import MAX_ELEMENTS
 from nncomp.types import DType, Shape, TensorType
 
 Elements = tuple[DimLike, ...]
-MAX_ELEMENTS = 64  # longer contents are not carried along
 
 _INDEX_RANGE = {DType.I32: 2**31, DType.I64: 2**63}  # other integers may wrap: not followed
 

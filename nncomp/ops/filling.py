@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nncomp.dims import DimLike, floordiv, maximum, product
+from nncomp.ir.constant import MAX_ELEMENTS
 from nncomp.ir.op import Data, Gradients, InferError, Op, Vjp
-from nncomp.ops.elements import MAX_ELEMENTS, typed
+from nncomp.ops.elements import typed
 from nncomp.ops.rules import require_rank, same_dtype
 from nncomp.types import DType, Shape, TensorType
 

@@ -97,6 +97,19 @@ CASES = [
     ("  y = cond x > 0 { yield x } else { yield x }", "NN0201", 5, ["bool[]"]),
     ("  train { minimize x by Adam(lr=1) }\n  output x", "NN0402", 5, ["mean(x)"]),
     ("  train { minimize mean(x) by Adam(lr=1) }\n  output x", "NN0403", 5, ["no parameter"]),
+    (
+        "  y = x |> Linear(3)\n  output y\n"
+        "  train { minimize mean(stop_gradient(y)) by Adam(lr=1) }",
+        "NN0403",
+        7,
+        ["stop_gradient"],
+    ),
+    (
+        "  y = x |> Linear(3)\n  output y\n  train { minimize mean(y > 0) by Adam(lr=1) }",
+        "NN0403",
+        7,
+        ["comparison"],
+    ),
     ("  train { minimize mean(Linear(3)(x)) by relu }\n  output x", "NN0201", 5, ["by Adam("]),
     ("  y = x", "NN0306", 3, ["no output"]),
 ]
