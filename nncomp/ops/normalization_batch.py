@@ -133,14 +133,18 @@ class BatchNormTraining(Op):
     def decompose(
         self, b: Builder, x: Value, scale: Value, bias: Value
     ) -> tuple[Value, Value, Value, Value]:
+        centered, mean, var, inv_std = self.moments(b, x)
+        slope = per_channel(b, b(Mul(), scale, inv_std), x.rank)
+        y = b(Add(), b(Mul(), centered, slope), per_channel(b, bias, x.rank))
+        return y, mean, var, inv_std
+
+    def moments(self, b: Builder, x: Value) -> tuple[Value, Value, Value, Value]:
+        """X - mean [N, C, …]; mean, variance and its inverse root [C]."""
         axes = other_axes(x.rank)
         mean = reduce_mean(b, x, axes)
         centered = b(Sub(), x, per_channel(b, mean, x.rank))
         var = reduce_mean(b, b(Mul(), centered, centered), axes)
-        inv_std = _inverse_std(b, var, self.epsilon)
-        slope = per_channel(b, b(Mul(), scale, inv_std), x.rank)
-        y = b(Add(), b(Mul(), centered, slope), per_channel(b, bias, x.rank))
-        return y, mean, var, inv_std
+        return centered, mean, var, _inverse_std(b, var, self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -178,14 +182,14 @@ class BatchNormGrad(Op):
     ) -> tuple[Value, Value, Value]:
         total, weighted = _channel_sums(b, dy, x, mean, inv_std)
         elements = count(b, (x.shape[0], *x.shape[2:]), x.type.dtype)
-        slope = b(Mul(), scale, inv_std)
-        # dX = slope · dY - (X - mean) · (slope · inv_std · dscale / M) - slope · dB / M
-        share = b(Div(), slope, elements)
+        # dX = slope · (dY - (X - mean) · (inv_std · dscale / M) - dB / M): the slope comes last,
+        # where the gradients of a convolution before it can take it into their weights
+        along = b(Div(), b(Mul(), inv_std, weighted), elements)
         centered = b(Sub(), x, per_channel(b, mean, x.rank))
-        along = b(Mul(), b(Mul(), share, inv_std), weighted)
-        dx = b(Mul(), dy, per_channel(b, slope, x.rank))
-        dx = b(Sub(), dx, b(Mul(), centered, per_channel(b, along, x.rank)))
-        return b(Sub(), dx, per_channel(b, b(Mul(), share, total), x.rank)), weighted, total
+        dx = b(Sub(), dy, b(Mul(), centered, per_channel(b, along, x.rank)))
+        dx = b(Sub(), dx, per_channel(b, b(Div(), total, elements), x.rank))
+        slope = b(Mul(), scale, inv_std)
+        return b(Mul(), dx, per_channel(b, slope, x.rank)), weighted, total
 
 
 def training_gradients(

@@ -7,17 +7,18 @@ optimiser off and on, from one model with a symbolic batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
-from nncomp.backends.ort.bodies import BODIES
+from nncomp.backends.ort.bodies import BODIES, conv_scaled
 from nncomp.backends.ort.bodies.body import Body, Target
 from nncomp.backends.ort.emit import emit
 from nncomp.backends.ort.legalize import choose_body, legalize
 from nncomp.backends.ort.session import Session
-from nncomp.backends.reference.interpreter import evaluate
+from nncomp.backends.reference.interpreter import evaluate, run
 from nncomp.dims import new_dim
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Value
@@ -25,6 +26,7 @@ from nncomp.ir.op import Op
 from nncomp.ops.activation import ReluGrad
 from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
 from nncomp.ops.einsum import Einsum
+from nncomp.ops.elementwise import Mul
 from nncomp.ops.indexing import GatherGrad
 from nncomp.ops.loss import SoftmaxCrossEntropyLoss
 from nncomp.ops.normalization_batch import BatchNormalization, BatchNormGrad, BatchNormTraining
@@ -139,6 +141,14 @@ def other_cases() -> list[Case]:
         Case("relu", ReluGrad(), (dy, np.maximum(image, 0)), (True, True), None, "steep-sigmoid"),
         Case("batch-norm", BatchNormTraining(1e-3), (image, scale, bias), (True, False, False)),
         Case(
+            "batch-norm-many-pixels",
+            BatchNormTraining(1e-3),
+            (floats(BATCH, 4, 17, 16), scale, bias),
+            (True, False, False),
+            None,
+            "depthwise-affine",
+        ),
+        Case(
             "batch-norm-grad",
             BatchNormGrad(),
             (dy, image, scale, mean, inv_std),
@@ -251,7 +261,8 @@ def test_every_body_is_tried() -> None:
     tried = {(param.values[0].op.name, param.values[1]) for param in candidates()}  # type: ignore[attr-defined]
     for op, bodies in BODIES.items():
         for body in bodies:
-            if op is not Random:  # its body is CUDA's; tested below
+            # tested below: Random's body is CUDA's, these look at what computes their operand
+            if op is not Random and body not in conv_scaled.BODIES:
                 assert (op.__name__, body) in tried, body.name
 
 
@@ -286,6 +297,33 @@ def test_choices_by_shape(
         case = Case("", op, (dy, floats(*w)), (True, False), (BATCH, *x))
     body = choose_body(graph_of(case)[1], Target())
     assert (body and body.name) == chosen
+
+
+@pytest.mark.parametrize("group", [1, 2])
+@pytest.mark.parametrize("scale_shape", [(6, 1, 1), (1, 6, 1, 1), (1, 6, 1, 9), (3, 6, 1, 1)])
+def test_a_scale_of_the_gradient_goes_into_the_weights(
+    group: int, scale_shape: tuple[int, ...]
+) -> None:
+    """Where it is one number a channel; elsewhere it stays."""
+    attributes: dict[str, Any] = {"pads": (1,) * 4, "group": group}
+    x, dy, w = floats(3, 4, 8, 9), floats(3, 6, 8, 9), floats(6, 4 // group, 3, 3)
+    scale = floats(*scale_shape)
+    feeds = {"x": x, "dy": dy, "w": w, "scale": scale}
+    inputs = {name: Value(TensorType(DType.F32, a.shape), name) for name, a in feeds.items()}
+    b = Builder()
+    scaled = b(Mul(), inputs["dy"], inputs["scale"])
+    dx = b(ConvInputGrad(**attributes), scaled, inputs["w"], b.ints(*x.shape))
+    dw = b(ConvWeightGrad(**attributes), inputs["x"], scaled, b.ints(*w.shape))
+    graph = Graph("two", tuple(inputs.values()), (), tuple(b.nodes), {"dx": dx, "dw": dw})
+    lowered = legalize(graph)
+    histories = {str(step) for node in lowered.nodes for step in node.origin.history}
+    taken = scale_shape == (6, 1, 1)
+    assert ("legalize/scale-into-weights" in histories) == taken
+    assert ("legalize/scale-after-weights" in histories) == taken
+    wanted = run(graph, feeds).outputs
+    for name, actual in Session(emit(lowered), optimize=False).run(feeds).items():
+        limit = 3e-6 * np.abs(wanted[name]).max()
+        np.testing.assert_allclose(actual, wanted[name], rtol=0, atol=limit)
 
 
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
