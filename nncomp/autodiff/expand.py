@@ -1,45 +1,46 @@
-"""The pass over `Grad` nodes: each becomes the ordinary nodes that compute its gradients."""
+"""The pass over `Grad` and `Jvp` nodes: each becomes the nodes that compute its derivatives."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from nncomp.autodiff.control import longer_scan
-from nncomp.autodiff.reverse import gradients
+from nncomp.autodiff.reverse import gradients, pull_back
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.rebuild import remap
 from nncomp.ops.control import Scan
-from nncomp.ops.grad import Grad
+from nncomp.ops.grad import DERIVATIVES, Jvp
 from nncomp.ops.gradient import zeros_like
 
 
 def expand_gradients(graph: Graph) -> Graph:
-    """The graph with every Grad expanded, those of gradients too; itself if there is none.
+    """The graph with every Grad and Jvp expanded, nested ones too; itself if there is none.
 
     Nodes are taken in topological order, so that where a loss holds a gradient, that gradient
     consists of ordinary nodes already. Raises CompileError (NN0401, NN0402).
     """
-    if not _holds_grad(graph):
+    if not _holds_derivative(graph):
         return graph
     b = Builder()
     values: dict[Value, Value] = {}
     for node in graph.nodes:
-        if isinstance(node.op, Grad):
+        if isinstance(node.op, DERIVATIVES):
             _expand(b, node, values)
             continue
         new = remap(node, values)
-        if any(map(_holds_grad, node.op.bodies)):
+        if any(map(_holds_derivative, node.op.bodies)):
             new = _expand_bodies(new)
             values.update(zip(node.outputs, new.outputs, strict=True))
         b.append(new)
     return merge_scans(graph.replace(b.nodes, values))
 
 
-def _holds_grad(graph: Graph) -> bool:
+def _holds_derivative(graph: Graph) -> bool:
     return any(
-        isinstance(node.op, Grad) or any(map(_holds_grad, node.op.bodies)) for node in graph.nodes
+        isinstance(node.op, DERIVATIVES) or any(map(_holds_derivative, node.op.bodies))
+        for node in graph.nodes
     )
 
 
@@ -51,12 +52,33 @@ def _expand_bodies(node: Node) -> Node:
 
 
 def _expand(b: Builder, node: Node, values: dict[Value, Value]) -> None:
-    loss, *wrt = (values.get(v, v) for v in node.operands)
+    y, *operands = (values.get(v, v) for v in node.operands)
     with b.at(node.origin):
+        if isinstance(node.op, Jvp):
+            values[node.outputs[0]] = directional(b, y, operands[::2], operands[1::2])
+            return
         for result, operand, gradient in zip(
-            node.outputs, wrt, gradients(b, loss, wrt), strict=True
+            node.outputs, operands, gradients(b, y, operands), strict=True
         ):
             values[result] = zeros_like(b, operand) if gradient is None else gradient
+
+
+def directional(b: Builder, y: Value, wrt: Sequence[Value], tangents: Sequence[Value]) -> Value:
+    """Σ (∂y/∂x) v over the x of `wrt` and their tangents v, of y's type.
+
+    The gradients g = (∂y/∂x)ᵀ u are linear in u, so that going back through them once more, from
+    Σ ⟨g, v⟩ to u, gives J v: every operator with a second-order gradient has a forward mode
+    (J. Townsend, "A new trick for calculating Jacobian vector products", 2017). What stands for u
+    feeds nothing of the result, and is removed as dead.
+    """
+    u = zeros_like(b, y)
+    seeds = [
+        (gradient, tangent)
+        for gradient, tangent in zip(gradients(b, y, wrt, u), tangents, strict=True)
+        if gradient is not None
+    ]
+    (tangent,) = pull_back(b, seeds, [u])
+    return zeros_like(b, y) if tangent is None else tangent
 
 
 def merge_scans(graph: Graph) -> Graph:

@@ -40,7 +40,7 @@ FAMILIES: dict[str, str] = {
         StopGradient DepthToSpace SpaceToDepth Trilu Compress NonZero Constant ConstantOfShape Range
         EyeLike Dims Col2Im
     """,
-    "loss": "SoftmaxCrossEntropyLoss NegativeLogLikelihoodLoss CrossEntropyGrad Grad",
+    "loss": "SoftmaxCrossEntropyLoss NegativeLogLikelihoodLoss CrossEntropyGrad Grad Jvp",
     "random": "Random RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli",
     "control": "If Loop Scan",
 }

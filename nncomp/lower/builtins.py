@@ -1,4 +1,4 @@
-"""Functions of the compiler: static arithmetic, lists, random numbers, gradients.
+"""Functions of the compiler: static arithmetic, lists, operators.
 
 All else that every file sees is the standard library, written in `.nn`.
 """
@@ -17,16 +17,15 @@ from nncomp.ir.op import Op
 from nncomp.lower import indexing, tensors
 from nncomp.lower.axes import AXES
 from nncomp.lower.context import Context
+from nncomp.lower.derivatives import DERIVATIVES
 from nncomp.lower.filling import FILLS
 from nncomp.lower.initializers import INITIALIZERS
-from nncomp.lower.trees import TREES, parameters_of
+from nncomp.lower.trees import TREES
 from nncomp.lower.values import (
     Builtin,
     Factory,
-    Instance,
     Namespace,
     RawOp,
-    Tree,
     describe,
     is_static_number,
 )
@@ -55,7 +54,7 @@ def _elementwise(name: str) -> Builtin:
     static, operator = _MATH[name]
 
     def call(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
-        (x,) = _exactly(ctx, name, args, named, 1)
+        (x,) = ctx.exactly(name, args, named, 1)
         if isinstance(x, Value):
             return ctx.b(tensors.op(operator), x)
         if isinstance(x, Dim):
@@ -70,21 +69,11 @@ def _elementwise(name: str) -> Builtin:
     return Builtin(name, call)
 
 
-def _exactly(
-    ctx: Context, name: str, args: list[Any], named: dict[str, Any], count: int
-) -> list[Any]:
-    if named or len(args) != count:
-        given = len(args) + len(named)
-        takes = f"{count} value{'' if count == 1 else 's'}, all without names"
-        raise ctx.fail("NN0202", f"`{name}` takes {takes}; {given} are given")
-    return args
-
-
 # --- static values ---------------------------------------------------------------------------
 
 
 def _len(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
-    (x,) = _exactly(ctx, "len", args, named, 1)
+    (x,) = ctx.exactly("len", args, named, 1)
     if isinstance(x, Value) and x.rank:
         return x.shape[0]
     if not isinstance(x, (list, tuple, str, dict)):
@@ -125,25 +114,25 @@ def _zip(ctx: Context, args: list[Any], named: dict[str, Any]) -> list[Any]:
 
 
 def _enumerate(ctx: Context, args: list[Any], named: dict[str, Any]) -> list[Any]:
-    (items,) = _lists(ctx, "enumerate", _exactly(ctx, "enumerate", args, named, 1), {})
+    (items,) = _lists(ctx, "enumerate", ctx.exactly("enumerate", args, named, 1), {})
     return list(enumerate(items))
 
 
 def _reversed(ctx: Context, args: list[Any], named: dict[str, Any]) -> list[Any]:
-    (items,) = _lists(ctx, "reversed", _exactly(ctx, "reversed", args, named, 1), {})
+    (items,) = _lists(ctx, "reversed", ctx.exactly("reversed", args, named, 1), {})
     return items[::-1]
 
 
 def _is_list(ctx: Context, args: list[Any], named: dict[str, Any]) -> bool:
-    return isinstance(_exactly(ctx, "is_list", args, named, 1)[0], (list, tuple))
+    return isinstance(ctx.exactly("is_list", args, named, 1)[0], (list, tuple))
 
 
 def _is_tensor(ctx: Context, args: list[Any], named: dict[str, Any]) -> bool:
-    return isinstance(_exactly(ctx, "is_tensor", args, named, 1)[0], Value)
+    return isinstance(ctx.exactly("is_tensor", args, named, 1)[0], Value)
 
 
 def _is_float(ctx: Context, args: list[Any], named: dict[str, Any]) -> bool:
-    (x,) = _exactly(ctx, "is_float", args, named, 1)
+    (x,) = ctx.exactly("is_float", args, named, 1)
     return x.type.dtype.is_float if isinstance(x, Value) else isinstance(x, float)
 
 
@@ -156,11 +145,11 @@ def _fold(ctx: Context, name: str, symbol: str, start: int, args: list[Any]) -> 
 
 
 def _prod(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
-    return _fold(ctx, "prod", "*", 1, _exactly(ctx, "prod", args, named, 1))
+    return _fold(ctx, "prod", "*", 1, ctx.exactly("prod", args, named, 1))
 
 
 def _total(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
-    return _fold(ctx, "total", "+", 0, _exactly(ctx, "total", args, named, 1))
+    return _fold(ctx, "total", "+", 0, ctx.exactly("total", args, named, 1))
 
 
 def _extremum(name: str, pick: Callable[[DimLike, DimLike], DimLike]) -> Builtin:
@@ -187,7 +176,7 @@ def _extremum(name: str, pick: Callable[[DimLike, DimLike], DimLike]) -> Builtin
 
 
 def _to_int(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
-    (x,) = _exactly(ctx, "int", args, named, 1)
+    (x,) = ctx.exactly("int", args, named, 1)
     if isinstance(x, (int, float)) and math.isfinite(x):
         if abs(x) >= 2**64:
             raise ctx.fail("NN0005", f"{x} does not fit into 64 bits")
@@ -198,7 +187,7 @@ def _to_int(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
 
 
 def _to_float(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
-    (x,) = _exactly(ctx, "float", args, named, 1)
+    (x,) = ctx.exactly("float", args, named, 1)
     if isinstance(x, (int, float)):
         return float(x)
     if isinstance(x, (Dim, Value)):
@@ -225,46 +214,20 @@ def _partial(ctx: Context, args: list[Any], named: dict[str, Any]) -> Factory:
 
 
 def _cast(ctx: Context, args: list[Any], named: dict[str, Any]) -> Value:
-    x, dtype = _exactly(ctx, "cast", args, named, 2)
+    x, dtype = ctx.exactly("cast", args, named, 2)
     if not isinstance(dtype, DType):
         raise ctx.fail("NN0201", f"`cast` takes a tensor and a dtype, not {describe(dtype)}")
     return tensors.cast(ctx, tensors.as_tensor(ctx, x, dtype), dtype)
 
 
 def _reshape(ctx: Context, args: list[Any], named: dict[str, Any]) -> Value:
-    x, shape = _exactly(ctx, "reshape", args, named, 2)
+    x, shape = ctx.exactly("reshape", args, named, 2)
     if not isinstance(x, Value) or not isinstance(shape, (list, tuple)):
         raise ctx.fail("NN0201", "`reshape` takes a tensor and a list of dims")
     for dim in shape:
         if isinstance(dim, bool) or not isinstance(dim, (int, Dim)):
             raise ctx.fail("NN0201", f"a dim must be an int, this is {describe(dim)}")
     return ctx.b(tensors.op("Reshape"), x, ctx.b.dims(list(shape)))
-
-
-def _stop_gradient(ctx: Context, args: list[Any], named: dict[str, Any]) -> Value:
-    (x,) = _exactly(ctx, "stop_gradient", args, named, 1)
-    return ctx.b(tensors.op("StopGradient"), tensors.as_tensor(ctx, x, ctx.frame.float_dtype))
-
-
-def _grad(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
-    """`grad(loss, wrt)`: a tensor for a tensor, a tree for an instance or tree."""
-    loss, wrt = _exactly(ctx, "grad", args, named, 2)
-    if not isinstance(loss, Value) or loss.rank or not loss.type.dtype.is_float:
-        raise ctx.fail(
-            "NN0402",
-            f"`grad` differentiates a floating scalar, this is {describe(loss)}",
-            help="`grad(sum(…), x)`",
-        )
-    if isinstance(wrt, Instance):
-        wrt = parameters_of(ctx, wrt)
-    if isinstance(wrt, Tree):
-        gradients = ctx.b.multi(tensors.op("Grad"), loss, *wrt.leaves.values())
-        return Tree(wrt.path, dict(zip(wrt.leaves, gradients, strict=True)))
-    if isinstance(wrt, (list, tuple)) and all(isinstance(v, Value) for v in wrt):
-        return list(ctx.b.multi(tensors.op("Grad"), loss, *wrt))
-    if not isinstance(wrt, Value) or not wrt.type.dtype.is_float:
-        raise ctx.fail("NN0401", f"there is no gradient with respect to {describe(wrt)}")
-    return ctx.b(tensors.op("Grad"), loss, wrt)
 
 
 def _operators(name: str, domain: str) -> Namespace:
@@ -292,6 +255,7 @@ BUILTINS: dict[str, Any] = {
         builtin.name: builtin
         for builtin in (
             *AXES,
+            *DERIVATIVES,
             *INITIALIZERS,
             *TREES,
             Builtin("len", _len),
@@ -309,8 +273,6 @@ BUILTINS: dict[str, Any] = {
             Builtin("partial", _partial),
             Builtin("cast", _cast),
             Builtin("reshape", _reshape),
-            Builtin("stop_gradient", _stop_gradient),
-            Builtin("grad", _grad),
         )
     },
 }

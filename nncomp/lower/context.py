@@ -257,6 +257,14 @@ class Context:
             )
         raise error("NN0003", f"calls are nested more than {MAX_CALLS} deep", span)
 
+    def exactly(self, name: str, args: list[Any], named: dict[str, Any], count: int) -> list[Any]:
+        """The arguments of a function that takes so many, all by position."""
+        if named or len(args) != count:
+            given = len(args) + len(named)
+            takes = f"{count} value{'' if count == 1 else 's'}, all without names"
+            raise self.fail("NN0202", f"`{name}` takes {takes}; {given} are given")
+        return args
+
     def fail(self, code: str, message: str, label: str = "", **more: Any) -> CompileError:
         """An error at the place being lowered."""
         return error(code, message, self.span, label, **more)

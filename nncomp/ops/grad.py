@@ -1,9 +1,10 @@
-"""The gradient as an operator: what `grad` in a program becomes."""
+"""Derivatives as operators: what `grad` and `jvp` in a program become."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nncomp.dims import equal
 from nncomp.ir.op import InferError, Op
 from nncomp.types import TensorType
 
@@ -35,4 +36,38 @@ class Grad(Op):
         return wrt
 
 
-OPS: tuple[type[Op], ...] = (Grad,)
+@dataclass(frozen=True)
+class Jvp(Op):
+    """The directional derivative of y, Σ (∂y/∂x) v over pairs of a value x and its tangent v.
+
+    y: any floating tensor; pairs: x, v, x, v, … with v of x's type; tangent: as y.
+    `expand_gradients` replaces it by ordinary nodes; no backend ever sees it.
+    """
+
+    signature = "y, pairs* -> tangent"
+    domain = "nncomp"
+
+    def infer(self, y: TensorType, *pairs: TensorType) -> tuple[TensorType, ...]:
+        if not y.dtype.is_float:
+            raise InferError("NN0401", f"there is no derivative of {y}", operand=0)
+        if len(pairs) % 2:
+            raise InferError("NN0702", "each value needs a tangent", operand=len(pairs))
+        for place in range(0, len(pairs), 2):
+            x, v = pairs[place : place + 2]
+            if not x.dtype.is_float:
+                raise InferError("NN0401", f"there is no derivative along {x}", operand=place + 1)
+            if v.dtype is not x.dtype or v.rank != x.rank or _differ(v, x):
+                raise InferError(
+                    "NN0205", f"the tangent {v} is not shaped like {x}", operand=place + 2
+                )
+        return (TensorType(y.dtype, y.shape),)
+
+
+def _differ(v: TensorType, x: TensorType) -> bool:
+    return any(equal(*pair) is False for pair in zip(v.shape, x.shape, strict=True))
+
+
+DERIVATIVES = (Grad, Jvp)
+"""Operators that stand for nodes which `expand_gradients` builds."""
+
+OPS: tuple[type[Op], ...] = DERIVATIVES

@@ -10,7 +10,7 @@ from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.op import Op
 from nncomp.ir.rebuild import remap
 from nncomp.ir.verify import verify
-from nncomp.ops.grad import Grad
+from nncomp.ops.grad import DERIVATIVES
 from nncomp.passes.base import Evaluate, Pass, PassContext, PassResult, Refusal
 from nncomp.passes.eliminate_common_subexpressions import EliminateCommonSubexpressions
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
@@ -129,10 +129,10 @@ def run_passes(
 def run_everywhere(pass_: Pass, graph: Graph, context: PassContext) -> PassResult:
     """The pass on the bodies of control flow, innermost first, then on the graph itself.
 
-    Bodies wait until every Grad is expanded: what cuts a gradient may stand in one.
+    Bodies wait until every derivative is expanded: what cuts a gradient may stand in one.
     """
     holders = [node for node in graph.nodes if node.op.bodies]
-    if not holders or any(isinstance(node.op, Grad) for node in graph.nodes):
+    if not holders or any(isinstance(node.op, DERIVATIVES) for node in graph.nodes):
         return pass_.run(graph, context)
     counts: Counter[str] = Counter()
     refusals: list[Refusal] = []

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 import tests.ops.samples
+from nncomp.autodiff.expand import directional
 from nncomp.autodiff.reverse import gradients
 from nncomp.backends.reference.interpreter import evaluate, run
 from nncomp.ir.builder import Builder
@@ -114,6 +115,28 @@ def check_gradients(sample: Sample) -> None:
     found = [g for g in first if g is not None]
     slope = _weighted_sum(c, found, run(c.graph(named), c.arrays).outputs, seed=1)
     _compare(c, slope, present, gradients(c.builder, slope, present), f"{sample}, second order")
+
+
+def check_forward(sample: Sample) -> None:
+    """⟨u, J v⟩ = ⟨Jᵀ u, v⟩ in float64: forward mode is reverse mode's transpose."""
+    c = case(sample.in_double(), symbolic=True)
+    wrt = [value for place in sample.wrt if (value := c.values[place]) is not None]
+    rng = np.random.default_rng(3)
+    tangents = [c.add_input(x.type, rng.standard_normal(c.arrays[x.name].shape)) for x in wrt]
+    results = run(c.graph(), c.arrays).outputs
+    for y in c.node.outputs:
+        if not y.type.dtype.is_float:
+            continue
+        u = c.add_input(y.type, rng.standard_normal(results[f"y{y.index}"].shape))
+        back = gradients(c.builder, y, wrt, u)
+        named = {f"{i}": g for i, g in enumerate(back) if g is not None}
+        named["Jv"] = directional(c.builder, y, wrt, tangents)
+        found = run(c.graph(named), c.arrays).outputs
+        left = float((c.arrays[u.name] * found.pop("Jv")).sum())
+        terms = [found[i] * c.arrays[tangents[int(i)].name] for i in found]
+        right = sum(float(term.sum()) for term in terms)
+        scale = max(1.0, sum(float(np.abs(term).sum()) for term in terms))
+        assert abs(left - right) <= 1e-10 * scale, f"{sample}: {left} is not {right}"
 
 
 def _weighted_sum(

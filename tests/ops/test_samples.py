@@ -13,6 +13,7 @@ from tests.ops.checks import (
     all_failures,
     all_samples,
     check_decomposition,
+    check_forward,
     check_gradients,
     check_runtime,
     check_types,
@@ -21,7 +22,7 @@ from tests.ops.sample import Failure, Sample
 
 SAMPLES = all_samples()
 # made by the compiler from what a program says; tested where that is
-WITHOUT_SAMPLE = {"Constant", "Dims", "Grad"}
+WITHOUT_SAMPLE = {"Constant", "Dims", "Grad", "Jvp"}
 
 
 def rows(samples: list[Sample]) -> pytest.MarkDecorator:
@@ -36,6 +37,11 @@ def test_inferred_types_are_those_of_the_result(sample: Sample) -> None:
 @rows([s for s in SAMPLES if s.wrt])
 def test_gradients_are_finite_differences(sample: Sample) -> None:
     check_gradients(sample)
+
+
+@rows([s for s in SAMPLES if s.wrt])
+def test_forward_mode_is_the_transpose(sample: Sample) -> None:
+    check_forward(sample)
 
 
 @rows([s for s in SAMPLES if s.op.has_decomposition() and type(s.op) in KERNELS])
