@@ -114,7 +114,7 @@ _NONE = """
     Reshape Transpose Flatten Squeeze Unsqueeze Expand Concat Split Slice Tile Pad
     Gather GatherElements GatherND ScatterElements ScatterND OneHot Where
     And Or Xor Not BitShift BitwiseAnd BitwiseOr BitwiseXor BitwiseNot NonZero
-    DepthToSpace SpaceToDepth Trilu Compress MaxUnpool Grad Resize Dropout
+    DepthToSpace SpaceToDepth Trilu Compress MaxUnpool Grad Jvp Resize Dropout
     Scan Loop If
 """
 # of Scan, Loop and If the bodies count: see `nncomp.inspect.cost`
