@@ -55,6 +55,7 @@ CODES: dict[str, str] = {
     "NN0402": "a loss is not a scalar",
     "NN0403": "nothing to train",
     "NN0404": "training went wrong",
+    "NN0405": "the memory budget cannot be met",
     # data and weights
     "NN0501": "a data set cannot be used",
     "NN0502": "weights do not fit the model",

@@ -12,6 +12,7 @@ from typing import Any
 
 import onnx
 
+from nncomp.autodiff.rematerialize import NAME as REMATERIALIZE
 from nncomp.backends.ort.naming import DimNames
 from nncomp.errors import error
 from nncomp.ir.graph import Graph
@@ -44,8 +45,10 @@ def step_manifest(
         if parameter.path in graph.updates:
             entry["output"] = written["updates"][parameter.path]
         state.append(entry)
+    recomputes = {"recomputes": True} if _recomputes(graph) else {}
     return {
         "version": VERSION,
+        **recomputes,
         "state": state,
         "batch": {v.name: _described(written["inputs"][v.name], v.type, dims) for v in batch},
         "hyperparameters": {
@@ -60,6 +63,10 @@ def step_manifest(
             name: output for name, output in written["outputs"].items() if name not in chosen
         },
     }
+
+
+def _recomputes(graph: Graph) -> bool:
+    return any(step.pass_name == REMATERIALIZE for n in graph.nodes for step in n.origin.history)
 
 
 def _is_counter(type_: TensorType) -> bool:
@@ -89,7 +96,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The manifest, read back. Each map goes from the name in the source."""
+    """The manifest, read back. Each map goes from the name in the source.
+
+    recomputes: to save memory; only if the nodes run in their order and copies are not merged
+    """
 
     state: Mapping[str, Slot]
     batch: Mapping[str, Slot]
@@ -98,6 +108,7 @@ class Manifest:
     metrics: Mapping[str, str]
     step: str | None = None
     seed: str | None = None
+    recomputes: bool = False
 
 
 def read_manifest(model: onnx.ModelProto) -> Manifest:
@@ -117,6 +128,7 @@ def read_manifest(model: onnx.ModelProto) -> Manifest:
             metrics=raw["metrics"],
             step=raw.get("step"),
             seed=raw.get("seed"),
+            recomputes=raw.get("recomputes", False),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as failure:
         raise error("NN0306", f"the step graph's manifest is broken: {failure!r}") from None

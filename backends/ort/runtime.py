@@ -65,6 +65,7 @@ def open_session(
     tf32: bool = False,
     memory_pattern: bool = True,
     blocked_layout: bool = True,
+    recomputes: bool = False,
 ) -> Any:
     """An onnxruntime InferenceSession.
 
@@ -73,6 +74,8 @@ def open_session(
     tf32: on CUDA, matrix products of float32 with 10 bits of mantissa
     blocked_layout: let convolutions of constant weights run in onnxruntime's own layout
     memory_pattern: plan one block of memory for a run; off, a run takes about half the memory
+    recomputes: the model computes values again to save memory: run its nodes in their order, keep
+        equal ones apart, and plan no block
 
     CompileError NN0602 if the device is not available, NN0604 if the model is refused.
     """
@@ -80,7 +83,11 @@ def open_session(
     options = ort.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised, not printed
     options.intra_op_num_threads = threads or 0
-    options.enable_mem_pattern = memory_pattern
+    options.enable_mem_pattern = memory_pattern and not recomputes
+    disabled = [] if blocked_layout else ["NchwcTransformer"]
+    if recomputes:
+        options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
+        disabled.append("CommonSubexpressionElimination")
     if not optimize:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     # threads spin during a run, for speed, and not after it: the caller needs the cores then
@@ -96,7 +103,7 @@ def open_session(
             str(model) if isinstance(model, Path) else model,
             options,
             providers=providers,
-            disabled_optimizers=[] if blocked_layout else ["NchwcTransformer"],
+            disabled_optimizers=disabled,
         )
     if device == "cuda" and CUDA_PROVIDER not in session.get_providers():
         raise error(

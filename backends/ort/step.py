@@ -62,6 +62,7 @@ class StepSession:
             tf32=tf32,
             # the only constant filters are those that cut out columns; reordering costs 4 % there
             blocked_layout=False,
+            recomputes=self.manifest.recomputes,
         )
         self._batch_types = {
             name: InputType(slot.dtype, slot.shape) for name, slot in self.manifest.batch.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -67,6 +68,35 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         "--backend", choices=("onnx", "numpy"), default="onnx", help="(default: onnx)"
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: cpu)")
+
+
+def add_memory(parser: argparse.ArgumentParser) -> None:
+    """--memory-budget."""
+    parser.add_argument(
+        "--memory-budget",
+        metavar="SIZE",
+        type=byte_size,
+        help="compute activations again rather than keep more than 500MB, 2GB, … of them",
+    )
+
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
+
+
+def byte_size(text: str) -> int:
+    """`500MB`, `2GB`, `1.5GiB` or a number of bytes, for argparse."""
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMG]?I?)B?\s*", text.upper())
+    if not found or found[2] not in _UNITS:
+        raise argparse.ArgumentTypeError(f"expected a size such as 500MB, not {text!r}")
+    return int(float(found[1]) * _UNITS[found[2]])
+
+
+def size(text: str) -> tuple[str, int]:
+    """`N=64`, for argparse."""
+    name, value = pair(text, "NAME=INT")
+    if not value.isdecimal() or not 0 < int(value) < 2**31:
+        raise argparse.ArgumentTypeError(f"expected a size from 1 on, not {value!r}")
+    return name, int(value)
 
 
 def pair(text: str, form: str = "NAME=VALUE") -> tuple[str, str]:

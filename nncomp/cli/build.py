@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from nncomp.cli.arguments import add_level, add_model, add_weights
+from nncomp.cli.arguments import add_level, add_memory, add_model, add_weights, size
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +26,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="17 to 26 (default: the lowest that expresses the graph)",
     )
+    add_memory(parser)
+    parser.add_argument(
+        "--size",
+        dest="sizes",
+        action="append",
+        default=[],
+        metavar="NAME=INT",
+        type=size,
+        help="of a dim, for --memory-budget: N=64 for the batch; again for another",
+    )
 
 
 def execute(args: argparse.Namespace) -> int:
+    from nncomp.autodiff.rematerialize import Memory
     from nncomp.cli.arguments import program_of, state_of, stem_of
     from nncomp.cli.report import show
     from nncomp.driver.building import build
@@ -43,6 +54,7 @@ def execute(args: argparse.Namespace) -> int:
         entry=args.entry,
         level=args.level,
         opset=args.opset,
+        memory=Memory(args.memory_budget, dict(args.sizes)) if args.memory_budget else None,
     )
     for file in (result.inference, *result.steps.values()):
         if file:
@@ -50,6 +62,8 @@ def execute(args: argparse.Namespace) -> int:
             print(f"wrote {file.path}: {file.nodes} nodes, opset {file.opset}, {size}")
             if file.data:
                 print(f"wrote {file.data}: its weights")
+    for section, saved in result.saved.items():
+        print(f"{section}: {saved}" if len(result.steps) > 1 else saved)
     if result.initial:
         print(f"wrote {result.initial}")
     return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from nncomp.cli.arguments import add_model, add_place, add_weights, positive
+from nncomp.cli.arguments import add_memory, add_model, add_place, add_weights, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on from the last checkpoint in DIR"
     )
+    add_memory(parser)
     parser.add_argument("--section", metavar="NAME", help="which train block (default: the first)")
     add_weights(parser)
     add_place(parser)
@@ -84,7 +85,10 @@ def execute(args: argparse.Namespace) -> int:
         device=args.device,
         resume=args.resume,
         reporter=Bar(args.epochs) if sys.stderr.isatty() else Lines(args.epochs),
+        memory_budget=args.memory_budget,
     )
+    if trained.memory:
+        print(trained.memory)
     for operator in trained.fallbacks:
         print(f"runs on the CPU: {operator}", file=sys.stderr)
     print(f"test {numbers(trained.outcome.test)} (best epoch: {trained.outcome.best_epoch})")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nncomp.autodiff.rematerialize import Memory, Rematerialized
 from nncomp.driver.compiling import compiled_step, entry_of, onnx_model, optimized, section_of
 from nncomp.files import PathLike, write_atomic
 from nncomp.lower.program import Program
@@ -36,12 +37,14 @@ class BuildResult:
     inference: None for a model that can only be trained
     steps: training steps by the name of their section
     initial: the state that training starts from
+    saved: what recomputing activations saves, by section, where a budget was given
     """
 
     inference: Written | None
     optimized: OptimizeResult | None = field(repr=False)  # pages long
     steps: Mapping[str, Written]
     initial: Path | None
+    saved: Mapping[str, Rematerialized] = field(default_factory=dict, repr=False)
 
 
 def build(
@@ -53,15 +56,19 @@ def build(
     entry: str | None = None,
     level: int = 2,
     opset: int | None = None,
+    memory: Memory | None = None,
 ) -> BuildResult:
     """Compiles everything, then writes: `NAME.onnx`, and to train `NAME.train.onnx` (with the
     section's name in it where there are several) and `NAME.init.safetensors`.
+
+    memory: a budget for the activations of training steps
 
     Raises CompileError.
     """
     target = Path(path)
     stem = target.with_suffix("") if target.suffix == ".onnx" else target
     protos: dict[str, tuple[Path, onnx.ModelProto]] = {}
+    saved: dict[str, Rematerialized] = {}
     result = None
     if entry or program.graph.outputs or not train:
         result = optimized(entry_of(program, entry), state, level)
@@ -70,14 +77,16 @@ def build(
         section_of(program)
         for name, section in program.train.items():
             suffix = ".train.onnx" if len(program.train) == 1 else f".{name}.train.onnx"
-            step = compiled_step(section).step
-            protos[name] = stem.with_name(stem.name + suffix), onnx_model(step, opset)
+            step = compiled_step(section, memory)
+            if step.memory:
+                saved[name] = step.memory
+            protos[name] = stem.with_name(stem.name + suffix), onnx_model(step.step, opset)
     written = {name: _write(file, proto) for name, (file, proto) in protos.items()}
     initial = stem.with_name(stem.name + ".init.safetensors") if train else None
     if initial:
         save_weights(initial, state)
     inference = written.pop("", None)
-    return BuildResult(inference, result, written, initial)
+    return BuildResult(inference, result, written, initial, saved)
 
 
 def _write(path: Path, proto: onnx.ModelProto) -> Written:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nncomp.autodiff.expand import expand_gradients
+from nncomp.autodiff.rematerialize import Memory, Rematerialized, rematerialize
 from nncomp.backends.reference.interpreter import evaluate, run
 from nncomp.errors import did_you_mean, error
 from nncomp.files import PathLike, read_source
@@ -27,10 +28,14 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Step:
-    """A training step: gradients expanded, optimised; and its evaluation, optimised."""
+    """A training step: gradients expanded, optimised; and its evaluation, optimised.
+
+    memory: what recomputing saves, where a budget was given
+    """
 
     step: Graph
     evaluation: Graph
+    memory: Rematerialized | None = None
 
 
 def load_program(
@@ -126,12 +131,16 @@ def optimized(graph: Graph, weights: Mapping[str, Array], level: int = 2) -> Opt
     return optimize(bind(graph, own), level, evaluate)
 
 
-def compiled_step(section: TrainSection) -> Step:
-    """Gradients expanded, both graphs optimised."""
-    return Step(
-        optimize_step(expand_gradients(section.step), evaluate).graph,
-        optimize_step(expand_gradients(section.evaluation), evaluate).graph,
-    )
+def compiled_step(section: TrainSection, memory: Memory | None = None) -> Step:
+    """Gradients expanded, both graphs optimised; with a memory budget, activations recomputed.
+    Raises CompileError NN0401, NN0405."""
+    step = optimize_step(expand_gradients(section.step), evaluate).graph
+    evaluation = optimize_step(expand_gradients(section.evaluation), evaluate).graph
+    if memory is None:
+        return Step(step, evaluation)
+    lost = [step.outputs[name] for name in losses(step.outputs)]
+    saved = rematerialize(step, memory, lost)
+    return Step(saved.graph, evaluation, saved)
 
 
 def onnx_model(graph: Graph, opset: int | None = None, device: str = "cpu") -> onnx.ModelProto:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nncomp.autodiff.rematerialize import Memory
 from nncomp.driver.building import BuildResult, build
 from nncomp.driver.compiling import (
     COUNTERS,
@@ -159,16 +160,26 @@ class Model:
         entry: str | None = None,
         level: int = 2,
         opset: int | None = None,
+        memory_budget: int | None = None,
+        sizes: Mapping[str, int] | None = None,
     ) -> BuildResult:
         """Writes the model as ONNX, with the present weights.
 
         train: writes `NAME.train.onnx`, the training step, and `NAME.init.safetensors`, the
             state it starts from, beside it
         opset: the lowest from 17 on that expresses the graph, if not given
-        Raises CompileError NN0001, NN0601, NN0403 (nothing to train).
+        memory_budget, sizes: see `training_step`
+        Raises CompileError NN0001, NN0601, NN0403 (nothing to train), NN0405.
         """
         return build(
-            self.program, self.state, path, train=train, entry=entry, level=level, opset=opset
+            self.program,
+            self.state,
+            path,
+            train=train,
+            entry=entry,
+            level=level,
+            opset=opset,
+            memory=_memory(memory_budget, sizes),
         )
 
     def save(self, path: PathLike) -> None:
@@ -181,19 +192,26 @@ class Model:
         *,
         backend: Backend = "onnx",
         device: Device = "cpu",
+        memory_budget: int | None = None,
+        sizes: Mapping[str, int] | None = None,
     ) -> TrainingStep:
         """A callable that takes one training step on a batch; see `TrainingStep`.
 
         section: the name of a train block; without, the first
+        memory_budget: bytes that activations may take at once; beyond, they are computed again
+        sizes: for which the budget is, of the dims that the inputs leave open: `{"N": 64}`
         The model's own parameters follow the step's.
-        Raises CompileError NN0403 (nothing to train), NN0401, NN0602.
+        Raises CompileError NN0403 (nothing to train), NN0401, NN0405, NN0602.
         """
         _, chosen = section_of(self.program, section)
-        learner = make_learner(
-            compiled_step(chosen), self.state, seed=self.seed, backend=backend, device=device
-        )
+        step = compiled_step(chosen, _memory(memory_budget, sizes))
+        learner = make_learner(step, self.state, seed=self.seed, backend=backend, device=device)
         self._training = TrainingStep(learner, chosen.step)
         return self._training
+
+
+def _memory(budget: int | None, sizes: Mapping[str, int] | None) -> Memory | None:
+    return None if budget is None else Memory(budget, sizes or {})
 
 
 class TrainingStep:

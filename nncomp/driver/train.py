@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nncomp.autodiff.rematerialize import Memory, Rematerialized
+from nncomp.dims import Dim
 from nncomp.driver.building import build
 from nncomp.driver.compiling import compiled_step, data_inputs, rates, section_of
 from nncomp.driver.learners import make_learner
@@ -27,6 +29,7 @@ class Trained:
 
     built: the trained model; None if the model can only be trained
     fallbacks: operators of the step that a CUDA run left to the CPU
+    memory: what recomputing saved, where a budget was given
     """
 
     data: DataSet
@@ -35,6 +38,7 @@ class Trained:
     checkpoint: Path
     built: Path | None
     fallbacks: list[str]
+    memory: Rematerialized | None = None
 
 
 def data_for(program: Program, spec: str, section: str | None = None) -> DataSet:
@@ -56,11 +60,13 @@ def train(
     device: str = "cpu",
     resume: bool = False,
     reporter: Reporter | None = None,
+    memory_budget: int | None = None,
 ) -> Trained:
     """Trains and writes into the folder: `log.jsonl`, `best.safetensors`, `last.safetensors`,
     `curve.png`, and `NAME.onnx` with the best weights.
 
     state: where to start; lr: the learning rate, the model's own if not given
+    memory_budget: bytes that the activations of a step may take; others are computed again
     Raises CompileError.
     """
     _, chosen = section_of(program, section)
@@ -70,9 +76,11 @@ def train(
             raise error("NN0403", "the training step takes no learning rate")
         own = dict.fromkeys(own, lr)
     _check_batch(data_inputs(chosen.step), options.batch_size)
-    learner = make_learner(
-        compiled_step(chosen), state, seed=options.seed, backend=backend, device=device
-    )
+    memory = None
+    if memory_budget:
+        memory = Memory(memory_budget, _sizes(data_inputs(chosen.step), data, options.batch_size))
+    step = compiled_step(chosen, memory)
+    learner = make_learner(step, state, seed=options.seed, backend=backend, device=device)
     root = Path(folder)
     options = dataclasses.replace(options, rates=own)
     outcome = Trainer(learner, data, options, root, reporter).run(resume)
@@ -82,7 +90,20 @@ def train(
     if program.graph.outputs:
         built = root / f"{program.name.lower()}.onnx"
         build(program, {**state, **outcome.best}, built)
-    return Trained(data, outcome, root / CURVE, root / BEST, built, learner.fallbacks())
+    return Trained(
+        data, outcome, root / CURVE, root / BEST, built, learner.fallbacks(), step.memory
+    )
+
+
+def _sizes(inputs: Mapping[str, TensorType], data: DataSet, batch: int) -> dict[str, int]:
+    """Of the dims that stand alone in the inputs' types: those of a batch of this data."""
+    found: dict[str, int] = {}
+    for name, type in inputs.items():
+        shape = (batch, *data.train[name].shape[1:])
+        for dim, size in zip(type.shape, shape, strict=True):
+            if isinstance(dim, Dim) and dim.symbol is not None:
+                found[dim.symbol.name] = size
+    return found
 
 
 def _check_batch(inputs: Mapping[str, TensorType], size: int) -> None:
