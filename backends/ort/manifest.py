@@ -12,10 +12,9 @@ from typing import Any
 
 import onnx
 
-from nncomp.autodiff.rematerialize import NAME as REMATERIALIZE
 from nncomp.backends.ort.naming import DimNames
 from nncomp.errors import error
-from nncomp.ir.graph import Graph
+from nncomp.ir.graph import RECOMPUTED, Graph
 from nncomp.types import DType, TensorType
 
 MANIFEST_KEY = "nncomp.step"
@@ -66,7 +65,7 @@ def step_manifest(
 
 
 def _recomputes(graph: Graph) -> bool:
-    return any(step.pass_name == REMATERIALIZE for n in graph.nodes for step in n.origin.history)
+    return any(step.pass_name == RECOMPUTED for n in graph.nodes for step in n.origin.history)
 
 
 def _is_counter(type_: TensorType) -> bool:

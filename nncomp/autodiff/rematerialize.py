@@ -19,10 +19,8 @@ from nncomp.autodiff.reverse import PASS_NAME, ancestors
 from nncomp.dims import Dim, Symbol, substitute
 from nncomp.errors import did_you_mean, error
 from nncomp.ir.constant import Constant
-from nncomp.ir.graph import Graph, Node, Rewrite, Value
+from nncomp.ir.graph import RECOMPUTED, Graph, Node, Rewrite, Value
 from nncomp.types import TensorType
-
-NAME = "rematerialize"
 
 # a value of so many bytes is kept rather than computed again
 _SMALL = 1 << 16
@@ -254,7 +252,7 @@ class _Again:
             if missing:
                 stack += missing
                 continue
-            origin = node.origin.merged((), Rewrite(NAME, node.op.name))
+            origin = node.origin.merged((), Rewrite(RECOMPUTED, node.op.name))
             copy = Node(node.op, self.replaced(node), _types(node), origin, _names(node))
             self.copies.update(
                 (old, new)

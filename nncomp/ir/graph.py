@@ -25,6 +25,10 @@ class Rewrite:
         return f"{self.pass_name}/{self.rule}"
 
 
+RECOMPUTED = "rematerialize"
+"""The pass whose nodes repeat others to save memory: nobody may merge them again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a node comes from.

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import nncomp
-from nncomp.autodiff.rematerialize import NAME, Memory, Rematerialized, rematerialize
+from nncomp.autodiff.rematerialize import Memory, Rematerialized, rematerialize
 from nncomp.driver.compiling import compiled_step
 from nncomp.errors import CompileError
-from nncomp.ir.graph import Graph
+from nncomp.ir.graph import RECOMPUTED, Graph
 from nncomp.ir.verify import verify
 from tests.lower.programs import program
 
@@ -115,7 +115,9 @@ def test_training_is_the_same(
 
 def test_copies_tell_where_they_come_from() -> None:
     found = saved(CHAIN, 50 * 4096 * 64 * 4, 4096)
-    copies = [n for n in found.graph.nodes if any(s.pass_name == NAME for s in n.origin.history)]
+    copies = [
+        n for n in found.graph.nodes if any(s.pass_name == RECOMPUTED for s in n.origin.history)
+    ]
     assert len(copies) == found.recomputed
     assert all(n.origin.spans for n in copies)
 
