@@ -53,7 +53,7 @@ def test_the_loop_in_the_documentation(tmp_path, monkeypatch, capsys):
     np.savez("initial.npz", **start)
     rng = np.random.default_rng(0)
     batches = [(rng.random((4 + i, 3), np.float32), rng.integers(0, 9, 4 + i)) for i in range(5)]
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    code, _ = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     scope = {"batches": batches}
     exec(code, scope)
     session = StepSession(step, start)
