@@ -70,8 +70,10 @@ def apply_raw(ctx: Context, cls: type[Op], arguments: Arguments) -> Value | Resu
         op = cls(**attributes)
     except (ValueError, TypeError) as failure:
         raise ctx.fail("NN0208", f"{cls.__name__}: {failure}") from None
-    dtype = weak_dtype(operands) or ctx.frame.float_dtype
-    results = ctx.b.multi(op, *(_operand(ctx, value, dtype) for value in operands))
+    dtype = weak_dtype(operands)
+    if dtype in (None, DType.BOOL) and not all(isinstance(v, bool | Value) for v in operands):
+        dtype = ctx.frame.float_dtype  # a number beside a mask is no truth value
+    results = ctx.b.multi(op, *(_operand(ctx, v, dtype or DType.BOOL) for v in operands))
     return results[0] if len(results) == 1 else Results(results)
 
 

@@ -407,3 +407,8 @@ model M {{
     assert {str(p.value.type.dtype) for p in step.parameters} == {dtype}
     rate = next(v for v in step.inputs if v.name == "lr")
     assert str(rate.type) == ("f64[]" if dtype == "f64" else "f32[]")
+
+
+def test_numbers_beside_a_mask_are_numbers() -> None:
+    graph = body("  output a = where(x > 0, 1, 0)\n  output b = where(x > 0, x > 1, true)").graph
+    assert [str(v.type.dtype) for v in graph.outputs.values()] == ["f32", "bool"]

@@ -14,7 +14,7 @@ from nncomp.backends.reference.interpreter import run
 from tests.lower.programs import program
 
 STEPS = 50
-TEXT = """from std.optim import Adam, Momentum, SGD
+TEXT = """from std.optim import {name}
 
 model Quartic {{
   input x: f64[5, 3]
@@ -39,21 +39,47 @@ CASES: list[tuple[str, Make]] = [
         "Adam(lr=0.01, beta1=0.5, beta2=0.9, eps=1e-4)",
         lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.5, 0.9), eps=1e-4),
     ),
+    (
+        "Adam(lr=0.01, weight_decay=0.1)",
+        lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.1),
+    ),
+    ("AdamW(lr=0.01)", lambda p: torch.optim.AdamW(p, lr=0.01)),
+    (
+        "AdamW(lr=0.02, beta1=0.8, weight_decay=0.3)",
+        lambda p: torch.optim.AdamW(p, lr=0.02, betas=(0.8, 0.999), weight_decay=0.3),
+    ),
+    ("Adamax(lr=0.02)", lambda p: torch.optim.Adamax(p, lr=0.02)),
+    ("NAdam(lr=0.02)", lambda p: torch.optim.NAdam(p, lr=0.02)),
+    ("RAdam(lr=0.02)", lambda p: torch.optim.RAdam(p, lr=0.02)),
+    (
+        "RAdam(lr=0.02, beta2=0.9)",
+        lambda p: torch.optim.RAdam(p, lr=0.02, betas=(0.9, 0.9)),
+    ),
+    ("Adagrad(lr=0.1)", lambda p: torch.optim.Adagrad(p, lr=0.1)),
+    ("Adagrad(lr=0.1, lr_decay=0.2)", lambda p: torch.optim.Adagrad(p, lr=0.1, lr_decay=0.2)),
+    ("Adadelta(lr=1.0)", lambda p: torch.optim.Adadelta(p, lr=1.0)),
+    ("RMSprop(lr=0.01)", lambda p: torch.optim.RMSprop(p, lr=0.01)),
+    (
+        "RMSprop(lr=0.01, alpha=0.9, momentum=0.7, centered=true, weight_decay=0.1)",
+        lambda p: torch.optim.RMSprop(
+            p, lr=0.01, alpha=0.9, momentum=0.7, centered=True, weight_decay=0.1
+        ),
+    ),
+    ("Rprop(lr=0.05)", lambda p: torch.optim.Rprop(p, lr=0.05)),
+    (
+        "Rprop(lr=0.05, shrink=0.3, grow=1.5, smallest=0.01, largest=0.2)",
+        lambda p: torch.optim.Rprop(p, lr=0.05, etas=(0.3, 1.5), step_sizes=(0.01, 0.2)),
+    ),
 ]
 
 
 @pytest.mark.parametrize(("optimizer", "make"), CASES, ids=[case[0] for case in CASES])
 def test_fifty_steps_equal_torch(optimizer: str, make: Make) -> None:
-    compiled = program(TEXT.format(optimizer=optimizer))
+    compiled = program(TEXT.format(optimizer=optimizer, name=optimizer.partition("(")[0]))
     graph = expand_gradients(compiled.train["train"].step)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((5, 3))
-    state: dict[str, Any] = {
-        p.path: np.zeros(p.value.type.static_shape)
-        if p.kind == "state"
-        else rng.standard_normal(p.value.type.static_shape)
-        for p in graph.parameters
-    }
+    state: dict[str, Any] = run(compiled.initial, {"seed": np.asarray(0)}).outputs
     weight, bias = (torch.tensor(state[path], requires_grad=True) for path in ("weight", "bias"))
     theirs = make([weight, bias])
     for number in range(STEPS):
@@ -72,3 +98,30 @@ def test_fifty_steps_equal_torch(optimizer: str, make: Make) -> None:
         theirs.step()
     assert np.abs(state["weight"] - weight.detach().numpy()).max() <= 1e-9
     assert np.abs(state["bias"] - bias.detach().numpy()).max() <= 1e-9
+
+
+def test_lion_is_its_published_update() -> None:
+    """Chen et al., 2023, algorithm 2; PyTorch has none."""
+    text = TEXT.format(optimizer="Lion(lr=0.01, weight_decay=0.1)", name="Lion")
+    graph = expand_gradients(program(text).train["train"].step)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((5, 3))
+    state: dict[str, Any] = {"weight": rng.standard_normal((4, 3)), "bias": rng.standard_normal(4)}
+    state |= {f"lion.{path}.m": np.zeros_like(value) for path, value in state.items()}
+    assert set(state) == {p.path for p in graph.parameters}
+    for number in range(STEPS):
+        w, c = (torch.tensor(state[path], requires_grad=True) for path in ("weight", "bias"))
+        y = torch.tanh(torch.from_numpy(x) @ w.T + c)
+        ((y * y - 0.3).square().mean() + (c**2).sum()).backward()  # type: ignore[no-untyped-call]
+        inputs = {"x": x, "step": np.asarray(number), "lr": np.asarray(0.01)}
+        given = {v.name: inputs[v.name].astype(v.type.dtype.numpy) for v in graph.inputs}
+        updates = run(graph, given, state).updates
+        for path, leaf in (("weight", w), ("bias", c)):
+            assert leaf.grad is not None
+            p, g, m = state[path], leaf.grad.numpy(), state[f"lion.{path}.m"]
+            rate = float(np.asarray(given["lr"]))
+            wanted = p - rate * (np.sign(0.9 * m + 0.1 * g) + 0.1 * p)
+            np.testing.assert_allclose(updates[path], wanted, rtol=0, atol=1e-9)
+            moment = updates[f"lion.{path}.m"]
+            np.testing.assert_allclose(moment, 0.99 * m + 0.01 * g, rtol=0, atol=1e-9)
+        state.update(updates)
