@@ -72,7 +72,7 @@ def make_carry(ctx: Context, decl: ast.Carry, *, may_grow: bool = False) -> Carr
         }
     with ctx.at(span):
         if decl.type is not None:
-            value = check(ctx, decl.type, value, f"the carry `{name}`", span)
+            value = check(ctx, decl.type, value, f"the carry `{name}`", span, asserts=True)
         if isinstance(value, Deferred):
             raise error(
                 "NN0206",

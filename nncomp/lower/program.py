@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 from nncomp.dims import Dim
 from nncomp.errors import CompileError, Diagnostic, did_you_mean, error
 from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.obligation import Obligation
+from nncomp.ir.sizes import sources
 from nncomp.lower.calls import bind_arguments
 from nncomp.lower.context import Context, Frame, Module, Store
 from nncomp.lower.expressions import evaluate
@@ -197,6 +199,7 @@ class _Lowering:
             dict(ctx.outputs),
             dict(ctx.updates) if learning or section is None or section.kind == "entry" else {},
             dict(ctx.defaults),
+            tuple(_told(ctx.obligations, inputs)),
         )
 
     def _setting(self, key: str, value: Any) -> Any:
@@ -255,6 +258,12 @@ def _needed(ctx: Context, section: ast.Section, nodes: tuple[Node, ...]) -> list
         if value not in inputs and has & needed - known:
             inputs.append(value)
     return inputs
+
+
+def _told(obligations: Iterable[Obligation], inputs: list[Value]) -> Iterator[Obligation]:
+    """Those about the inputs that the graph has: an entry may lack some of the model's."""
+    known = sources(inputs)
+    return (o for o in obligations if all(symbol in known for symbol in o.symbols()))
 
 
 def _literal(key: str, text: str) -> Any:

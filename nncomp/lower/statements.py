@@ -9,8 +9,9 @@ from typing import Any
 from nncomp.errors import Note, error
 from nncomp.ir.graph import Value
 from nncomp.lower import calls, state
+from nncomp.lower.assertions import assert_
 from nncomp.lower.context import Context, Yielded
-from nncomp.lower.expressions import evaluate, interpolate, iterate, not_lowered, truth
+from nncomp.lower.expressions import evaluate, iterate, not_lowered, truth
 from nncomp.lower.signature import input_type
 from nncomp.lower.targets import bind
 from nncomp.lower.training import metric, minimize
@@ -117,19 +118,6 @@ def _return(ctx: Context, statement: ast.Return) -> Returned:
     return Returned(value[0] if isinstance(value, Results) else value)
 
 
-def _assert(ctx: Context, statement: ast.Assert) -> None:
-    if truth(ctx, statement.condition):
-        return
-    condition = statement.condition.span.text
-    message = interpolate(ctx, statement.message) if statement.message else f"{condition} is false"
-    notes = []
-    span = statement.condition.span
-    if ctx.frame.module.is_std and ctx.span is not None:  # the caller's line says more
-        notes.append(Note("the assertion stands here", span))
-        span = ctx.span
-    raise error("NN0209", message, span, f"`{condition}` does not hold", notes=notes)
-
-
 # --- inputs, outputs -------------------------------------------------------------------------
 
 
@@ -206,7 +194,7 @@ _HANDLERS: dict[type[ast.Stmt], Callable[[Context, Any], Returned | None]] = {
     ast.For: _for,
     ast.Return: _return,
     ast.Yield: _yield,
-    ast.Assert: _assert,
+    ast.Assert: assert_,
     ast.InputDecl: _input,
     ast.OutputDecl: _output,
     ast.Section: _section,
