@@ -276,10 +276,13 @@ def _parameters(graph: Graph, given: Mapping[str, Array]) -> Iterable[tuple[str,
 
 
 def _checked(what: str, type: TensorType, given: Any, code: str) -> Array:
-    """The array that was given, of the right dtype; a Python number takes it on."""
+    """The array that was given, of the right dtype; Python's numbers and lists take it on."""
     wanted = type.dtype.numpy
-    if isinstance(given, bool | int | float):
-        return np.asarray(given, wanted)
+    if not isinstance(given, np.ndarray | np.generic):
+        try:
+            return np.asarray(given, wanted)
+        except (TypeError, ValueError, OverflowError):
+            raise error(code, f"{what} must be {type}, not {given!r:.60}") from None
     array = np.asarray(given)
     if array.dtype != wanted:
         raise error(code, f"{what} has dtype {array.dtype}, but is {type} ({wanted})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -121,10 +121,13 @@ def _spread(depth: int) -> int:
 class Store:
     """All parameters of a program, over all of its graphs, with their initial values.
 
+    wanted: the optional inputs that the graphs have; optional: all that there are
     warnings: what is odd but no error, each once
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Collection[str] = ()) -> None:
+        self.wanted = wanted
+        self.optional: dict[str, None] = {}
         self.warnings: dict[tuple[str, Span | None], Diagnostic] = {}
         self.initial: dict[str, Initial] = {}
         self.builder = Builder()

@@ -21,22 +21,7 @@ MAX_ITEMS = 1_000_000
 
 def evaluate(ctx: Context, expr: ast.Expr) -> Any:
     """The value of an expression."""
-    handler = _HANDLERS.get(type(expr))
-    if handler is None:
-        raise not_lowered(expr, f"`{_spelling(expr)}`")
-    return handler(ctx, expr)
-
-
-def not_lowered(node: ast.Node, what: str) -> Exception:
-    return error(
-        "NN0901",
-        f"{what} is part of the language, but this version does not lower it yet",
-        node.span,
-    )
-
-
-def _spelling(expr: ast.Expr) -> str:
-    return type(expr).__name__.lower()
+    return _HANDLERS[type(expr)](ctx, expr)
 
 
 def _constant(ctx: Context, expr: Any) -> Any:

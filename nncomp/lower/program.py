@@ -46,6 +46,7 @@ class Program:
     graph: inference; the model's outputs, or those of its first entry
     entries: by name
     train: by name; "train" for a block without one
+    optional: names of the optional inputs, those that the graphs have and the others
     initial: seed in; the first value of every parameter, buffer and optimiser state, by path
     warnings: what is odd but no error
     """
@@ -55,6 +56,7 @@ class Program:
     entries: Mapping[str, Graph]
     train: Mapping[str, TrainSection]
     initial: Graph
+    optional: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
 
 
@@ -63,13 +65,15 @@ def lower(
     model: str | None = None,
     settings: Mapping[str, Any] | None = None,
     kinds: Collection[str] = ("entry", "train"),
+    wanted: Collection[str] = (),
 ) -> Program:
     """Lowers one model of a source (the first, if no name is given). Raises CompileError.
 
     kinds: of sections that are wanted; who only looks at the model itself saves the rest
+    wanted: the optional inputs that the graphs have; without the others, these are `none`
     """
     with _deep_recursion():
-        return _Lowering(source, model, settings or {}).program(kinds)
+        return _Lowering(source, model, settings or {}, wanted).program(kinds)
 
 
 def models(source: SourceFile) -> list[str]:
@@ -90,9 +94,15 @@ def _deep_recursion() -> Iterator[None]:
 class _Lowering:
     """Lowers a model once for each of its graphs."""
 
-    def __init__(self, source: SourceFile, model: str | None, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        source: SourceFile,
+        model: str | None,
+        settings: Mapping[str, Any],
+        wanted: Collection[str],
+    ) -> None:
         self.prelude = StandardPrelude()
-        self.store = Store()
+        self.store = Store(wanted)
         self.module, tree = Loader(self._constant).load(source)
         self.model = _choose(source, tree, model)
         self.settings = settings
@@ -158,7 +168,8 @@ class _Lowering:
         if not graph.outputs and not any(s.kind == "train" for s in sections):
             self._require_outputs(graph, self.model)
         warnings = tuple(self.store.warnings.values())
-        return Program(name, graph, entries, train, self._initial(name), warnings)
+        optional = tuple(self.store.optional)
+        return Program(name, graph, entries, train, self._initial(name), optional, warnings)
 
     def _require_outputs(self, graph: Graph, node: ast.Node) -> None:
         if not graph.outputs:

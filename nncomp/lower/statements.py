@@ -11,7 +11,7 @@ from nncomp.ir.graph import Value
 from nncomp.lower import calls, state
 from nncomp.lower.assertions import assert_
 from nncomp.lower.context import Context, Yielded
-from nncomp.lower.expressions import evaluate, iterate, not_lowered, truth
+from nncomp.lower.expressions import evaluate, iterate, truth
 from nncomp.lower.signature import input_type
 from nncomp.lower.targets import bind
 from nncomp.lower.training import metric, minimize
@@ -35,11 +35,7 @@ def execute(ctx: Context, body: tuple[ast.Stmt, ...]) -> Any:
 
 def _run(ctx: Context, body: tuple[ast.Stmt, ...]) -> Returned | None:
     for statement in body:
-        handler = _HANDLERS.get(type(statement))
-        if handler is None:
-            word = type(statement).__name__.lower()
-            raise not_lowered(statement, f"`{word}`")
-        outcome = handler(ctx, statement)
+        outcome = _HANDLERS[type(statement)](ctx, statement)
         if outcome is not None:
             return outcome
     return None
@@ -134,18 +130,37 @@ def _input(ctx: Context, statement: ast.InputDecl) -> None:
         raise error("NN0104", f"there are two inputs `{name}`", statement.name.span)
     if name in ctx.inputs:
         raise error("NN0104", f"`{name}` is in use as an input already", statement.name.span)
+    value = None if statement.value is None else evaluate(ctx, statement.value)
     if statement.type.optional:
-        raise not_lowered(statement.type, "an optional input")
+        if value is not None:
+            raise error(
+                "NN0201",
+                f"an optional input that is not given is none, not {describe(value)}",
+                statement.span,
+                help="leave out the `?`" if isinstance(value, (int, float)) else None,
+            )
+        ctx.store.optional[name] = None
+        if name not in ctx.store.wanted:
+            ctx.declared.add(name)
+            ctx.frame.names[name] = None
+            return
     type_ = input_type(ctx, statement.type)
-    default = None if statement.value is None else _default(ctx, statement.value, type_)
+    default = None
+    if statement.value is not None and not statement.type.optional:
+        default = _default(value, statement.value, type_)
     ctx.frame.names[name] = ctx.declare_input(name, type_, default)
 
 
-def _default(ctx: Context, expr: ast.Expr, type_: TensorType) -> int | float:
+def _default(value: Any, expr: ast.Expr, type_: TensorType) -> int | float:
     """What a scalar input is where a run does not give it, like a learning rate."""
-    value = evaluate(ctx, expr)
-    if type_.rank:
-        raise not_lowered(expr, "the default of an input that is no scalar")
+    if type_.rank or value is None:
+        raise error(
+            "NN0201",
+            f"the input is {type_}, its default {describe(value)}",
+            expr.span,
+            "only a scalar has a default" if type_.rank else "",
+            help="an input that may be missing is optional: `input name: type? = none`",
+        )
     if isinstance(value, float) and type_.dtype.is_float:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
