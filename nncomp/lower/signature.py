@@ -148,6 +148,13 @@ def _item_type(type_: ast.TypeExpr) -> ast.TypeExpr:
     )
 
 
+def item_dims(type_: ast.TypeExpr | None) -> tuple[ast.Expr, ...]:
+    """The dims of a type; of lists, of what they hold at last."""
+    while type_ is not None and type_.name.text == "list" and type_.dims is not None:
+        type_ = _item_type(type_)
+    return () if type_ is None or type_.dims is None else type_.dims
+
+
 def _article(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
