@@ -287,7 +287,8 @@ def test_carries_that_name_one_dim_grow_together(length: int, batch: int) -> Non
     [
         (
             "  r = loop (a: float[L, N, 3] = x, b: float[L, N, 3] = x, n = 0) while n < 3 {\n"
-            "    a = concat([a, a], 0)\n    b = concat([b, x], 0)\n    n = n + 1 }\n  output y = r[0]",
+            "    a = concat([a, a], 0)\n    b = concat([b, x], 0)\n    n = n + 1\n  }\n"
+            "  output y = r[0]",
             "NN0206",
             "`L` is one size, but 2*L in `a` and L + T in `b`",
         ),
