@@ -68,6 +68,4 @@ CODES: dict[str, str] = {
     # verification
     "NN0701": "the graph is not valid",
     "NN0702": "an operator is given operands that it does not take",
-    # not lowered yet
-    "NN0901": "a part of the language is parsed but not lowered yet",
 }

@@ -322,13 +322,24 @@ def maximum(left: DimLike, right: DimLike) -> DimLike:
 
 
 def _extremum(name: Literal["min", "max"], left: DimLike, right: DimLike) -> DimLike:
-    low, high = bounds(left - right)
-    if low is not None and low >= 0:
+    if _is_at_most(right, left):
         return right if name == "min" else left
-    if high is not None and high <= 0:
+    if _is_at_most(left, right):
         return left if name == "min" else right
     left, right = sorted((left, right), key=_order)
     return _function(name, left, right)
+
+
+def _is_at_most(left: DimLike, right: DimLike) -> bool:
+    """Whether left ≤ right is known; a // b ≤ a for a ≥ 0 and integers b > 0 among it."""
+    high = bounds(left - right)[1]
+    quotient = _lone_floordiv(left) if high is None else None
+    if quotient is not None:
+        (numerator, _), offset = quotient
+        low = bounds(numerator)[0]
+        if low is not None and low >= 0:
+            high = bounds(numerator + offset - right)[1]
+    return high is not None and high <= 0
 
 
 def _function(name: FunctionName, left: DimLike, right: DimLike) -> DimLike:

@@ -178,6 +178,8 @@ N, M = new_dim("N"), new_dim("M")
         (minimum(N, 1), 1, True),
         (maximum(N, 0), N, True),
         (minimum(N, N + M), N, True),
+        (minimum(N, N // 2), N // 2, True),
+        (maximum(N + 3, (N + 3) // 2 - 1), N + 3, True),
         (minimum(N, M), minimum(M, N), True),
         (N % N, 0, True),
         (0 % N, 0, True),

@@ -20,6 +20,7 @@ from onnx import helper, numpy_helper
 from nncomp.backends.ort.live import live_nodes
 from nncomp.backends.ort.manifest import MANIFEST_KEY, OUTPUTS_KEY, step_manifest
 from nncomp.backends.ort.naming import DimNames, Names, constant_hint, scoped
+from nncomp.backends.ort.obligations import OBLIGATIONS_KEY, describe
 from nncomp.backends.ort.opsets import (
     FIRST_OPSET,
     IR_OPSET,
@@ -296,6 +297,14 @@ class _Writer:
         return model
 
     def _own_metadata(self, losses: Sequence[str]) -> dict[str, str]:
+        found = self._state_and_names(losses)
+        if self.graph.obligations:
+            inputs = {port.name: port.written for port in self.inputs}
+            obligations = describe(self.graph, inputs, self.dims)
+            found[OBLIGATIONS_KEY] = json.dumps(obligations, ensure_ascii=False)
+        return found
+
+    def _state_and_names(self, losses: Sequence[str]) -> dict[str, str]:
         if self.graph.parameters:
             written = {
                 "inputs": {port.name: port.written for port in self.inputs},

@@ -15,6 +15,7 @@ import onnx
 from nncomp.backends.ort.checks import InputType, check_arrays, input_type
 from nncomp.backends.ort.external import openable
 from nncomp.backends.ort.manifest import OUTPUTS_KEY
+from nncomp.backends.ort.obligations import read_obligations
 from nncomp.backends.ort.runtime import (
     Device,
     fallbacks,
@@ -50,6 +51,7 @@ class Session:
         proto = model if isinstance(model, onnx.ModelProto) else load_proto(model_bytes(model))
         self.device = device
         self.inputs: dict[str, InputType] = _input_types(proto)
+        self._obligations = read_obligations(proto)
         self._written = [value.name for value in proto.graph.output]
         renamed = _renamed(proto)
         self.outputs = [renamed.get(name, name) for name in self._written]
@@ -59,9 +61,10 @@ class Session:
             )
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
-        """The outputs by name. CompileError NN0503 if an input does not fit, NN0604 if
-        onnxruntime fails."""
+        """The outputs by name. CompileError NN0503 if an input does not fit, NN0209 if an
+        obligation does not hold, NN0604 if onnxruntime fails."""
         arrays = check_arrays(inputs, self.inputs)
+        self._obligations.check({name: array.shape for name, array in arrays.items()})
         with runtime_errors():
             results = self._session.run(self._written, arrays)
         return dict(zip(self.outputs, results, strict=True))

@@ -11,6 +11,7 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Dims
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.op import Op
+from nncomp.ir.sizes import linear
 from nncomp.ops.elementwise import Add, Div, Max, Min, Mod, Mul, Sub
 from nncomp.ops.shape import Shape
 from nncomp.ops.shape_joining import Concat
@@ -50,9 +51,9 @@ class RuntimeShapes:
             if exact and dim.symbol is None:
                 continue
             self._offered.add(dim)
-            linear = _linear(dim)
-            if linear is not None:
-                self._sources.setdefault(linear[0], (value, axis))
+            form = linear(dim)
+            if form is not None:
+                self._sources.setdefault(form[0], (value, axis))
 
     def vector(self, b: Builder, op: Dims, node: Node) -> Value:
         """The dims as an i64 vector."""
@@ -95,9 +96,9 @@ class RuntimeShapes:
         value, axis = self._sources[symbol]
         size = b(Shape(start=axis, end=axis + 1), value)
         dim = value.shape[axis]
-        linear = None if isinstance(dim, int) else _linear(dim)
-        assert linear is not None
-        _, factor, offset = linear
+        form = None if isinstance(dim, int) else linear(dim)
+        assert form is not None
+        _, factor, offset = form
         if offset:
             size = b(Sub(), size, b.ints(offset))
         return size if factor == 1 else b(Div(), size, b.ints(factor))
@@ -129,18 +130,6 @@ class RuntimeShapes:
         if (bounds(atom.left)[0] or 0) < 0 or bounds(atom.left)[0] is None:
             left = b(Sub(), left, b(Mod(), left, right))  # Div rounds towards zero
         return b(Div(), left, right)
-
-
-def _linear(dim: Dim) -> tuple[Symbol, int, int] | None:
-    """(s, factor, offset) for a dim that is factor * s + offset with a factor ≥ 1."""
-    offset = dim.terms.get((), 0)
-    terms = [(monomial, c) for monomial, c in dim.terms.items() if monomial]
-    if len(terms) != 1:
-        return None
-    (monomial, factor) = terms[0]
-    if len(monomial) != 1 or not isinstance(monomial[0], Symbol) or factor < 1:
-        return None
-    return monomial[0], factor, offset
 
 
 def static_reshape(shape: tuple[DimLike, ...], source: tuple[DimLike, ...]) -> list[int] | None:

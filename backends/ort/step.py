@@ -15,6 +15,7 @@ import onnx
 
 from nncomp.backends.ort.checks import InputType, check_arrays
 from nncomp.backends.ort.manifest import Slot, read_manifest
+from nncomp.backends.ort.obligations import read_obligations
 from nncomp.backends.ort.runtime import (
     Device,
     fallbacks,
@@ -51,6 +52,7 @@ class StepSession:
     ) -> None:
         proto = model if isinstance(model, onnx.ModelProto) else onnx.load_from_string(model)
         self.manifest = read_manifest(proto)
+        self._obligations = read_obligations(proto)
         self.device = device
         self.seed = seed
         self.step_number = step
@@ -137,7 +139,8 @@ class StepSession:
 
         batch: the inputs by name; hyper: values for hyperparameters, kept until given again
         Gives losses and metrics by name: a float where it is a scalar.
-        CompileError NN0503 if an input does not fit, NN0604 if onnxruntime fails.
+        CompileError NN0503 if an input does not fit, NN0209 if an obligation does not hold,
+        NN0604 if onnxruntime fails.
         """
         for name in hyper:
             if name not in self._hyper:
@@ -158,6 +161,9 @@ class StepSession:
         for name, array in arrays.items():
             if not array.size:  # onnxruntime never comes back from some gradients of nothing
                 raise error("NN0503", f"input `{name}` is empty: a step needs a sample or more")
+        self._obligations.check(
+            {self.manifest.batch[name].input: array.shape for name, array in arrays.items()}
+        )
         return arrays
 
     def _run(self, batch: Mapping[str, Array]) -> dict[str, Any]:

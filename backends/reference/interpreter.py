@@ -43,8 +43,8 @@ def run(
     """Runs the graph.
 
     inputs: by name; those with defaults may be left out. parameters: by path.
-    Raises CompileError: NN0502 if parameters do not fit, NN0503 if inputs do not, NN0603 if an
-    operator has neither kernel nor decomposition.
+    Raises CompileError: NN0502 if parameters do not fit, NN0503 if inputs do not, NN0209 if an
+    obligation does not hold, NN0603 if an operator has neither kernel nor decomposition.
     """
     plan = _plan(graph)
     symbols = Symbols()
@@ -56,6 +56,8 @@ def run(
         symbols.add(f"`{path}`", value.type, array.shape, "NN0502")
         values[value] = array
     symbols.solve()
+    for obligation in graph.obligations:
+        obligation.require(symbols.values)
     given = {id(array) for array in values.values()}
     with np.errstate(all="ignore"):
         _execute(plan.steps, plan.read, values, symbols)
@@ -274,10 +276,13 @@ def _parameters(graph: Graph, given: Mapping[str, Array]) -> Iterable[tuple[str,
 
 
 def _checked(what: str, type: TensorType, given: Any, code: str) -> Array:
-    """The array that was given, of the right dtype; a Python number takes it on."""
+    """The array that was given, of the right dtype; Python's numbers and lists take it on."""
     wanted = type.dtype.numpy
-    if isinstance(given, bool | int | float):
-        return np.asarray(given, wanted)
+    if not isinstance(given, np.ndarray | np.generic):
+        try:
+            return np.asarray(given, wanted)
+        except (TypeError, ValueError, OverflowError):
+            raise error(code, f"{what} must be {type}, not {given!r:.60}") from None
     array = np.asarray(given)
     if array.dtype != wanted:
         raise error(code, f"{what} has dtype {array.dtype}, but is {type} ({wanted})")

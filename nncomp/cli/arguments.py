@@ -18,13 +18,13 @@ DEFAULT_LEVEL = 2
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """FILE, --model and --set."""
+    """FILE, --model, --set and --with."""
     parser.add_argument("file", metavar="FILE", help="a .nn file; - for standard input")
     add_choice(parser, "the file's first")
 
 
 def add_choice(parser: argparse.ArgumentParser, default: str) -> None:
-    """--model and --set; `default` says in words which model it is without."""
+    """--model, --set and --with; `default` says in words which model it is without."""
     parser.add_argument("--model", metavar="NAME", help=f"which model (default: {default})")
     parser.add_argument(
         "--set",
@@ -34,6 +34,14 @@ def add_choice(parser: argparse.ArgumentParser, default: str) -> None:
         type=pair,
         dest="settings",
         help="the value of a hyperparameter; may be repeated",
+    )
+    parser.add_argument(
+        "--with",
+        metavar="INPUT",
+        action="append",
+        default=[],
+        dest="with_inputs",
+        help="an optional input that the model is to have; may be repeated",
     )
 
 
@@ -125,12 +133,17 @@ def source_of(name: str) -> SourceFile:
     return decode_source("<stdin>", sys.stdin.buffer.read()) if name == "-" else read_source(name)
 
 
-def program_of(args: argparse.Namespace, kinds: Collection[str] = ("entry", "train")) -> Program:
-    """The model that the arguments name, lowered, with its sections of these kinds. Raises
-    CompileError."""
+def program_of(
+    args: argparse.Namespace,
+    kinds: Collection[str] = ("entry", "train"),
+    given: Collection[str] = (),
+) -> Program:
+    """The model that the arguments name, lowered, with its sections of these kinds, and with the
+    optional inputs among those `given`. Raises CompileError."""
     from nncomp.driver.compiling import load_program
 
-    return load_program(source_of(args.file), args.model, dict(args.settings), kinds)
+    source, settings = source_of(args.file), dict(args.settings)
+    return load_program(source, args.model, settings, kinds, args.with_inputs, given)
 
 
 def state_of(args: argparse.Namespace, program: Program, *, training: bool) -> dict[str, Array]:

@@ -25,7 +25,8 @@ def execute(args: argparse.Namespace) -> int:
     status = 0
     for name in args.files:
         try:
-            for found in check(source_of(name), args.model, dict(args.settings)):
+            source = source_of(name)
+            for found in check(source, args.model, dict(args.settings), args.with_inputs):
                 if isinstance(found, Diagnostic):
                     show([found], args.format)
                 else:

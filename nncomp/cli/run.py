@@ -42,7 +42,7 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.weights import describe, load_array, npz_bytes
 
     inputs = {name: load_array(path) for name, path in args.inputs}
-    program = program_of(args)
+    program = program_of(args, given=inputs)
     if args.weights is None and entry_of(program, args.entry).parameters:
         print(
             f"note: the weights are initial values, drawn from seed {args.seed}; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.driver.compiling import Settings, compiled_step, graphs, load_program, onnx_model
@@ -14,30 +14,44 @@ from nncomp.source import SourceFile
 
 
 def check(
-    source: SourceFile, model: str | None = None, settings: Settings | None = None
+    source: SourceFile,
+    model: str | None = None,
+    settings: Settings | None = None,
+    with_inputs: Collection[str] = (),
 ) -> Iterator[str | Diagnostic]:
-    """Compiles one model, or all of the file; warnings, and a line about each. Raises
+    """Compiles one model, or all of the file; warnings, and a line about each. A model with
+    optional inputs is compiled without them and with all, unless `with_inputs` names some. Raises
     CompileError."""
     names = [model] if model else models(source)
     if not names:
         _check_library(source)
         yield f"{source.name}: fine, declares no model"
     for name in names:
-        program = load_program(source, name, settings)
-        yield from program.warnings
-        for graph in {id(g): g for g in (program.graph, *program.entries.values())}.values():
-            if graph.outputs:
-                onnx_model(optimize(expand_gradients(graph)).graph)
-        for section in program.train.values():
-            step = compiled_step(section)
-            onnx_model(step.step)
-            onnx_model(step.evaluation)
+        program = load_program(source, name, settings, with_inputs=with_inputs)
+        warnings = dict.fromkeys(program.warnings)
+        _compile(program)
+        if program.optional and not with_inputs:
+            program = load_program(source, name, settings, with_inputs=program.optional)
+            warnings.update(dict.fromkeys(program.warnings))
+            _compile(program)
+        yield from warnings
         parts = [f"{_parameters(program):,} parameters"]
+        parts += [f"with and without {name}" for name in program.optional if not with_inputs]
         parts += [f"entry {entry}" for entry in program.entries]
         parts += [
             section if section == "train" else f"train {section}" for section in program.train
         ]
         yield f"{source.name}: {program.name} is fine ({', '.join(parts)})"
+
+
+def _compile(program: Program) -> None:
+    for graph in {id(g): g for g in (program.graph, *program.entries.values())}.values():
+        if graph.outputs:
+            onnx_model(optimize(expand_gradients(graph)).graph)
+    for section in program.train.values():
+        step = compiled_step(section)
+        onnx_model(step.step)
+        onnx_model(step.evaluation)
 
 
 def _check_library(source: SourceFile) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import onnx
 
 Settings = Mapping[str, Any]
+KINDS = ("entry", "train")  # of sections
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,27 @@ def load_program(
     file: PathLike | SourceFile,
     model: str | None = None,
     settings: Settings | None = None,
-    kinds: Collection[str] = ("entry", "train"),
+    kinds: Collection[str] = KINDS,
+    with_inputs: Collection[str] = (),
+    given: Collection[str] = (),
 ) -> Program:
     """Lowers a model (the first of the file if no name is given) with its sections of these kinds.
-    Raises CompileError."""
+
+    with_inputs: optional inputs that the graphs have
+    given: names of all inputs of the runs to come; the optional ones among them are had, too
+    Raises CompileError; NN0306 if one of `with_inputs` is no optional input.
+    """
     source = file if isinstance(file, SourceFile) else read_source(file)
-    return lower(source, model, settings or {}, kinds)
+    program = lower(source, model, settings or {}, kinds, (*with_inputs, *given))
+    for name in with_inputs:
+        if name not in program.optional:
+            known = ", ".join(f"`{other}`" for other in program.optional) or "none"
+            raise error(
+                "NN0306",
+                f"{program.name} has no optional input `{name}`; it has {known}",
+                help=did_you_mean(name, program.optional),
+            )
+    return program
 
 
 def initial_values(program: Program, seed: int = 0) -> dict[str, Array]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from nncomp.autodiff.rematerialize import Memory
 from nncomp.driver.building import BuildResult, build
 from nncomp.driver.compiling import (
     COUNTERS,
+    KINDS,
     compiled_step,
     data_inputs,
     entry_of,
@@ -21,8 +23,9 @@ from nncomp.driver.compiling import (
 )
 from nncomp.driver.learners import make_learner
 from nncomp.driver.running import Backend, Device, open_session, run_numpy, run_onnx
-from nncomp.files import PathLike
+from nncomp.files import PathLike, read_source
 from nncomp.ir.graph import Graph
+from nncomp.lower.program import Program
 from nncomp.training.learner import Learner
 from nncomp.types import Array
 from nncomp.weights import save_weights
@@ -37,16 +40,18 @@ def load(
     *,
     weights: PathLike | None = None,
     seed: int = 0,
+    with_inputs: Collection[str] = (),
     **settings: Any,
 ) -> Model:
     """Loads a model of a `.nn` file: `nncomp.load("models/lenet5.nn", classes=10)`.
 
     model: its name; without, the first of the file
     weights: a `.safetensors` or `.npz` file; without, initial values are drawn from `seed`
+    with_inputs: optional inputs that the model is to have, when it is built and trained
     settings: the model's hyperparameters
     Raises CompileError.
     """
-    return Model(path, model, settings, weights=weights, seed=seed)
+    return Model(path, model, settings, weights=weights, seed=seed, with_inputs=with_inputs)
 
 
 class Model:
@@ -60,9 +65,13 @@ class Model:
         *,
         weights: PathLike | None = None,
         seed: int = 0,
+        with_inputs: Collection[str] = (),
     ) -> None:
-        self.program = load_program(path, model, settings)
+        self._load = partial(load_program, read_source(path), model, settings, KINDS, with_inputs)
+        self.program = self._load()
         self.seed = seed
+        self._weights = weights
+        self._variants: dict[frozenset[str], Program] = {}
         self._state = state_of(self.program, weights, seed)
         self._training: TrainingStep | None = None
         self._compiled: dict[tuple[Any, ...], Any] = {}
@@ -87,7 +96,7 @@ class Model:
         them."""
         step = self._training
         if step is not None and step.fresh:
-            self._state = step.learner.state()
+            self._state |= step.learner.state()
             step.fresh = False
             self._compiled.clear()
         return dict(self._state)
@@ -100,6 +109,7 @@ class Model:
 
     def __call__(self, **inputs: Any) -> dict[str, Array]:
         """The outputs by name: `model(image=x)["logits"]`. Runs in onnxruntime, on the CPU.
+        Optional inputs that are given are those that the graph has.
 
         Raises CompileError NN0503 if an input does not fit.
         """
@@ -119,11 +129,11 @@ class Model:
         level: of optimisation, 0 to 3
         Raises CompileError NN0503, NN0602 (the device is not available), NN0604.
         """
-        graph, state = self._optimized(entry, level), self.state
+        graph = self._optimized(entry, level, inputs)
         if backend == "numpy":
-            return run_numpy(graph, state, inputs, device)
-        session = self.session(device=device, entry=entry, level=level)
-        return run_onnx(session, graph, state, inputs)
+            return run_numpy(graph, self.state, inputs, device)
+        session = self.session(device=device, entry=entry, level=level, given=inputs)
+        return run_onnx(session, graph, self.state, inputs)
 
     def session(
         self,
@@ -132,25 +142,38 @@ class Model:
         entry: str | None = None,
         level: int = 2,
         optimize: bool = True,
+        given: Collection[str] = (),
     ) -> Session:
         """The compiled model in onnxruntime, with the present weights.
 
         level: of our optimisation; optimize: whether onnxruntime's own follows
+        given: names of inputs, the optional ones among which it has
         """
-        graph = self._optimized(entry, level)
-        key = ("session", entry, level, device, optimize)
+        graph = self._optimized(entry, level, given)
+        key = ("session", id(graph), device, optimize)
         if key not in self._compiled:
             self._compiled[key] = open_session(graph, device, optimize)
         session: Session = self._compiled[key]
         return session
 
-    def _optimized(self, entry: str | None, level: int) -> Graph:
-        state = self.state
-        key = ("graph", entry, level)
+    def _optimized(self, entry: str | None, level: int, given: Collection[str]) -> Graph:
+        program, state = self._variant(given), self.state
+        key = ("graph", id(program), entry, level)
         if key not in self._compiled:
-            self._compiled[key] = optimized(entry_of(self.program, entry), state, level).graph
+            self._compiled[key] = optimized(entry_of(program, entry), state, level).graph
         graph: Graph = self._compiled[key]
         return graph
+
+    def _variant(self, given: Collection[str]) -> Program:
+        """The program with the optional inputs among those given. What parameters it has beyond
+        the others' start as those do."""
+        chosen = frozenset(given).intersection(self.program.optional)
+        if not chosen:
+            return self.program
+        if chosen not in self._variants:
+            self._variants[chosen] = program = self._load(chosen)
+            self._state = state_of(program, self._weights, self.seed) | self._state
+        return self._variants[chosen]
 
     def build(
         self,

@@ -58,8 +58,7 @@ def run_numpy(
     """The outputs of an optimised graph in NumPy; `state` has what the graph updates."""
     if device != "cpu":
         raise error("NN0602", "the NumPy backend runs on the CPU only")
-    arrays = {name: np.asarray(array) for name, array in inputs.items()}
-    return interpreter.run(graph, arrays, _updated(graph, state)).outputs
+    return interpreter.run(graph, inputs, _updated(graph, state)).outputs
 
 
 def run_onnx(

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Literal
 
 from nncomp.dims import DimLike
+from nncomp.ir.obligation import Obligation
 from nncomp.ir.op import Op
 from nncomp.source import Span
 from nncomp.types import TensorType
@@ -134,6 +135,7 @@ class Graph:
     nodes:      topologically ordered
     outputs:    by name
     updates:    next values of parameters, by path
+    obligations: conditions on dims that the inputs' shapes decide, to be checked before a run
     """
 
     name: str
@@ -143,6 +145,7 @@ class Graph:
     outputs: Mapping[str, Value]
     updates: Mapping[str, Value] = field(default_factory=dict)
     defaults: Mapping[str, int | float] = field(default_factory=dict)
+    obligations: tuple[Obligation, ...] = ()
 
     @property
     def results(self) -> Iterator[Value]:
@@ -189,8 +192,8 @@ class Body(Graph):
     captures: how many of the last inputs are values of the graph around, the same in each run;
               the operator's last operands. An emitter makes them outer-scope references.
 
-    It has no parameters and no updates. The dims in it are those of the outermost inputs, and
-    symbols of its own for sizes that change from run to run.
+    It has no parameters, updates or obligations. The dims in it are those of the outermost inputs,
+    and symbols of its own for sizes that change from run to run.
     """
 
     captures: int = 0

@@ -17,6 +17,7 @@ It is read by the ordinary parser. What is written follows a few rules:
 * `(y, mean) = ...` names the first results of a node, as many as are used
 * a small constant is a dtype applied to a list, `f32(0.5)`, `i64([1, 2])`, written exactly; a
   larger one is a `param` at `constant.1`, …, whose data stand beside the text
+* an obligation is an `assert` of dims, after the inputs and parameters
 * control flow is written as `scan`, `loop` and `cond` (`text_control.py`)
 * spans, scopes and histories are not part of it; with `comments` they trail each line
 """
@@ -34,6 +35,7 @@ from nncomp.dims import Dim, DimLike, Symbol, substitute
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ir.naming import identifier, name_graph
+from nncomp.ir.obligation import Obligation
 from nncomp.ir.op import Data
 from nncomp.ir.text_control import Spelling, write_control
 from nncomp.types import Array, DType, TensorType
@@ -84,12 +86,13 @@ class _Writer:
                 f"{p.kind} {self.names[p.value]}: {self._type(p.value.type)} as {_string(p.path)}"
             )
         self._head = head
+        asserts = [*map(self._obligation, graph.obligations)]
         body = self._statements(graph)
         tail = [self._output(name, value) for name, value in graph.outputs.items()]
         tail += self._updates()
         parts = [
             ["  " + line.replace("\n", "\n  ") + "\n" for line in part]
-            for part in (head, body, tail)
+            for part in (head, asserts, body, tail)
             if part
         ]
         inside = "\n".join("".join(part) for part in parts)
@@ -121,6 +124,13 @@ class _Writer:
         line = f"input {self.names[value]}: {self._type(value.type)}"
         default = self.graph.defaults.get(value.name)
         return line if default is None else f"{line} = {_attribute(default)}"
+
+    def _obligation(self, obligation: Obligation) -> str:
+        condition = " or ".join(
+            f"{self._attribute(c.left)} {c.relation} {self._attribute(c.right)}"
+            for c in obligation.clause
+        )
+        return f"assert {condition}, {_string(obligation.message)}"
 
     def _output(self, name: str, value: Value) -> str:
         shown = self._operand(value)

@@ -9,6 +9,7 @@ from nncomp.dims import Dim, DimLike, Symbol, equal
 from nncomp.errors import CompileError, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Body, Graph, Node, Value
+from nncomp.ir.sizes import sources
 from nncomp.types import TensorType
 
 
@@ -20,7 +21,9 @@ def verify(graph: Graph) -> None:
     * each node has the operands that its operator declares, and results of the inferred types
     * outputs and updates are values of this graph; an update has its parameter's type
     * defaults belong to rank-0 inputs
-    * the bodies of control flow are such graphs too, closed: without parameters and updates
+    * obligations are about dims that the inputs' shapes tell
+    * the bodies of control flow are such graphs too, closed: without parameters, updates
+      and obligations
     """
     defined = _boundary(graph)
     members = set(graph.nodes)
@@ -41,8 +44,8 @@ def verify(graph: Graph) -> None:
 def _verify_body(body: Body, place: str, node: Node) -> None:
     if body in _valid:
         return
-    if body.parameters or body.updates:
-        raise _invalid(f"a body of {place} has parameters of its own", node)
+    if body.parameters or body.updates or body.obligations:
+        raise _invalid(f"a body of {place} has parameters or obligations of its own", node)
     if not 0 <= body.captures <= len(body.inputs):
         raise _invalid(
             f"a body of {place} has {len(body.inputs)} inputs and {body.captures} captures", node
@@ -79,6 +82,15 @@ def _boundary(graph: Graph) -> set[Value]:
             raise _invalid(f"a default is given for `{name}`, which is no input")
         if inputs[name].rank:
             raise _invalid(f"a default is given for `{name}`, which has rank {inputs[name].rank}")
+    if graph.obligations:
+        known = sources(graph.inputs)
+        for obligation in graph.obligations:
+            for symbol in obligation.symbols():
+                if symbol not in known:
+                    raise _invalid(
+                        f"the obligation `{obligation}` needs {symbol}, "
+                        "which no input's shape tells"
+                    )
     return defined
 
 

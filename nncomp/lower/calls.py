@@ -215,13 +215,13 @@ def _result(
     if not types:
         return value
     if len(types) == 1:
-        return check(ctx, types[0], value, f"the result of `{name}`", span)
+        return check(ctx, types[0], value, f"the result of `{name}`", span, asserts=True)
     if not isinstance(value, tuple) or len(value) != len(types):
         raise error(
             "NN0202", f"`{name}` must return {len(types)} values, not {describe(value)}", span
         )
     return tuple(
-        check(ctx, t, v, f"result {i + 1} of `{name}`", span)
+        check(ctx, t, v, f"result {i + 1} of `{name}`", span, asserts=True)
         for i, (t, v) in enumerate(zip(types, value, strict=True))
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,29 +13,31 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.lower import tensors
 from nncomp.lower.context import Context, Region
-from nncomp.lower.signature import check, unbound
+from nncomp.lower.signature import check, item_dims, unbound
 from nncomp.lower.values import Deferred, Results, describe
 from nncomp.ops.control import plain
-from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import DType
 
 
 @dataclass(frozen=True, eq=False)
 class Carry:
-    """A carry: its value before the first run, and the one that a run begins with.
+    """A carried tensor: its value before the first run, and the one that a run begins with.
 
     grows: for names of dims that may change, the symbol that stands for each inside
+    whole, place: of a list or tuple of tensors, its first value, and the indices of this one in it
     """
 
     decl: ast.Carry
     first: Value
     inner: Value
-    grows: dict[str, Symbol] = field(default_factory=dict)
+    grows: Mapping[str, Symbol] = field(default_factory=dict)
+    whole: Any = None
+    place: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
-        return self.decl.name.text
+        return ".".join(map(str, (self.decl.name.text, *self.place)))
 
 
 @contextmanager
@@ -60,36 +62,73 @@ def first_of(value: Any) -> Any:
     return value[0] if isinstance(value, Results) else value
 
 
-def make_carry(ctx: Context, decl: ast.Carry, *, may_grow: bool = False) -> Carry:
-    name, span = decl.name.text, decl.value.span
-    value = first_of(ctx.evaluate(decl.value))
-    fresh: dict[str, Symbol] = {}
-    if decl.type is not None and may_grow:
-        fresh = {
-            d.name: Symbol(d.name, 0)
-            for d in decl.type.dims or ()
-            if isinstance(d, ast.Ref) and d.name != "_" and unbound(ctx, d)
-        }
-    with ctx.at(span):
-        if decl.type is not None:
-            value = check(ctx, decl.type, value, f"the carry `{name}`", span)
-        if isinstance(value, Deferred):
-            raise error(
-                "NN0206",
-                f"the shape of `{value.name}()` is not known here",
-                span,
-                help=f"give the carry a type: `{name}: float[…] = {span.text}`",
-            )
-        if not isinstance(value, Value):
+def make_carries(
+    ctx: Context, decls: Sequence[ast.Carry], *, may_grow: bool = False
+) -> list[Carry]:
+    """The carried tensors in order, those of a list or tuple one by one. A dim name that has no
+    value yet stands for one size, in all carries that name it."""
+    growing: dict[str, Symbol] = {}
+    return [carry for decl in decls for carry in _carries(ctx, decl, growing, may_grow)]
+
+
+def _carries(
+    ctx: Context, decl: ast.Carry, growing: dict[str, Symbol], may_grow: bool
+) -> Iterator[Carry]:
+    span = decl.value.span
+    whole = first_of(ctx.evaluate(decl.value))
+    dims = [d for d in item_dims(decl.type) if isinstance(d, ast.Ref) and d.name != "_"]
+    if may_grow:
+        growing.update((d.name, Symbol(d.name, 0)) for d in dims if unbound(ctx, d))
+    if decl.type is not None:
+        what = f"the carry `{decl.name.text}`"
+        whole = check(ctx, decl.type, whole, what, span, asserts=True)
+    grows = {d.name: growing[d.name] for d in dims if d.name in growing}
+    for place, value in _leaves(whole):
+        yield _carry(ctx, decl, first_of(value), grows, whole, place)
+
+
+def _leaves(value: Any, place: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """The tensors of nested lists and tuples; a list of mere numbers is a tensor itself."""
+    if isinstance(value, (list, tuple)) and not isinstance(value, Results) and _holds_tensor(value):
+        for number, item in enumerate(value):
+            yield from _leaves(item, (*place, number))
+    else:
+        yield place, value
+
+
+def _holds_tensor(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_tensor, value))
+    return isinstance(value, (Value, Deferred))
+
+
+def _carry(
+    ctx: Context,
+    decl: ast.Carry,
+    value: Any,
+    grows: Mapping[str, Symbol],
+    whole: Any,
+    place: tuple[int, ...],
+) -> Carry:
+    span = decl.value.span
+    if isinstance(value, Deferred):
+        raise error(
+            "NN0206",
+            f"the shape of `{value.name}()` is not known here",
+            span,
+            help=f"give the carry a type: `{decl.name.text}: float[…] = {span.text}`",
+        )
+    if not isinstance(value, Value):
+        with ctx.at(span):
             value = tensors.as_tensor(ctx, value, natural_dtype(ctx, value))
     shape = list(value.shape)
-    if fresh:
-        assert decl.type is not None
-        for axis, dim in enumerate(decl.type.dims or ()):
-            if isinstance(dim, ast.Ref) and dim.name in fresh:
-                shape[axis] = fresh[dim.name].dim
-    inner = Value(plain(value.type).with_shape(tuple(shape)), name)
-    return Carry(decl, value, inner, fresh)
+    for axis, dim in enumerate(item_dims(decl.type)):
+        if isinstance(dim, ast.Ref) and dim.name in grows:
+            shape[axis] = grows[dim.name].dim
+    inner = Value(plain(value.type).with_shape(tuple(shape)))
+    carry = Carry(decl, value, inner, grows, whole, place)
+    inner.name = carry.name
+    return carry
 
 
 def natural_dtype(ctx: Context, value: Any) -> DType:
@@ -101,19 +140,53 @@ def natural_dtype(ctx: Context, value: Any) -> DType:
 
 def enter(ctx: Context, carries: Sequence[Carry]) -> None:
     """Binds the carries, and the dims that they may change, inside a body."""
-    seen: dict[str, Span] = {}
+    seen: dict[str, ast.Carry] = {}
     for carry in carries:
         name = carry.decl.name
-        if name.text in seen:
+        if seen.setdefault(name.text, carry.decl) is not carry.decl:
             raise error(
                 "NN0104",
                 f"there are two carries `{name.text}`",
                 name.span,
-                notes=[Note("the other one", seen[name.text])],
+                notes=[Note("the other one", seen[name.text].name.span)],
             )
-        seen[name.text] = name.span
-        ctx.frame.names[name.text] = carry.inner
         ctx.frame.names.update((n, s.dim) for n, s in carry.grows.items())
+    bind_carries(ctx, carries, [carry.inner for carry in carries])
+
+
+def bind_carries(ctx: Context, carries: Sequence[Carry], values: Sequence[Value]) -> list[Any]:
+    """Gives the names of the carries their values; these, one for each name."""
+    found = {carry.decl.name.text: carry.whole for carry in carries}
+    for carry, value in zip(carries, values, strict=True):
+        root = carry.decl.name.text
+        found[root] = _replaced(found[root], carry.place, value)
+    ctx.frame.names.update(found)
+    return list(found.values())
+
+
+def _replaced(whole: Any, place: tuple[int, ...], value: Value) -> Any:
+    if not place:
+        return value
+    items = list(whole)
+    items[place[0]] = _replaced(items[place[0]], place[1:], value)
+    return type(whole)(items)
+
+
+def _at(carry: Carry, value: Any) -> Any:
+    """What stands at the carry's place in the next value of its name."""
+    whole = carry.whole
+    for number in carry.place:
+        value = first_of(value)
+        if not isinstance(value, (list, tuple)) or len(value) != len(whole):
+            raise error(
+                "NN0320",
+                f"the carry `{carry.decl.name.text}` holds {describe(whole)}, "
+                f"its next value {describe(value)}",
+                carry.decl.name.span,
+                help="a carry keeps its type; what grows is collected with `yield`",
+            )
+        value, whole = value[number], whole[number]
+    return first_of(value)
 
 
 def bind_grown(ctx: Context, carry: Carry, shape: Sequence[DimLike]) -> None:
@@ -126,7 +199,7 @@ def bind_grown(ctx: Context, carry: Carry, shape: Sequence[DimLike]) -> None:
 
 def next_value(ctx: Context, carry: Carry) -> Value:
     """The carry's value at the end of a run, which must be of the carry's type."""
-    value = first_of(ctx.frame.names.get(carry.name))
+    value = _at(carry, ctx.frame.names.get(carry.decl.name.text))
     inner, span = carry.inner, carry.decl.name.span
     if value is inner:
         ctx.store.warn(
@@ -163,7 +236,8 @@ def next_value(ctx: Context, carry: Carry) -> Value:
         + (", not known to be equal" if same is None else ""),
         where[0] if where else span,
         notes=[Note("the carry is declared here", carry.decl.span)],
-        help="a carry keeps its type; in a `loop`, a dim with a new name may grow",
+        help="a carry keeps its type; in a `loop`, a dim with a new name may grow, "
+        "in a `scan`, `yield` collects",
     )
 
 

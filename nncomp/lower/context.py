@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from nncomp.errors import CompileError, Diagnostic, Note, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
+from nncomp.ir.obligation import Clause, Obligation
+from nncomp.ir.sizes import sources
 from nncomp.ops.elementwise import Add, Mul
 from nncomp.source import Span
 from nncomp.syntax import ast
@@ -119,10 +121,13 @@ def _spread(depth: int) -> int:
 class Store:
     """All parameters of a program, over all of its graphs, with their initial values.
 
+    wanted: the optional inputs that the graphs have; optional: all that there are
     warnings: what is odd but no error, each once
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Collection[str] = ()) -> None:
+        self.wanted = wanted
+        self.optional: dict[str, None] = {}
         self.warnings: dict[tuple[str, Span | None], Diagnostic] = {}
         self.initial: dict[str, Initial] = {}
         self.builder = Builder()
@@ -203,6 +208,7 @@ class Context:
         self.declared: set[str] = set()  # the inputs that the program declares
         self.outputs: dict[str, Value] = {}
         self.defaults: dict[str, int | float] = {}
+        self.obligations: dict[Obligation, None] = {}
         self.initializing: str | None = None  # path of the parameter being initialised
         self.regions: list[Region] = []  # bodies of control flow around the point of execution
         self._draws: dict[str, int] = {}
@@ -268,6 +274,22 @@ class Context:
     def fail(self, code: str, message: str, label: str = "", **more: Any) -> CompileError:
         """An error at the place being lowered."""
         return error(code, message, self.span, label, **more)
+
+    def oblige(self, clause: Clause, message: str, span: Span) -> None:
+        """Leaves the clause to each run, which checks it before anything is computed: so its dims
+        must follow from the shapes of the inputs."""
+        obligation = Obligation(clause, message, span)
+        known = sources(self.inputs.values())
+        inner = sorted({s.name for s in obligation.symbols() if s not in known})
+        if inner:
+            raise error(
+                "NN0206",
+                f"{message}: whether {obligation} is not known while compiling",
+                span,
+                f"no input's shape tells {' and '.join(f'`{name}`' for name in inner)}",
+                help="what a run asserts is checked before it, from the shapes of the inputs",
+            )
+        self.obligations[obligation] = None
 
     def declare_input(self, name: str, type: TensorType, default: int | float | None) -> Value:
         """An input that the program declares."""

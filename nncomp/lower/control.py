@@ -17,11 +17,12 @@ from nncomp.ir.graph import Value
 from nncomp.lower import tensors
 from nncomp.lower.carries import (
     Carry,
+    bind_carries,
     bind_grown,
     enter,
     first_of,
     inside,
-    make_carry,
+    make_carries,
     natural_dtype,
     next_value,
 )
@@ -44,7 +45,7 @@ CONDITION = TensorType(DType.BOOL, ())
 
 def scan(ctx: Context, expr: ast.Scan) -> Any:
     """The tuple of what is yielded, stacked; the carries where nothing is."""
-    carries = [make_carry(ctx, carry) for carry in expr.carries]
+    carries = make_carries(ctx, expr.carries)
     elements = [_element(ctx, item) for item in expr.inputs]
     _check_lengths(expr, elements)
     counter = Value(SCALAR, "iteration")
@@ -137,10 +138,10 @@ def _require_result(expr: ast.Scan, carries: Sequence[Carry], yields: Sequence[Y
 
 def loop(ctx: Context, expr: ast.Loop) -> Any:
     """The tuple of what is yielded, stacked; the carries where nothing is."""
-    carries = [make_carry(ctx, carry, may_grow=True) for carry in expr.carries]
+    carries = make_carries(ctx, expr.carries, may_grow=True)
     iteration, going = Value(SCALAR, "iteration"), Value(CONDITION, "going")
     with inside(ctx, ctx.b, None):
-        ctx.frame.names.update((c.name, c.first) for c in carries)
+        bind_carries(ctx, carries, [c.first for c in carries])
         first = _condition(ctx, expr)
     region = Region("loop", ctx.frame, iteration)
     newest = Symbol("_").serial
@@ -150,8 +151,8 @@ def loop(ctx: Context, expr: ast.Loop) -> Any:
         ctx.execute(ctx, expr.body)
         after = [next_value(ctx, carry) for carry in carries]
         yields = _yields(ctx, region, FORWARD)
+        bind_carries(ctx, carries, after)
         for carry, value in zip(carries, after, strict=True):
-            ctx.frame.names[carry.name] = value
             bind_grown(ctx, carry, value.shape)
         again = _condition(ctx, expr)
     for y in yields:
@@ -299,7 +300,6 @@ def _symbols_since(serial: int, builder: Builder) -> frozenset[Symbol]:
 def _results(
     ctx: Context, carries: Sequence[Carry], last: Sequence[Value], stacked: Sequence[Value]
 ) -> Any:
-    for carry, value in zip(carries, last, strict=True):
-        ctx.frame.names[carry.name] = value
-    values = stacked or last
+    carried = bind_carries(ctx, carries, last)
+    values = stacked or carried
     return values[0] if len(values) == 1 else tuple(values)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from nncomp.dims import Dim, bounds, equal
-from nncomp.errors import did_you_mean, error
+from nncomp.dims import Dim
+from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.ir.graph import Value
+from nncomp.ir.obligation import compared
 from nncomp.lower import calls, control, indexing, tensors
 from nncomp.lower.context import Context
 from nncomp.lower.names import attribute, look_up
@@ -20,22 +21,7 @@ MAX_ITEMS = 1_000_000
 
 def evaluate(ctx: Context, expr: ast.Expr) -> Any:
     """The value of an expression."""
-    handler = _HANDLERS.get(type(expr))
-    if handler is None:
-        raise not_lowered(expr, f"`{_spelling(expr)}`")
-    return handler(ctx, expr)
-
-
-def not_lowered(node: ast.Node, what: str) -> Exception:
-    return error(
-        "NN0901",
-        f"{what} is part of the language, but this version does not lower it yet",
-        node.span,
-    )
-
-
-def _spelling(expr: ast.Expr) -> str:
-    return type(expr).__name__.lower()
+    return _HANDLERS[type(expr)](ctx, expr)
 
 
 def _constant(ctx: Context, expr: Any) -> Any:
@@ -141,10 +127,10 @@ def iterate(ctx: Context, expr: ast.Expr) -> list[Any]:
 
 def truth(ctx: Context, expr: ast.Expr) -> bool:
     """A condition that must be known while compiling."""
-    return _holds(evaluate(ctx, expr), expr)
+    return holds(evaluate(ctx, expr), expr)
 
 
-def _holds(value: Any, expr: ast.Expr) -> bool:
+def holds(value: Any, expr: ast.Expr) -> bool:
     """Whether a value counts as true. Numbers, texts and lists do unless 0 or empty."""
     if value is None or isinstance(value, (bool, int, str, list)):
         return bool(value)
@@ -208,21 +194,37 @@ def _apply_binary(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> Any:
             raise ctx.fail("NN0201", f"`in` needs a list, this is {describe(right)}")
         if isinstance(right, str) and not isinstance(left, str):
             raise ctx.fail("NN0201", f"a string holds no {describe(left).removeprefix('the ')}")
+        if isinstance(right, (list, tuple)):
+            return _is_among(ctx, left, right)
         return left in right
     if expr.op in ("==", "!=", *_COMPARE):
-        return _compare(ctx, expr, left, right)
+        return compare(ctx, expr, left, right)
     return tensors.binary(ctx, expr.op, left, right)
 
 
-def _compare(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> Any:
+def _is_among(ctx: Context, item: Any, items: Sequence[Any]) -> bool:
+    answers = [compared("==", item, other) for other in items]
+    if any(a is True for a in answers):
+        return True
+    if any(isinstance(a, list) for a in answers):
+        raise _unknown(ctx, "in", item, items)
+    return any(other == item for a, other in zip(answers, items, strict=True) if a is None)
+
+
+def compare(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> Any:
+    """`left == right` and the like; dims whose answer is not known are an error."""
     left, right = (v[0] if isinstance(v, Results) else v for v in (left, right))
     if isinstance(left, Value) or isinstance(right, Value):
         asks = expr.op in ("==", "!=")  # `mask == none` asks whether an operand was given
         if asks and (left is None or right is None):
             return expr.op == "!="
         return tensors.compare(ctx, expr.op, left, right)
-    if isinstance(left, Dim) or isinstance(right, Dim):
-        return _compare_dims(ctx, expr, left, right)
+    if isinstance(left, (Dim, list, tuple)) or isinstance(right, Dim):
+        answer = compared(expr.op, left, right)
+        if isinstance(answer, list):
+            raise _unknown(ctx, expr.op, left, right)
+        if answer is not None:
+            return answer
     if expr.op in ("==", "!="):
         return (left == right) is (expr.op == "==")
     try:
@@ -231,38 +233,18 @@ def _compare(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> Any:
         raise ctx.fail("NN0201", f"cannot compare {describe(left)} and {describe(right)}") from None
 
 
-def _compare_dims(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> bool:
-    if not all(isinstance(v, (int, Dim)) and not isinstance(v, bool) for v in (left, right)):
-        if expr.op in ("==", "!="):
-            return expr.op == "!="
-        raise ctx.fail("NN0201", f"cannot compare {describe(left)} and {describe(right)}")
-    if expr.op in ("==", "!="):
-        same = equal(left, right)
-        answer = None if same is None else same is (expr.op == "==")
-    else:
-        low, high = bounds(left - right)
-        answer = {
-            "<": _known(high, low, lambda d: d < 0),
-            "<=": _known(high, low, lambda d: d <= 0),
-            ">": _known(low, high, lambda d: d > 0),
-            ">=": _known(low, high, lambda d: d >= 0),
-        }[expr.op]
-    if answer is None:
-        raise ctx.fail(
-            "NN0206",
-            f"whether {left} {expr.op} {right} is not known while compiling",
-            f"{describe(left)} and {describe(right)}",
-            help="give the dim a size in the input's type, or do without the branch",
-        )
-    return answer
-
-
-def _known(hardest: int | None, easiest: int | None, holds: Callable[[int], bool]) -> bool | None:
-    if hardest is not None and holds(hardest):
-        return True
-    if easiest is not None and not holds(easiest):
-        return False
-    return None
+def _unknown(ctx: Context, op: str, left: Any, right: Any) -> CompileError:
+    told = [
+        f"[{', '.join(map(str, v))}]" if isinstance(v, (list, tuple)) else str(v)
+        for v in (left, right)
+    ]
+    return ctx.fail(
+        "NN0206",
+        f"whether {told[0]} {op} {told[1]} is not known while compiling",
+        f"{describe(left)} and {describe(right)}",
+        help="give the dim a size in the input's type, or do without the branch; "
+        "an `assert` would be checked at each run",
+    )
 
 
 def _logical(ctx: Context, expr: ast.Binary) -> Any:
@@ -271,7 +253,7 @@ def _logical(ctx: Context, expr: ast.Binary) -> Any:
         right = evaluate(ctx, expr.right)
         with ctx.at(expr.span):
             return tensors.logical(ctx, expr.op, [left, right])
-    if _holds(left, expr.left) is (expr.op == "or"):
+    if holds(left, expr.left) is (expr.op == "or"):
         return left
     return evaluate(ctx, expr.right)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 from nncomp.dims import Dim
 from nncomp.errors import CompileError, Diagnostic, did_you_mean, error
 from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.obligation import Obligation
+from nncomp.ir.sizes import sources
 from nncomp.lower.calls import bind_arguments
 from nncomp.lower.context import Context, Frame, Module, Store
 from nncomp.lower.expressions import evaluate
@@ -44,6 +46,7 @@ class Program:
     graph: inference; the model's outputs, or those of its first entry
     entries: by name
     train: by name; "train" for a block without one
+    optional: names of the optional inputs, those that the graphs have and the others
     initial: seed in; the first value of every parameter, buffer and optimiser state, by path
     warnings: what is odd but no error
     """
@@ -53,6 +56,7 @@ class Program:
     entries: Mapping[str, Graph]
     train: Mapping[str, TrainSection]
     initial: Graph
+    optional: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
 
 
@@ -61,13 +65,15 @@ def lower(
     model: str | None = None,
     settings: Mapping[str, Any] | None = None,
     kinds: Collection[str] = ("entry", "train"),
+    wanted: Collection[str] = (),
 ) -> Program:
     """Lowers one model of a source (the first, if no name is given). Raises CompileError.
 
     kinds: of sections that are wanted; who only looks at the model itself saves the rest
+    wanted: the optional inputs that the graphs have; without the others, these are `none`
     """
     with _deep_recursion():
-        return _Lowering(source, model, settings or {}).program(kinds)
+        return _Lowering(source, model, settings or {}, wanted).program(kinds)
 
 
 def models(source: SourceFile) -> list[str]:
@@ -88,9 +94,15 @@ def _deep_recursion() -> Iterator[None]:
 class _Lowering:
     """Lowers a model once for each of its graphs."""
 
-    def __init__(self, source: SourceFile, model: str | None, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        source: SourceFile,
+        model: str | None,
+        settings: Mapping[str, Any],
+        wanted: Collection[str],
+    ) -> None:
         self.prelude = StandardPrelude()
-        self.store = Store()
+        self.store = Store(wanted)
         self.module, tree = Loader(self._constant).load(source)
         self.model = _choose(source, tree, model)
         self.settings = settings
@@ -156,7 +168,8 @@ class _Lowering:
         if not graph.outputs and not any(s.kind == "train" for s in sections):
             self._require_outputs(graph, self.model)
         warnings = tuple(self.store.warnings.values())
-        return Program(name, graph, entries, train, self._initial(name), warnings)
+        optional = tuple(self.store.optional)
+        return Program(name, graph, entries, train, self._initial(name), optional, warnings)
 
     def _require_outputs(self, graph: Graph, node: ast.Node) -> None:
         if not graph.outputs:
@@ -197,6 +210,7 @@ class _Lowering:
             dict(ctx.outputs),
             dict(ctx.updates) if learning or section is None or section.kind == "entry" else {},
             dict(ctx.defaults),
+            tuple(_told(ctx.obligations, inputs)),
         )
 
     def _setting(self, key: str, value: Any) -> Any:
@@ -255,6 +269,12 @@ def _needed(ctx: Context, section: ast.Section, nodes: tuple[Node, ...]) -> list
         if value not in inputs and has & needed - known:
             inputs.append(value)
     return inputs
+
+
+def _told(obligations: Iterable[Obligation], inputs: list[Value]) -> Iterator[Obligation]:
+    """Those about the inputs that the graph has: an entry may lack some of the model's."""
+    known = sources(inputs)
+    return (o for o in obligations if all(symbol in known for symbol in o.symbols()))
 
 
 def _literal(key: str, text: str) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from nncomp.dims import Dim, DimLike, Symbol, equal, new_dim
-from nncomp.errors import Note, did_you_mean, error
+from nncomp.errors import CompileError, Note, did_you_mean, error
 from nncomp.ir.graph import Value
+from nncomp.ir.obligation import Comparison, compared
 from nncomp.lower.context import Context
 from nncomp.lower.tensors import as_tensor
 from nncomp.lower.values import (
@@ -19,6 +21,7 @@ from nncomp.lower.values import (
     Results,
     describe,
 )
+from nncomp.ops.shape import reshaped
 from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import DType, Shape, TensorType
@@ -31,10 +34,20 @@ def is_tensor_type(type_: ast.TypeExpr) -> bool:
     return type_.dims is not None and type_.name.text != "list"
 
 
-def check(ctx: Context, type_: ast.TypeExpr | None, value: Any, what: str, span: Span) -> Any:
+def check(
+    ctx: Context,
+    type_: ast.TypeExpr | None,
+    value: Any,
+    what: str,
+    span: Span,
+    *,
+    asserts: bool = False,
+) -> Any:
     """The value as the type asks for it (an int as a float, `zeros()` as a tensor), or an error.
 
     Binds dims that the type names in the current frame.
+    asserts: the type is the author's claim, so dims that merely may differ are left to the run,
+        and the value has the dims that are claimed
     """
     if isinstance(value, Results):
         value = value[0]
@@ -42,7 +55,7 @@ def check(ctx: Context, type_: ast.TypeExpr | None, value: Any, what: str, span:
         return value
     if type_.name.text == "list" and isinstance(value, (list, tuple)) and type_.dims is not None:
         item = _item_type(type_)
-        return [check(ctx, item, v, f"each item of {what}", span) for v in value]
+        return [check(ctx, item, v, f"each item of {what}", span, asserts=asserts) for v in value]
     if not is_tensor_type(type_):
         return _check_static(type_, value, what, span)
     if isinstance(value, Deferred):
@@ -61,8 +74,12 @@ def check(ctx: Context, type_: ast.TypeExpr | None, value: Any, what: str, span:
     if not isinstance(value, Value):
         raise error("NN0201", f"{what} must be a tensor, this is {describe(value)}", span)
     _check_dtype(ctx, type_, value, what, span)
-    _bind_dims(ctx, type_, value.type.shape, value, what, span)
-    return value
+    claim = _Claim(type_, value, what, span, asserts)
+    shape = _bind_dims(ctx, claim)
+    if all(equal(a, b) is True for a, b in zip(shape, value.shape, strict=True)):
+        return value
+    with ctx.at(span):
+        return reshaped(ctx.b, value, shape)
 
 
 def _number_as_tensor(
@@ -131,6 +148,13 @@ def _item_type(type_: ast.TypeExpr) -> ast.TypeExpr:
     )
 
 
+def item_dims(type_: ast.TypeExpr | None) -> tuple[ast.Expr, ...]:
+    """The dims of a type; of lists, of what they hold at last."""
+    while type_ is not None and type_.name.text == "list" and type_.dims is not None:
+        type_ = _item_type(type_)
+    return () if type_ is None or type_.dims is None else type_.dims
+
+
 def _article(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
@@ -173,44 +197,64 @@ def _came_from(value: Value) -> list[Note]:
     return []
 
 
-def _bind_dims(
-    ctx: Context, type_: ast.TypeExpr, shape: Shape, value: Value, what: str, span: Span
-) -> None:
-    patterns = type_.dims or ()
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """That a value has a type. What it `asserts` and only a run can tell is left to the run."""
+
+    type: ast.TypeExpr
+    value: Value
+    what: str
+    span: Span
+    asserts: bool
+
+    def __str__(self) -> str:
+        return f"{self.what} must be {_spelt(self.type)}, this is {self.value.type}"
+
+    def error(self, code: str, label: str) -> CompileError:
+        notes = [*_came_from(self.value), Note("the type is declared here", self.type.span)]
+        return error(code, str(self), self.span, label, notes=notes)
+
+    def unknown(self, ctx: Context, comparison: Comparison) -> None:
+        """Leaves the comparison to the run, or refuses it."""
+        if not self.asserts:
+            left, right = comparison.left, comparison.right
+            raise error(
+                "NN0206",
+                f"{self}: {left} and {right} are not known to be equal",
+                self.span,
+                help="if they are, say so before: `name: type = …` is checked at each run",
+            )
+        ctx.oblige((comparison,), str(self), self.span)
+
+
+def _bind_dims(ctx: Context, claim: _Claim) -> list[DimLike]:
+    """Binds the names of the type to the dims of the value; the dims as the type has them."""
+    patterns, shape = claim.type.dims or (), claim.value.shape
     splices = [i for i, p in enumerate(patterns) if isinstance(p, ast.Splice)]
     if len(splices) > 1:
         raise error("NN0206", "a type can hold only one `...`", patterns[splices[1]].span)
     least = len(patterns) - len(splices)
     if len(shape) < least or (not splices and len(shape) != least):
-        raise error(
-            "NN0204",
-            f"{what} must be {_spelt(type_)}, this is {value.type}",
-            span,
-            f"{len(shape)} dimensions, not {'at least ' if splices else ''}{least}",
-            notes=[*_came_from(value), Note("the type is declared here", type_.span)],
-        )
-    if splices:
-        at = splices[0]
-        rest = len(shape) - least
-        splice = patterns[at]
-        assert isinstance(splice, ast.Splice)
-        _bind_splice(ctx, splice, shape[at : at + rest], value, what, span)
-        pairs = [*zip(patterns[:at], shape[:at], strict=True)]
-        pairs += zip(patterns[at + 1 :], shape[at + rest :], strict=True)
-    else:
-        pairs = [*zip(patterns, shape, strict=True)]
-    for pattern, dim in pairs:
-        _bind_dim(ctx, pattern, dim, type_, value, what, span)
+        wanted = f"{'at least ' if splices else ''}{least}"
+        raise claim.error("NN0204", f"{len(shape)} dimensions, not {wanted}")
+    if not splices:
+        return [_bind_dim(ctx, p, d, claim) for p, d in zip(patterns, shape, strict=True)]
+    at, rest = splices[0], len(shape) - least
+    splice = patterns[at]
+    assert isinstance(splice, ast.Splice)
+    inner = _bind_splice(ctx, splice, shape[at : at + rest], claim)
+    before = zip(patterns[:at], shape[:at], strict=True)
+    after = zip(patterns[at + 1 :], shape[at + rest :], strict=True)
+    first = [_bind_dim(ctx, p, d, claim) for p, d in before]
+    return first + inner + [_bind_dim(ctx, p, d, claim) for p, d in after]
 
 
-def _bind_splice(
-    ctx: Context, splice: ast.Splice, dims: Shape, value: Value, what: str, span: Span
-) -> None:
+def _bind_splice(ctx: Context, splice: ast.Splice, dims: Shape, claim: _Claim) -> list[DimLike]:
     if splice.value is None:
-        return
+        return list(dims)
     if isinstance(splice.value, ast.Ref) and splice.value.name not in ctx.frame.names:
         ctx.frame.names[splice.value.name] = list(dims)
-        return
+        return list(dims)
     bound = ctx.evaluate(splice.value)
     if not isinstance(bound, (list, tuple)):
         raise error(
@@ -218,63 +262,49 @@ def _bind_splice(
             f"`...` follows a name or a list of dims, not {describe(bound)}",
             splice.span,
         )
-    same = len(bound) == len(dims) and all(equal(a, b) for a, b in zip(bound, dims, strict=True))
-    if not same:
+    answer = compared("==", bound, dims)
+    if answer is None or answer is False:
         raise error(
             "NN0205",
-            f"{what} has dims [{', '.join(map(str, dims))}] where "
+            f"{claim.what} has dims [{', '.join(map(str, dims))}] where "
             f"`{splice.value.span.text}` is [{', '.join(map(str, bound))}]",
-            span,
-            notes=_came_from(value),
+            claim.span,
+            notes=_came_from(claim.value),
         )
+    for (comparison,) in [] if answer is True else answer:
+        claim.unknown(ctx, comparison)
+    return list(bound)
 
 
-def _bind_dim(
-    ctx: Context,
-    pattern: ast.Expr,
-    dim: DimLike,
-    type_: ast.TypeExpr,
-    value: Value,
-    what: str,
-    span: Span,
-) -> None:
+def _bind_dim(ctx: Context, pattern: ast.Expr, dim: DimLike, claim: _Claim) -> DimLike:
     names = ctx.frame.names
     if isinstance(pattern, ast.Ref):
         if pattern.name == "_":
-            return
+            return dim
         if pattern.name not in names:
             names[pattern.name] = dim
-            return
+            return dim
     unknown = unbound(ctx, pattern)
     if unknown:
-        solved = _solve(ctx, pattern, unknown[0], dim) if len(unknown) == 1 else None
+        solved = _solve(ctx, pattern, unknown[0], dim, claim) if len(unknown) == 1 else None
         if solved is None:
-            raise error(
+            raise claim.error(
                 "NN0205" if len(unknown) == 1 and isinstance(dim, int) else "NN0206",
-                f"{what} must be {_spelt(type_)}, this is {value.type}",
-                span,
                 f"size {dim} gives no {' or '.join(f'`{n}`' for n in unknown)} "
                 f"with `{pattern.span.text}`",
-                notes=[*_came_from(value), Note("the type is declared here", type_.span)],
             )
         names[unknown[0]] = solved
-        return
-    expected = ctx.evaluate(pattern)
+        sized: DimLike = ctx.evaluate(pattern)
+        return sized
+    expected: DimLike = ctx.evaluate(pattern)
     same = equal(expected, dim)
-    if same:
-        return
-    spelt = pattern.span.text
-    known = f"{spelt} = {expected}" if spelt != str(expected) else spelt
-    message = f"{what} must be {_spelt(type_)}, this is {value.type}"
     if same is None:
-        raise error("NN0206", f"{message}: {expected} and {dim} are not known to be equal", span)
-    raise error(
-        "NN0205",
-        message,
-        span,
-        f"size {dim} where {known} is needed",
-        notes=[*_came_from(value), Note("the type is declared here", type_.span)],
-    )
+        claim.unknown(ctx, Comparison(expected, "==", dim))
+    elif not same:
+        spelt = pattern.span.text
+        known = f"{spelt} = {expected}" if spelt != str(expected) else spelt
+        raise claim.error("NN0205", f"size {dim} where {known} is needed")
+    return expected
 
 
 def unbound(ctx: Context, expr: ast.Expr) -> list[str]:
@@ -296,7 +326,9 @@ def unbound(ctx: Context, expr: ast.Expr) -> list[str]:
     return found
 
 
-def _solve(ctx: Context, pattern: ast.Expr, name: str, dim: DimLike) -> DimLike | None:
+def _solve(
+    ctx: Context, pattern: ast.Expr, name: str, dim: DimLike, claim: _Claim
+) -> DimLike | None:
     """The value of `name` for which the linear pattern equals the dim, or None."""
     symbol = Symbol(name)
     ctx.frame.names[name] = symbol.dim
@@ -310,7 +342,11 @@ def _solve(ctx: Context, pattern: ast.Expr, name: str, dim: DimLike) -> DimLike 
     rest = form - symbol.dim * factor
     if not factor or (isinstance(rest, Dim) and symbol in rest.symbols()):
         return None
-    if equal((dim - rest) % factor, 0) is not True:
+    over = (dim - rest) % factor
+    divides = equal(over, 0)
+    if divides is None and claim.asserts:
+        claim.unknown(ctx, Comparison(over, "==", 0))
+    elif not divides:
         return None
     return (dim - rest) // factor
 

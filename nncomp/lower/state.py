@@ -100,9 +100,7 @@ def _copy(ctx: Context, statement: ast.StateDecl, path: str) -> None:
             ctx.span or statement.span,
             help="apply the original before its copy",
         )
-    first = ctx.store.initial[original]
-    ctx.originals[path] = original
-    ctx.store.initial.setdefault(path, Initial("buffer", first.value, first.span))
+    trees.copy_state(ctx, path, original)
 
 
 def _own_name(ctx: Context, statement: ast.StateDecl) -> str:

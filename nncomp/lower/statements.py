@@ -9,8 +9,9 @@ from typing import Any
 from nncomp.errors import Note, error
 from nncomp.ir.graph import Value
 from nncomp.lower import calls, state
+from nncomp.lower.assertions import assert_
 from nncomp.lower.context import Context, Yielded
-from nncomp.lower.expressions import evaluate, interpolate, iterate, not_lowered, truth
+from nncomp.lower.expressions import evaluate, iterate, truth
 from nncomp.lower.signature import input_type
 from nncomp.lower.targets import bind
 from nncomp.lower.training import metric, minimize
@@ -34,11 +35,7 @@ def execute(ctx: Context, body: tuple[ast.Stmt, ...]) -> Any:
 
 def _run(ctx: Context, body: tuple[ast.Stmt, ...]) -> Returned | None:
     for statement in body:
-        handler = _HANDLERS.get(type(statement))
-        if handler is None:
-            word = type(statement).__name__.lower()
-            raise not_lowered(statement, f"`{word}`")
-        outcome = handler(ctx, statement)
+        outcome = _HANDLERS[type(statement)](ctx, statement)
         if outcome is not None:
             return outcome
     return None
@@ -117,19 +114,6 @@ def _return(ctx: Context, statement: ast.Return) -> Returned:
     return Returned(value[0] if isinstance(value, Results) else value)
 
 
-def _assert(ctx: Context, statement: ast.Assert) -> None:
-    if truth(ctx, statement.condition):
-        return
-    condition = statement.condition.span.text
-    message = interpolate(ctx, statement.message) if statement.message else f"{condition} is false"
-    notes = []
-    span = statement.condition.span
-    if ctx.frame.module.is_std and ctx.span is not None:  # the caller's line says more
-        notes.append(Note("the assertion stands here", span))
-        span = ctx.span
-    raise error("NN0209", message, span, f"`{condition}` does not hold", notes=notes)
-
-
 # --- inputs, outputs -------------------------------------------------------------------------
 
 
@@ -146,18 +130,37 @@ def _input(ctx: Context, statement: ast.InputDecl) -> None:
         raise error("NN0104", f"there are two inputs `{name}`", statement.name.span)
     if name in ctx.inputs:
         raise error("NN0104", f"`{name}` is in use as an input already", statement.name.span)
+    value = None if statement.value is None else evaluate(ctx, statement.value)
     if statement.type.optional:
-        raise not_lowered(statement.type, "an optional input")
+        if value is not None:
+            raise error(
+                "NN0201",
+                f"an optional input that is not given is none, not {describe(value)}",
+                statement.span,
+                help="leave out the `?`" if isinstance(value, (int, float)) else None,
+            )
+        ctx.store.optional[name] = None
+        if name not in ctx.store.wanted:
+            ctx.declared.add(name)
+            ctx.frame.names[name] = None
+            return
     type_ = input_type(ctx, statement.type)
-    default = None if statement.value is None else _default(ctx, statement.value, type_)
+    default = None
+    if statement.value is not None and not statement.type.optional:
+        default = _default(value, statement.value, type_)
     ctx.frame.names[name] = ctx.declare_input(name, type_, default)
 
 
-def _default(ctx: Context, expr: ast.Expr, type_: TensorType) -> int | float:
+def _default(value: Any, expr: ast.Expr, type_: TensorType) -> int | float:
     """What a scalar input is where a run does not give it, like a learning rate."""
-    value = evaluate(ctx, expr)
-    if type_.rank:
-        raise not_lowered(expr, "the default of an input that is no scalar")
+    if type_.rank or value is None:
+        raise error(
+            "NN0201",
+            f"the input is {type_}, its default {describe(value)}",
+            expr.span,
+            "only a scalar has a default" if type_.rank else "",
+            help="an input that may be missing is optional: `input name: type? = none`",
+        )
     if isinstance(value, float) and type_.dtype.is_float:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -206,7 +209,7 @@ _HANDLERS: dict[type[ast.Stmt], Callable[[Context, Any], Returned | None]] = {
     ast.For: _for,
     ast.Return: _return,
     ast.Yield: _yield,
-    ast.Assert: _assert,
+    ast.Assert: assert_,
     ast.InputDecl: _input,
     ast.OutputDecl: _output,
     ast.Section: _section,

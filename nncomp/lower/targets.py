@@ -20,7 +20,7 @@ def bind(ctx: Context, target: ast.Target, value: Any, span: Span) -> None:
         if isinstance(value, Results):
             value = value[0]
         name = target.name.text
-        value = check(ctx, target.type, value, f"`{name}`", span)
+        value = check(ctx, target.type, value, f"`{name}`", span, asserts=True)
         if isinstance(value, Value) and not value.name and value.node is not None:
             value.name = name
         ctx.frame.names[name] = value

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from nncomp.errors import did_you_mean, error
-from nncomp.ir.graph import Value
-from nncomp.lower.context import Context
+from nncomp.ir.graph import Parameter, Value
+from nncomp.lower.context import Context, Initial
 from nncomp.lower.sites import join
 from nncomp.lower.values import Builtin, Instance, Tree, describe
 from nncomp.source import Span
@@ -89,7 +89,21 @@ def copied(ctx: Context, args: list[Any], path: str, span: Span) -> Instance:
     """`copy(net)`: an instance of buffers, which start as the parameters of the first."""
     if len(args) != 1 or not isinstance(args[0], Instance):
         raise ctx.fail("NN0202", "`copy` takes an instance of a block")
-    return dataclasses.replace(args[0], path=path, span=span, copy_of=args[0].path, replaced={})
+    old = args[0].path
+    for original in [p for p in ctx.parameters if p.startswith(join(old, ""))]:
+        buffer = path + original.removeprefix(old)
+        copy_state(ctx, buffer, original)
+        value = Value(ctx.parameters[original].value.type, buffer)
+        ctx.parameters.setdefault(buffer, Parameter(buffer, value, "buffer"))
+        ctx.current.setdefault(buffer, ctx.parameters[buffer].value)
+    return dataclasses.replace(args[0], path=path, span=span, copy_of=old, replaced={})
+
+
+def copy_state(ctx: Context, path: str, original: str) -> None:
+    """The buffer of a copy starts as the original starts."""
+    first = ctx.store.initial[original]
+    ctx.originals[path] = original
+    ctx.store.initial.setdefault(path, Initial("buffer", first.value, first.span))
 
 
 def update(ctx: Context, owner: Instance, value: Any) -> None:

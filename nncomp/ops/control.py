@@ -184,6 +184,9 @@ class Loop(Op):
         for number, (state, after) in enumerate(zip(self.states, self.next_states, strict=True)):
             what = f"the next value of `{state.name}`"
             _require_type(what, after.type, state.type, number + 2, free)
+        for symbol in growing:
+            _require_one_size(symbol, operands, self.states)
+            _require_one_size(symbol, [v.type for v in self.next_states], self.states)
         grown = {symbol: new_dim(symbol.name) for symbol in growing}
         final = [plain(state.type).substitute(grown) for state in self.states]
         runs = new_dim("runs", 0)
@@ -293,6 +296,24 @@ def _require_type(
         f"{what} is {given} where the body has {wanted}{unknown}",
         operand=operand,
     )
+
+
+def _require_one_size(symbol: Symbol, types: Sequence[TensorType], states: Sequence[Value]) -> None:
+    """A symbol that several states share is one size, before the first run and after each."""
+    sizes = [
+        (size, state)
+        for type_, state in zip(types, states, strict=False)
+        for size, dim in zip(type_.shape, state.shape, strict=True)
+        if dim == symbol.dim
+    ]
+    for size, state in sizes[1:]:
+        same = equal(sizes[0][0], size)
+        if not same:
+            raise InferError(
+                "NN0206" if same is None else "NN0205",
+                f"`{symbol}` is one size, but {sizes[0][0]} in `{sizes[0][1].name}` and {size} in "
+                f"`{state.name}`" + (" (not known to be equal)" if same is None else ""),
+            )
 
 
 OPS: tuple[type[Op], ...] = (Scan, Loop, If)

@@ -46,6 +46,8 @@ def broadcast(*types: TensorType, verb: str = "combine") -> Shape:
                 operand=number,
                 against=owner[axis],
                 axis=axis - rank,
+                help="if they are, declare the one by the other's dims: "
+                "`b: float[…] = …` checks it at each run",
             )
     return tuple(result)
 

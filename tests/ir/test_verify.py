@@ -11,6 +11,7 @@ from nncomp.dims import new_dim
 from nncomp.errors import CompileError
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Origin, Parameter, Value
+from nncomp.ir.obligation import Comparison, Obligation
 from nncomp.ir.verify import verify
 from nncomp.ops.activation import Relu
 from nncomp.ops.elementwise import Add
@@ -106,6 +107,12 @@ BROKEN: list[tuple[Callable[[Graph], Graph], str]] = [
     (
         lambda g: replace(g, inputs=(*g.inputs, w := Value(f32(5), "w")), updates={"p": w}),
         "the update of `p` is f32[5], the parameter f32[2]",
+    ),
+    (
+        lambda g: replace(
+            g, obligations=(Obligation((Comparison(new_dim("K"), "==", 2),), "pairs"),)
+        ),
+        "the obligation `K == 2` needs K, which no input's shape tells",
     ),
     (
         lambda g: replace(g, inputs=(*g.inputs, Value(f32(2), "x"))),

@@ -17,7 +17,7 @@ from nncomp.ir.text import to_text
 from nncomp.ir.verify import verify
 from nncomp.passes.manager import optimize
 from nncomp.types import Array
-from tests.lower.programs import operators, paths, program
+from tests.lower.programs import failure, operators, paths, program
 
 SIZES = [(1, 1), (3, 7), (7, 3)]
 
@@ -230,3 +230,96 @@ def test_nesting() -> None:
         "  output y"
     )
     results(graph, {"x": sequence(6, 2)})
+
+
+@pytest.mark.parametrize(("length", "batch"), SIZES)
+def test_lists_and_tuples_are_carried(length: int, batch: int) -> None:
+    graph = model(
+        "  zero = zeros([N, 3])\n"
+        "  ys = scan (hs: list[float[N, 3]] = [zeros(), zeros()], p = (zero, [zero + 1, 0.5])) "
+        "over xt = x {\n"
+        "    hs[0] = tanh(hs[0] + xt)\n    hs[1] = hs[1] + hs[0]\n"
+        "    (a, (b, c)) = p\n    p = (a + xt, [b * c, c * 0.5])\n    yield hs[1]\n  }\n"
+        "  output ys\n  output h = stack(hs)\n  output a = p[0]\n  output b = p[1][0]\n"
+        "  last = scan (hs: list[float[N, 3]] = hs) over xt = x { hs = [xt, hs[0]] }\n"
+        "  output l = stack(last)"
+    )
+    x = sequence(length, batch)
+    h = np.zeros((2, batch, 3), "f")
+    b, c, ys = np.ones((batch, 3), "f"), 0.5, []
+    for xt in x:
+        h[0] = np.tanh(h[0] + xt)
+        h[1] += h[0]
+        b, c = b * c, c * 0.5
+        ys.append(h[1].copy())
+    got = results(graph, {"x": x})
+    for name, wanted in {"ys": np.stack(ys), "h": h, "a": x.sum(axis=0), "b": b}.items():
+        np.testing.assert_allclose(got[name], wanted, rtol=1e-5, atol=1e-5, err_msg=name)
+    before = x[-2] if length > 1 else h[0]
+    np.testing.assert_allclose(got["l"], np.stack([x[-1], before]), rtol=1e-5, atol=1e-5)
+
+
+GROWING = (
+    "  r = loop (kv: list[float[L, N, 3]] = [x, 2 * x], s: float[L, N] = x[:, :, 0], n = 0) "
+    "while n < 3 {\n"
+    "    kv = [concat([t, mean(t, axis=0, keepdims=true) + 1], 0) for t in kv]\n"
+    "    s = concat([s, mean(s, axis=0, keepdims=true)], 0)\n    n = n + 1\n  }\n"
+    "  output y = kv[0] + kv[1] + s[:, :, none]"
+)
+
+
+@pytest.mark.parametrize(("length", "batch"), SIZES)
+def test_carries_that_name_one_dim_grow_together(length: int, batch: int) -> None:
+    graph = model(GROWING)
+    assert str(graph.outputs["y"].type) == "f32[L, N, 3]"
+    printed = to_text(graph).text
+    assert to_text(program(printed).graph).text == printed
+    x = sequence(length, batch)
+    k, v, s = x, 2 * x, x[:, :, 0]
+    for _ in range(3):
+        k, v = (np.concatenate([t, t.mean(axis=0, keepdims=True) + 1]) for t in (k, v))
+        s = np.concatenate([s, s.mean(axis=0, keepdims=True)])
+    np.testing.assert_allclose(results(graph, {"x": x})["y"], k + v + s[:, :, None], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("statements", "code", "words"),
+    [
+        (
+            "  r = loop (a: float[L, N, 3] = x, b: float[L, N, 3] = x, n = 0) while n < 3 {\n"
+            "    a = concat([a, a], 0)\n    b = concat([b, x], 0)\n    n = n + 1\n  }\n"
+            "  output y = r[0]",
+            "NN0206",
+            "`L` is one size, but 2*L in `a` and L + T in `b`",
+        ),
+        (
+            "  r = loop (a: float[L, N, 3] = x, b: float[L, N, 3] = x[:1], n = 0) while n < 3 {\n"
+            "    a = concat([a, a], 0)\n    b = a\n    n = n + 1 }\n  output y = r[0]",
+            None,
+            "assert T == 1",
+        ),
+        (
+            "  r = scan (hs = [x[0], x[0]]) over xt = x { hs = [xt] }\n  output y = r[0]",
+            "NN0320",
+            "the carry `hs` holds a list of 2, its next value a list of 1",
+        ),
+        (
+            "  r = scan (hs = [x[0], x[0]]) over xt = x { hs = [xt, xt[0]] }\n  output y = r[0]",
+            "NN0320",
+            "the carry `hs.1` is f32[N, 3], its next value is f32[3]",
+        ),
+        (
+            "  r = scan (hs = [x[0], zeros()]) over xt = x { hs = [xt, xt] }\n  output y = r[0]",
+            "NN0206",
+            "give the carry a type",
+        ),
+    ],
+)
+def test_carries_that_do_not_keep_their_form(statements: str, code: str | None, words: str) -> None:
+    text = f"model M {{\n  input x: f32[T, N, 3]\n{statements}\n}}\n"
+    if code is None:
+        assert words in to_text(program(text).graph).text
+        return
+    diagnostic = failure(text)
+    assert diagnostic.code == code
+    assert words in diagnostic.render()

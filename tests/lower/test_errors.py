@@ -165,8 +165,11 @@ ODD = [
     ("  input seed: f32[2]\n  y = normal([2])", "NN0104", 6, ["rename"]),
     ("  input seed: i64[] = 1\n  y = normal([2])", "NN0104", 6, ["rename"]),
     ("  y = normal([2])\n  input seed: i64[]", "NN0104", 6, ["in use"]),
-    ("  input m: bool[N]?", "NN0901", 5, ["optional input"]),
-    ("  input m: f32[N] = zeros()", "NN0901", 5, ["default"]),
+    ("  input m: f32[N]? = 1.0", "NN0201", 5, ["not the float 1.0", "leave out the `?`"]),
+    ("  input m: f32[]? = ones([3])", "NN0201", 5, ["not f32[3]"]),
+    ("  input m: f32[N] = zeros()", "NN0201", 5, ["only a scalar has a default", "type? = none"]),
+    ("  input m: f32[] = none", "NN0201", 5, ["the input is f32[], its default none"]),
+    ("  input m: f32[]?\n  input m: f32[]", "NN0104", 6, ["two inputs `m`"]),
     ("  y = grad(mean(x), Linear(3))", "NN0303", 5, ["no parameters yet"]),
     ("  l[0] = 1", "NN0103", 5, ["`l` is not defined"]),
 ]

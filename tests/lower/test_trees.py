@@ -53,6 +53,19 @@ def test_a_copy_follows() -> None:
         assert np.allclose(after[f"target.{name}"], expected, atol=1e-6)
 
 
+def test_a_copy_has_parameters_before_it_is_applied() -> None:
+    text = training(
+        "    slow = copy(net)\n    update slow.params = 0.5 * (slow.params + net.params)\n"
+        "    minimize mse_loss(y, t) by SGD(lr=0.1)"
+    )
+    step = program(text).train["train"].step
+    assert [p for p in step.updates if p.startswith("slow")] == [
+        f"slow.{name}" for name in ("a.weight", "a.bias", "b.weight", "b.bias")
+    ]
+    kinds = {p.path: p.kind for p in step.parameters}
+    assert kinds["slow.a.weight"] == "buffer"
+
+
 def test_a_step_inside_a_step() -> None:
     """`with_` applies a net with the parameters that one gradient step would give it."""
     body = """    fast = with_(net, net.params - 0.5 * grad(mse_loss(net(x), t), net))
