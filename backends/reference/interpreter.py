@@ -1,13 +1,18 @@
 """Runs graphs in NumPy: nodes in order, each tensor freed after its last use.
 
+A result takes the place of an operand where it can: see `_room`.
+
 An operator without a kernel runs through its decomposition. Dims come from the shapes of the
 inputs and parameters.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import cache
+from inspect import signature
 from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -15,7 +20,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from nncomp.backends.reference.control import CONTROL, Runner
-from nncomp.backends.reference.kernels import KERNELS
+from nncomp.backends.reference.kernels import FIRST_RESULT, KERNELS, Kernel
 from nncomp.backends.reference.symbols import Symbols
 from nncomp.dims import Dim, Symbol
 from nncomp.errors import did_you_mean, error
@@ -78,10 +83,10 @@ def _execute(
 ) -> None:
     for step in steps:
         operands = [None if v is None else values[v] for v in step.inputs]
-        results = _compute(step.node, operands, symbols)
-        del operands
         for value in step.dead:
             del values[value]
+        results = _compute(step.node, operands, symbols, step.first_only, reuse=True)
+        del operands
         for value, array in zip(step.node.outputs, results, strict=False):
             if value in read:
                 values[value] = array
@@ -120,11 +125,13 @@ def _type_of(array: Array) -> TensorType:
 
 @dataclass(frozen=True, eq=False)
 class _Step:
-    """A node to compute, the values it reads, and those of them that nobody reads again."""
+    """A node to compute, the values it reads, those of them that nobody reads again, and whether
+    the first result alone is read."""
 
     node: Node
     inputs: tuple[Value | None, ...]
     dead: tuple[Value, ...]
+    first_only: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,8 +166,9 @@ def _make_plan(graph: Graph) -> _Plan:
         if not any(v in read for v in node.outputs):
             continue  # what a decomposition makes beyond the results that are used
         dead = tuple(v for v in present if v not in read and v not in kept)
+        first_only = not any(v in read for v in node.outputs[1:])
         read.update(present)
-        steps.append(_Step(node, inputs, dead))
+        steps.append(_Step(node, inputs, dead, first_only))
     return _Plan(tuple(reversed(steps)), same, frozenset(read))
 
 
@@ -185,7 +193,17 @@ def _with_kernels(nodes: Iterable[Node], same: dict[Value, Value]) -> Iterable[N
         same[outer] = same.get(value, value)
 
 
-def _compute(node: Node, operands: Sequence[Array | None], symbols: Symbols) -> tuple[Array, ...]:
+def _compute(
+    node: Node,
+    operands: Sequence[Array | None],
+    symbols: Symbols,
+    first_only: bool = False,
+    reuse: bool = False,
+) -> tuple[Array, ...]:
+    """The results, or the first alone.
+
+    reuse: whether they may overwrite operands that only this sequence holds
+    """
     op = node.op
     if isinstance(op, Dims):
         return (np.array([symbols.value(dim) for dim in op.dims], np.int64),)
@@ -193,13 +211,58 @@ def _compute(node: Node, operands: Sequence[Array | None], symbols: Symbols) -> 
         arrays = CONTROL[type(op)](op, operands, symbols, _runner)
         symbols.learn((v.type for v in node.outputs), arrays)
         return arrays
+    kernel = (FIRST_RESULT if first_only else KERNELS).get(type(op), KERNELS[type(op)])
+    room = _room(node, operands) if reuse and _takes_room(kernel) else None
     try:
-        result: Any = KERNELS[type(op)](op, *operands)
+        result: Any = kernel(op, *operands) if room is None else kernel(op, *operands, out=room)
     except (ValueError, IndexError, OverflowError, ZeroDivisionError) as failure:
         span = node.origin.spans[0] if node.origin.spans else None
         raise error("NN0503", f"{op.name} failed: {failure}", span) from None
     results = result if isinstance(result, tuple) else (result,)
     return tuple(np.asarray(array) for array in results)
+
+
+@cache
+def _takes_room(kernel: Kernel) -> bool:
+    return "out" in signature(kernel).parameters
+
+
+def _room(node: Node, operands: Sequence[Array | None]) -> Array | None:
+    """An operand that the first result can overwrite.
+
+    It has the result's shape and dtype, owns its memory, and nobody else holds it: no value that
+    is read later, no caller, no operator (whose constant it would be), and no view, since a view
+    holds the array that it looks into.
+    """
+    dtype = node.outputs[0].type.dtype.numpy
+    for place in range(len(operands)):
+        if _holders(operands, place) != _ONE_HOLDER:
+            continue
+        array = operands[place]
+        if (
+            array is not None
+            and array.dtype == dtype
+            and array.flags.owndata
+            and array.flags.writeable
+            and all(other is None or _fits(other.shape, array.shape) for other in operands)
+        ):
+            return array
+    return None
+
+
+def _holders(operands: Sequence[Array | None], place: int) -> int:
+    return sys.getrefcount(operands[place])
+
+
+_ONE_HOLDER = _holders([np.empty(0)], 0)
+
+
+def _fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
+    """Whether an operand of that shape is broadcast to the other."""
+    return shape == into or (
+        len(shape) <= len(into)
+        and all(a in (1, b) for a, b in zip(shape[::-1], into[::-1], strict=False))
+    )
 
 
 def _runner(body: Body, fixed: Sequence[Array | None], symbols: Symbols) -> Runner:

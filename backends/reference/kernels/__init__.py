@@ -4,6 +4,9 @@ A kernel takes the operator and its operands as arrays (None for one left out) a
 or a tuple of them. It computes in the operands' dtype and leaves its operands as they are; a
 result may be a view of an operand. What it raises for bad data (IndexError, ValueError) the
 interpreter reports.
+
+A kernel with a parameter `out` may compute its first result there: an array of that result's shape
+and dtype which nobody needs any more, and which may be any one of the operands.
 """
 
 from __future__ import annotations
@@ -30,6 +33,9 @@ from nncomp.backends.reference.kernels import (
 from nncomp.ir.op import Op
 
 Kernel = Callable[..., Any]
+
+# kernels of the first result alone, for when nobody reads the others
+FIRST_RESULT: dict[type[Op], Kernel] = pooling.FIRST_RESULT
 
 KERNELS: dict[type[Op], Kernel] = {
     **elementwise.KERNELS,

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from nncomp.backends.reference.kernels.elementwise import plain
+from nncomp.backends.reference.kernels.blocks import blockwise
+from nncomp.backends.reference.kernels.elementwise import into
 from nncomp.backends.reference.kernels.erf import erf
 from nncomp.backends.reference.kernels.precision import widened
 from nncomp.ir.op import Op
@@ -16,16 +17,19 @@ from nncomp.ops import activation as a
 from nncomp.types import Array
 
 
-def relu(_op: a.Relu, x: Array) -> Array:
-    return np.asarray(np.maximum(x, x.dtype.type(0)))
+def relu(_op: a.Relu, x: Array, out: Array | None = None) -> Array:
+    if x.dtype.kind == "f":  # np.maximum with a scalar is not vectorised
+        return np.asarray(np.clip(x, 0, np.inf, out=out))
+    return np.asarray(np.maximum(x, x.dtype.type(0), out=out))
 
 
 def relu_grad(_op: a.ReluGrad, dy: Array, y: Array) -> Array:
     return np.asarray(dy * (y > 0))
 
 
-def sigmoid(_op: a.Sigmoid, x: Array) -> Array:
-    y = np.asarray(np.exp(-x))  # may overflow: 1 / inf is the right 0
+def sigmoid(_op: a.Sigmoid, x: Array, out: Array | None = None) -> Array:
+    y = np.asarray(np.negative(x, out=out))
+    np.exp(y, out=y)  # may overflow: 1 / inf is the right 0
     y += 1
     return np.asarray(np.divide(1, y, out=y))
 
@@ -62,18 +66,35 @@ def softsign(_op: a.Softsign, x: Array) -> Array:
     return np.asarray(x / (1 + np.abs(x)))
 
 
-def gelu(op: a.Gelu, x: Array) -> Array:
-    if op.approximate == "tanh":
-        bent = np.tanh((x + 0.044715 * x * x * x) * math.sqrt(2 / math.pi))
-    else:
-        bent = erf(x * math.sqrt(0.5))
-    return np.asarray(0.5 * x * (1 + bent))
+def gelu(op: a.Gelu, x: Array, out: Array | None = None) -> Array:
+    return blockwise(_gelu_tanh if op.approximate == "tanh" else _gelu, x, out)
 
 
-def softmax(op: a.Softmax, x: Array) -> Array:
-    y = np.exp(x - x.max(op.axis, keepdims=True))
-    y /= y.sum(op.axis, keepdims=True)
+def _gelu(x: Array) -> Array:
+    y = erf(x * math.sqrt(0.5))
+    y += 1
+    y *= x
+    y *= 0.5
+    return y
+
+
+def _gelu_tanh(x: Array) -> Array:
+    y = np.square(x)
+    y *= 0.044715 * math.sqrt(2 / math.pi)
+    y += math.sqrt(2 / math.pi)
+    y *= x
+    np.tanh(y, out=y)
+    y += 1
+    y *= x
+    y *= 0.5
     return np.asarray(y)
+
+
+def softmax(op: a.Softmax, x: Array, out: Array | None = None) -> Array:
+    y = np.asarray(np.subtract(x, x.max(op.axis, keepdims=True), out=out))
+    np.exp(y, out=y)
+    y /= y.sum(op.axis, keepdims=True)
+    return y
 
 
 def log_softmax(op: a.LogSoftmax, x: Array) -> Array:
@@ -91,7 +112,7 @@ KERNELS: dict[type[Op], Callable[..., Any]] = {
     a.Relu: relu,
     a.ReluGrad: relu_grad,
     a.Sigmoid: widened(sigmoid),
-    a.Tanh: plain(np.tanh),
+    a.Tanh: into(np.tanh),
     a.LeakyRelu: widened(leaky_relu),
     a.Elu: widened(elu),
     a.Selu: widened(selu),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from nncomp.backends.reference.kernels.precision import widened
 from nncomp.backends.reference.kernels.windows import (
+    blocks,
     chunks,
     crop,
     ints,
@@ -19,6 +20,7 @@ from nncomp.backends.reference.kernels.windows import (
     padded_sizes,
     taps,
     view,
+    windowed,
 )
 from nncomp.ops.conv import Conv, ConvTranspose
 from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
@@ -27,60 +29,73 @@ from nncomp.ops.fused import FusedConv
 from nncomp.ops.windows import Window
 from nncomp.types import Array
 
-Windows = Sequence[Window]
+Windows = tuple[Window, ...]
+Finish = Callable[[Array, slice, slice], Any]
 
 
-def correlate(x: Array, w: Array, windows: Windows, group: int) -> Array:
-    """Σ over taps and channels of padded x times w: [N, M, spatial…], a new array."""
+def _as_it_is(part: Array, samples: slice, channels: slice) -> None:
+    """Nothing follows the convolution."""
+
+
+def correlate(
+    x: Array, w: Array, windows: Windows, group: int, finish: Finish = _as_it_is
+) -> Array:
+    """Σ over taps and channels of padded x times w: [N, M, spatial…], a new array.
+
+    finish: what follows, in place, called with each part of the result while it is in cache, and
+        with its samples and channels
+    """
     n, m = x.shape[0], w.shape[0]
-    sizes = outputs(windows)
-    y = np.empty((n, m, *sizes), x.dtype)
+    y = np.empty((n, m, *outputs(windows)), x.dtype)
     if y.size == 0 or x.size == 0:
         y[...] = 0
-        return y
-    if w.shape[1] == 1 and group > 1:
-        return _correlate_depthwise(x, w, windows, y)
-    per_group, filters = w.shape[1], w.reshape(group, m // group, -1)
-    positions = y.shape[2:]
-    flat = y.reshape(n, group, m // group, -1)
+        finish(y, slice(n), slice(m))
+    elif group > 1:
+        _correlate_groups(x, w, windows, y, group, finish)
+    else:
+        _correlate_dense(x, w, windows, y, finish)
+    return y
+
+
+def _correlate_dense(x: Array, w: Array, windows: Windows, y: Array, finish: Finish) -> None:
+    n, m = y.shape[:2]
+    filters, flat = w.reshape(m, -1), y.reshape(n, m, -1)
     if is_pointwise(windows):
-        np.matmul(filters, _strided(x, windows).reshape(n, group, per_group, -1), out=flat)
-        return y
-    padded = pad(x, windows)
-    count = int(np.prod(ints([v.kernel for v in windows])))
-    length = x.shape[1] * count * flat.shape[-1]
-    for part in chunks(n, length * x.itemsize):
-        block = padded[part]
-        columns = np.empty((block.shape[0], x.shape[1], count, *positions), x.dtype)
-        for tap, slices in enumerate(taps(windows)):
-            columns[:, :, tap] = view(block, slices)
-        matrix = columns.reshape(block.shape[0], group, per_group * count, -1)
-        np.matmul(filters, matrix, out=flat[part])
-    return y
-
-
-def _correlate_depthwise(x: Array, w: Array, windows: Windows, y: Array) -> Array:
-    n, channels = x.shape[:2]
-    multiplier = w.shape[0] // channels
-    spatial = (1,) * len(windows)
-    filters = w.reshape(channels, multiplier, -1)
-    padded = pad(x, windows)[:, :, None]
-    result = y.reshape(n, channels, multiplier, *y.shape[2:])
-    product = np.empty_like(result)
-    for tap, slices in enumerate(taps(windows)):
-        factor = filters[:, :, tap].reshape(channels, multiplier, *spatial)
-        met = view(padded, slices)
-        if tap == 0:
-            np.multiply(met, factor, out=result)
+        np.matmul(filters, _strided(x, windows).reshape(*x.shape[:2], -1), out=flat)
+        finish(y, slice(n), slice(m))
+        return
+    length, places = filters.shape[-1], flat.shape[-1]
+    for samples in chunks(n, length * places * x.itemsize):
+        met = windowed(pad(x[samples], windows), windows)
+        # one product for all of them: [channels and taps, samples and positions]
+        columns = np.moveaxis(met, 0, len(windows) + 1).reshape(length, -1)
+        if met.shape[0] == 1:
+            np.matmul(filters, columns, out=flat[samples][0])
         else:
-            np.multiply(met, factor, out=product)
-            result += product
-    return y
+            product = np.matmul(filters, columns).reshape(m, -1, places)
+            np.copyto(flat[samples], product.swapaxes(0, 1))
+        finish(y[samples], samples, slice(m))
+
+
+def _correlate_groups(
+    x: Array, w: Array, windows: Windows, y: Array, group: int, finish: Finish
+) -> None:
+    n, m = y.shape[:2]
+    taken, given = x.shape[1] // group, m // group
+    filters, flat = w.reshape(group, given, -1), y.reshape(n, group, given, -1)
+    length, places = filters.shape[-1], flat.shape[-1]
+    for samples, groups in blocks(n, group, length * places * x.itemsize):
+        block = x[samples, groups.start * taken : groups.stop * taken]
+        columns = windowed(pad(block, windows), windows)
+        columns = columns.reshape(len(block), -1, length, places)
+        np.matmul(filters[groups], columns, out=flat[samples, groups])
+        channels = slice(groups.start * given, groups.stop * given)
+        finish(y[samples, channels], samples, channels)
 
 
 def _strided(x: Array, windows: Windows) -> Array:
     """What pointwise windows meet: x itself at stride 1."""
-    return view(x, next(taps(windows)))
+    return view(x, taps(windows)[0])
 
 
 def spread(dy: Array, w: Array, windows: Windows, group: int) -> Array:
@@ -180,7 +195,10 @@ def _add_bias(y: Array, bias: Array | None) -> Array:
 
 @widened
 def conv(op: Convolution, x: Array, w: Array, bias: Array | None = None) -> Array:
-    return _add_bias(correlate(x, w, op.windows(x.shape, w.shape), op.group), bias)
+    def finish(part: Array, _samples: slice, channels: slice) -> None:
+        _add_bias(part, None if bias is None else bias[channels])
+
+    return correlate(x, w, op.windows(x.shape, w.shape), op.group, finish)
 
 
 @widened
@@ -238,7 +256,7 @@ def _elu(y: Array, alpha: float = 1.0) -> Array:
 
 
 IN_PLACE: dict[str, Callable[..., Array]] = {
-    "Relu": lambda y: np.maximum(y, 0, out=y),
+    "Relu": lambda y: np.clip(y, 0, np.inf, out=y),
     "Sigmoid": _sigmoid,
     "Tanh": lambda y: np.tanh(y, out=y),
     "LeakyRelu": _leaky_relu,
@@ -254,12 +272,14 @@ IN_PLACE: dict[str, Callable[..., Array]] = {
 def fused_conv(
     op: FusedConv, x: Array, w: Array, bias: Array | None = None, z: Array | None = None
 ) -> Array:
-    y = _add_bias(correlate(x, w, op.windows(x.shape, w.shape), op.group), bias)
-    if z is not None:
-        y += z
-    if op.activation:
-        y = IN_PLACE[op.activation](y, *op.activation_params)
-    return y
+    def finish(part: Array, samples: slice, channels: slice) -> None:
+        _add_bias(part, None if bias is None else bias[channels])
+        if z is not None:
+            part += z[samples, channels]
+        if op.activation:
+            IN_PLACE[op.activation](part, *op.activation_params)
+
+    return correlate(x, w, op.windows(x.shape, w.shape), op.group, finish)
 
 
 KERNELS: dict[type[Any], Callable[..., Any]] = {

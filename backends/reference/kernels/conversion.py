@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nncomp.backends.reference.kernels.elementwise import plain
+from nncomp.backends.reference.kernels.elementwise import into, plain
 from nncomp.ir.constant import Constant
 from nncomp.ir.op import Op
 from nncomp.ops import conversion as c
@@ -34,8 +34,8 @@ KERNELS: dict[type[Op], Callable[..., Any]] = {
     c.Cast: cast,
     c.Where: plain(np.where),
     c.BitShift: bit_shift,
-    c.BitwiseAnd: plain(np.bitwise_and),
-    c.BitwiseOr: plain(np.bitwise_or),
-    c.BitwiseXor: plain(np.bitwise_xor),
-    c.BitwiseNot: plain(np.invert),
+    c.BitwiseAnd: into(np.bitwise_and),
+    c.BitwiseOr: into(np.bitwise_or),
+    c.BitwiseXor: into(np.bitwise_xor),
+    c.BitwiseNot: into(np.invert),
 }

@@ -60,11 +60,12 @@ def erf(x: Array) -> Array:
 
 def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
     """Horner's rule, highest power first."""
-    result = np.full_like(x, coefficients[0])
-    for coefficient in coefficients[1:]:
-        result *= x
+    result = x * x.dtype.type(coefficients[0])
+    for coefficient in coefficients[1:-1]:
         result += x.dtype.type(coefficient)
-    return result
+        result *= x
+    result += x.dtype.type(coefficients[-1])
+    return np.asarray(result)
 
 
 def _single(x: Array) -> Array:

@@ -98,12 +98,16 @@ def _stashed(x: Array, stash_type: int) -> Array:
 
 
 def layer_normalization(
-    op: LayerNormalization, x: Array, scale: Array, bias: Array | None = None
+    op: LayerNormalization,
+    x: Array,
+    scale: Array,
+    bias: Array | None = None,
+    out: Array | None = None,
 ) -> tuple[Array, ...]:
     axes = tuple(range(op.axis % x.ndim, x.ndim))
     wide = _stashed(x, op.stash_type)
     mean = wide.mean(axis=axes, keepdims=True)
-    y = wide - mean
+    y: Array = np.subtract(wide, mean, out=out if out is wide else None)
     var = np.square(y).mean(axis=axes, keepdims=True)
     inv_std = 1 / np.sqrt(var + op.epsilon)
     y *= inv_std

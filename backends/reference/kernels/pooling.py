@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from nncomp.ops.pooling_max import MaxPool, MaxPoolGrad, MaxUnpool
 from nncomp.ops.windows import Window, known
 from nncomp.types import Array, DType
 
-Windows = Sequence[Window]
+Windows = tuple[Window, ...]
 
 
 def _lowest(x: Array) -> Any:

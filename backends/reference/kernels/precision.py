@@ -22,13 +22,13 @@ def widened(kernel: Callable[..., Any]) -> Callable[..., Any]:
     """The kernel with half-precision operands in float32 and its result rounded back.
 
     For kernels with one result of the dtype of the first operand; of several results those in
-    float32 are rounded.
+    float32 are rounded. Room for the result (`out`) goes to a kernel that computes in its dtype.
     """
 
     @wraps(kernel)
-    def run(op: Any, x: Array, *rest: Array | None) -> Any:
+    def run(op: Any, x: Array, *rest: Array | None, **room: Array) -> Any:
         if not is_half(x):
-            return kernel(op, x, *rest)
+            return kernel(op, x, *rest, **room)
         wide = [r.astype(np.float32) if r is not None and is_half(r) else r for r in (x, *rest)]
         result = kernel(op, *wide)
         if isinstance(result, tuple):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from nncomp.ops.windows import Window, known
 from nncomp.types import Array
 
 Slices = tuple[slice, ...]
 _COLUMN_BYTES = 1 << 23  # columns are made for as many samples as fit into this
+_GROUP_BYTES = 3 << 17  # if there are groups, which share none: for as many groups
 
 
 def view(x: Array, slices: Slices) -> Array:
@@ -27,22 +30,23 @@ def ints(dims: Iterable[Any]) -> tuple[int, ...]:
     return tuple(int(d) for d in dims)
 
 
-def outputs(windows: Sequence[Window]) -> tuple[int, ...]:
+def outputs(windows: tuple[Window, ...]) -> tuple[int, ...]:
     return ints([v.outputs for v in windows])
 
 
-def padded_sizes(windows: Sequence[Window]) -> tuple[int, ...]:
+@lru_cache
+def padded_sizes(windows: tuple[Window, ...]) -> tuple[int, ...]:
     """Sizes that hold every window and the whole input."""
     return tuple(max(known(v.covered), known(v.before) + known(v.size)) for v in windows)
 
 
-def interior(windows: Sequence[Window]) -> Slices:
+def interior(windows: tuple[Window, ...]) -> Slices:
     """Where the input stands in a padded array, along the spatial axes."""
     edges = [(known(v.before), known(v.size)) for v in windows]
     return tuple(slice(before, before + size) for before, size in edges)
 
 
-def pad(x: Array, windows: Sequence[Window], value: float = 0) -> Array:
+def pad(x: Array, windows: tuple[Window, ...], value: float = 0) -> Array:
     """x, padded along its last axes so that every window lies inside; x itself if all do."""
     sizes = padded_sizes(windows)
     if sizes == x.shape[-len(sizes) :]:
@@ -52,20 +56,34 @@ def pad(x: Array, windows: Sequence[Window], value: float = 0) -> Array:
     return padded
 
 
-def crop(padded: Array, windows: Sequence[Window]) -> Array:
+def crop(padded: Array, windows: tuple[Window, ...]) -> Array:
     """The interior of a padded array, contiguous."""
     return np.ascontiguousarray(view(padded, interior(windows)))
 
 
-def taps(windows: Sequence[Window]) -> Iterator[Slices]:
+@lru_cache
+def taps(windows: tuple[Window, ...]) -> tuple[Slices, ...]:
     """For each tap of the kernel, row-major, the elements it meets in the padded array."""
-    kernels, counts = ints([v.kernel for v in windows]), outputs(windows)
-    for offsets in itertools.product(*map(range, kernels)):
-        starts = [o * v.dilation for o, v in zip(offsets, windows, strict=True)]
-        yield tuple(
-            slice(start, start + (count - 1) * v.stride + 1, v.stride)
-            for start, count, v in zip(starts, counts, windows, strict=True)
-        )
+    along = []
+    for v, count in zip(windows, outputs(windows), strict=True):
+        starts = [tap * v.dilation for tap in range(known(v.kernel))]
+        along.append([slice(s, s + (count - 1) * v.stride + 1, v.stride) for s in starts])
+    return tuple(itertools.product(*along))
+
+
+def windowed(padded: Array, windows: tuple[Window, ...]) -> Array:
+    """What each tap meets in each window, [..., kernel…, outputs…]; not a copy."""
+    rank = len(windows)
+    kernel = ints([v.kernel for v in windows])
+    strides = padded.strides[-rank:]
+    apart = [s * v.dilation for s, v in zip(strides, windows, strict=True)]
+    further = [s * v.stride for s, v in zip(strides, windows, strict=True)]
+    return as_strided(
+        padded,
+        (*padded.shape[:-rank], *kernel, *outputs(windows)),
+        (*padded.strides[:-rank], *apart, *further),
+        writeable=False,
+    )
 
 
 def chunks(batch: int, bytes_per_sample: int) -> Iterator[slice]:
@@ -75,11 +93,24 @@ def chunks(batch: int, bytes_per_sample: int) -> Iterator[slice]:
         yield slice(first, min(batch, first + step))
 
 
-def is_pointwise(windows: Sequence[Window]) -> bool:
+def blocks(batch: int, groups: int, bytes_per_group: int) -> Iterator[tuple[slice, slice]]:
+    """Ranges of samples and of groups whose columns stay in the first caches: several samples, or
+    some groups of one."""
+    together = max(1, _GROUP_BYTES // max(1, bytes_per_group))
+    if together >= groups:
+        for first in range(0, batch, together // groups):
+            yield slice(first, min(batch, first + together // groups)), slice(0, groups)
+        return
+    for sample in range(batch):
+        for first in range(0, groups, together):
+            yield slice(sample, sample + 1), slice(first, min(groups, first + together))
+
+
+def is_pointwise(windows: tuple[Window, ...]) -> bool:
     """One tap and no padding: a matrix product without columns."""
     return all((v.kernel, v.before, v.after) == (1, 0, 0) for v in windows)
 
 
-def is_plain(windows: Sequence[Window]) -> bool:
+def is_plain(windows: tuple[Window, ...]) -> bool:
     """Pointwise with stride 1: the input is its own columns."""
     return is_pointwise(windows) and all(v.stride == 1 for v in windows)
