@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from nncomp.backends.reference.kernels.windows import (
     blocks,
     chunks,
     crop,
+    interior,
     ints,
     is_plain,
     is_pointwise,
@@ -19,6 +21,7 @@ from nncomp.backends.reference.kernels.windows import (
     pad,
     padded_sizes,
     taps,
+    together,
     view,
     windowed,
 )
@@ -53,43 +56,63 @@ def correlate(
     elif group > 1:
         _correlate_groups(x, w, windows, y, group, finish)
     else:
-        _correlate_dense(x, w, windows, y, finish)
+        _correlate_dense(x, w, windows, y)
+        for samples, channels in blocks(n, m, y[0, 0].nbytes):
+            finish(y[samples, channels], samples, channels)
     return y
 
 
-def _correlate_dense(x: Array, w: Array, windows: Windows, y: Array, finish: Finish) -> None:
+def _correlate_dense(x: Array, w: Array, windows: Windows, y: Array) -> None:
     n, m = y.shape[:2]
     filters, flat = w.reshape(m, -1), y.reshape(n, m, -1)
     if is_pointwise(windows):
         np.matmul(filters, _strided(x, windows).reshape(*x.shape[:2], -1), out=flat)
-        finish(y, slice(n), slice(m))
         return
     length, places = filters.shape[-1], flat.shape[-1]
-    for samples in chunks(n, length * places * x.itemsize):
+    step = together(n, length * places * x.itemsize)
+    for first in range(0, n, step):
+        samples = slice(first, first + step)
         met = windowed(pad(x[samples], windows), windows)
+        if met.shape[0] == 1:
+            _correlate_sample(met[0], filters, flat[first], y.shape[2])
+            continue
         # one product for all of them: [channels and taps, samples and positions]
         columns = np.moveaxis(met, 0, len(windows) + 1).reshape(length, -1)
-        if met.shape[0] == 1:
-            np.matmul(filters, columns, out=flat[samples][0])
-        else:
-            product = np.matmul(filters, columns).reshape(m, -1, places)
-            np.copyto(flat[samples], product.swapaxes(0, 1))
-        finish(y[samples], samples, slice(m))
+        product = np.matmul(filters, columns).reshape(m, -1, places)
+        np.copyto(flat[samples], product.swapaxes(0, 1))
+
+
+def _correlate_sample(met: Array, filters: Array, y: Array, rows: int) -> None:
+    """filters times what the taps meet, [channels, taps…, positions…], a few rows at a time."""
+    length, width = filters.shape[-1], y.shape[-1] // rows
+    outer = (slice(None),) * (met.ndim // 2 + 1)
+    step = together(rows, length * width * y.itemsize)
+    for first in range(0, rows, step):
+        columns = met[(*outer, slice(first, first + step))].reshape(length, -1)
+        np.matmul(filters, columns, out=y[:, first * width : (first + step) * width])
 
 
 def _correlate_groups(
     x: Array, w: Array, windows: Windows, y: Array, group: int, finish: Finish
 ) -> None:
+    """As many groups at a time as stay in cache, all in the same memory."""
     n, m = y.shape[:2]
     taken, given = x.shape[1] // group, m // group
     filters, flat = w.reshape(group, given, -1), y.reshape(n, group, given, -1)
     length, places = filters.shape[-1], flat.shape[-1]
-    for samples, groups in blocks(n, group, length * places * x.itemsize):
-        block = x[samples, groups.start * taken : groups.stop * taken]
-        columns = windowed(pad(block, windows), windows)
-        columns = columns.reshape(len(block), -1, length, places)
-        np.matmul(filters[groups], columns, out=flat[samples, groups])
-        channels = slice(groups.start * given, groups.stop * given)
+    step = together(group, length * places * x.itemsize)
+    padded = np.zeros((step, taken, *padded_sizes(windows)), x.dtype)
+    inside, met = view(padded, interior(windows)), windowed(padded, windows)
+    columns = np.empty(met.shape, x.dtype)
+    matrices = columns.reshape(step, length, places)
+    blocks = x.reshape(n, group, taken, *x.shape[2:])
+    for sample, first in itertools.product(range(n), range(0, group, step)):
+        groups = slice(first, min(group, first + step))
+        used = slice(groups.stop - first)
+        inside[used] = blocks[sample, groups]
+        np.copyto(columns[used], met[used])
+        np.matmul(filters[groups], matrices[used], out=flat[sample, groups])
+        samples, channels = slice(sample, sample + 1), slice(first * given, groups.stop * given)
         finish(y[samples, channels], samples, channels)
 
 

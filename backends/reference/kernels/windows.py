@@ -15,7 +15,7 @@ from nncomp.types import Array
 
 Slices = tuple[slice, ...]
 _COLUMN_BYTES = 1 << 23  # columns are made for as many samples as fit into this
-_GROUP_BYTES = 3 << 17  # if there are groups, which share none: for as many groups
+_CACHE_BYTES = 1 << 20
 
 
 def view(x: Array, slices: Slices) -> Array:
@@ -93,17 +93,18 @@ def chunks(batch: int, bytes_per_sample: int) -> Iterator[slice]:
         yield slice(first, min(batch, first + step))
 
 
-def blocks(batch: int, groups: int, bytes_per_group: int) -> Iterator[tuple[slice, slice]]:
-    """Ranges of samples and of groups whose columns stay in the first caches: several samples, or
-    some groups of one."""
-    together = max(1, _GROUP_BYTES // max(1, bytes_per_group))
-    if together >= groups:
-        for first in range(0, batch, together // groups):
-            yield slice(first, min(batch, first + together // groups)), slice(0, groups)
-        return
-    for sample in range(batch):
-        for first in range(0, groups, together):
-            yield slice(sample, sample + 1), slice(first, min(groups, first + together))
+def together(count: int, size: int) -> int:
+    """How many of `count` things of this size, in bytes, stay in the caches of one core."""
+    return max(1, min(count, _CACHE_BYTES // max(1, size)))
+
+
+def blocks(batch: int, count: int, size: int) -> Iterator[tuple[slice, slice]]:
+    """Ranges of samples and of their things of this size that stay in cache: all of several
+    samples, or some of one."""
+    samples, things = together(batch, count * size), together(count, size)
+    for sample in range(0, batch, samples):
+        for first in range(0, count, things):
+            yield slice(sample, sample + samples), slice(first, first + things)
 
 
 def is_pointwise(windows: tuple[Window, ...]) -> bool:
