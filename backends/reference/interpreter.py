@@ -87,10 +87,9 @@ def _execute(
             del values[value]
         results = _compute(step.node, operands, symbols, step.first_only, reuse=True)
         del operands
-        for value, array in zip(step.node.outputs, results, strict=False):
-            if value in read:
-                values[value] = array
-        del results
+        pairs = zip(step.node.outputs, results, strict=False)
+        values.update((value, array) for value, array in pairs if value in read)
+        del results, pairs  # no second holder, so that the next step may overwrite a result
 
 
 def evaluate(op: Op, operands: Sequence[Array | None]) -> tuple[Array, ...]:

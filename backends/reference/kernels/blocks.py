@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from nncomp.backends.reference.kernels.cores import deal_out
 from nncomp.types import Array
 
 _ELEMENTS = 1 << 14
@@ -14,11 +15,16 @@ _ELEMENTS = 1 << 14
 def blockwise(function: Callable[[Array], Array], x: Array, out: Array | None = None) -> Array:
     """function(x), which maps each element by itself and may overwrite nothing of x.
 
-    out: contiguous, of x's shape and dtype; may be x
+    out: room of x's shape and dtype, used if its elements stand in order; may be x
     """
-    result = np.empty(x.shape, x.dtype) if out is None else out
+    ordered = out is not None and out.flags.c_contiguous
+    result = out if ordered else np.empty(x.shape, x.dtype)
     given, taken = np.ravel(x), result.reshape(-1)
-    for first in range(0, given.size, _ELEMENTS):
-        part = slice(first, first + _ELEMENTS)
-        taken[part] = function(given[part])
+
+    def work(starts: Sequence[int]) -> None:
+        for start in starts:
+            part = slice(start, start + _ELEMENTS)
+            taken[part] = function(given[part])
+
+    deal_out(work, range(0, given.size, _ELEMENTS))
     return result

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from nncomp.backends.reference.kernels.cores import deal_out
 from nncomp.backends.reference.kernels.precision import widened
 from nncomp.backends.reference.kernels.windows import (
     blocks,
@@ -57,8 +57,12 @@ def correlate(
         _correlate_groups(x, w, windows, y, group, finish)
     else:
         _correlate_dense(x, w, windows, y)
-        for samples, channels in blocks(n, m, y[0, 0].nbytes):
-            finish(y[samples, channels], samples, channels)
+
+        def follow(parts: Sequence[tuple[slice, slice]]) -> None:
+            for samples, channels in parts:
+                finish(y[samples, channels], samples, channels)
+
+        deal_out(follow, list(blocks(n, m, y[0, 0].nbytes)))
     return y
 
 
@@ -98,22 +102,37 @@ def _correlate_groups(
     """As many groups at a time as stay in cache, all in the same memory."""
     n, m = y.shape[:2]
     taken, given = x.shape[1] // group, m // group
-    filters, flat = w.reshape(group, given, -1), y.reshape(n, group, given, -1)
-    length, places = filters.shape[-1], flat.shape[-1]
+    length, places = w[0].size, y[0, 0].size
+    pieces = _pieces(y.shape[2], length * places)
+    filters = w.reshape(group, 1, given, length)
+    inputs = x.reshape(n, group, taken, *x.shape[2:])
+    results = y.reshape(n, group, given, pieces, -1).swapaxes(2, 3)
+
+    def work(parts: Sequence[tuple[int, slice]]) -> None:
+        padded = np.zeros((step, taken, *padded_sizes(windows)), x.dtype)
+        inside, met = view(padded, interior(windows)), windowed(padded, windows)
+        columns = np.empty(met.shape, x.dtype)
+        matrices = columns.reshape(step, length, pieces, -1).swapaxes(1, 2)
+        for sample, groups in parts:
+            used = slice(groups.stop - groups.start)
+            inside[used] = inputs[sample, groups]
+            np.copyto(columns[used], met[used])
+            np.matmul(filters[groups], matrices[used], out=results[sample, groups])
+            samples = slice(sample, sample + 1)
+            channels = slice(groups.start * given, groups.stop * given)
+            finish(y[samples, channels], samples, channels)
+
     step = together(group, length * places * x.itemsize)
-    padded = np.zeros((step, taken, *padded_sizes(windows)), x.dtype)
-    inside, met = view(padded, interior(windows)), windowed(padded, windows)
-    columns = np.empty(met.shape, x.dtype)
-    matrices = columns.reshape(step, length, places)
-    blocks = x.reshape(n, group, taken, *x.shape[2:])
-    for sample, first in itertools.product(range(n), range(0, group, step)):
-        groups = slice(first, min(group, first + step))
-        used = slice(groups.stop - first)
-        inside[used] = blocks[sample, groups]
-        np.copyto(columns[used], met[used])
-        np.matmul(filters[groups], matrices[used], out=flat[sample, groups])
-        samples, channels = slice(sample, sample + 1), slice(first * given, groups.stop * given)
-        finish(y[samples, channels], samples, channels)
+    starts = range(0, group, step)
+    deal_out(
+        work, [(i, slice(start, min(group, start + step))) for i in range(n) for start in starts]
+    )
+
+
+def _pieces(rows: int, size: int) -> int:
+    """In how many pieces of rows to take a product with columns of that size: BLAS would use
+    threads of its own for a larger one, and these get into the way of ours."""
+    return next(d for d in range(1, rows + 1) if rows % d == 0 and (d == rows or size // d < 9216))
 
 
 def _strided(x: Array, windows: Windows) -> Array:
