@@ -1,11 +1,12 @@
 """Inference by the NumPy backend beside onnxruntime and onnx's reference evaluator.
 
     python benchmarks/numpy_backend.py [lenet resnet50 …] [--rounds 9] [--reference-rounds 1]
+                                       [--threads 1]
 
 All three run the same model, optimised at -O2, on the same input. Each side has a process of its
 own, and they take turns: a side waits, asleep, while another is timed, and onnxruntime's threads do
-not spin when a turn is over. A turn of a fast model is several runs. The outputs are compared
-before anything is timed.
+not spin when a turn is over. A turn of a fast model is several runs. The outputs are compared, too.
+With one thread each, the processor times hold on a machine that has other work as well.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def runner(side: str, name: str, path: str) -> Callable[[], list[np.ndarray]]:
 
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         return lambda: list(session.run(None, {input_name: x}))
     from onnx.reference import ReferenceEvaluator
@@ -81,11 +83,13 @@ def work(side: str, name: str, path: str, outputs: str) -> None:
 class Side:
     """The process of one side of one network."""
 
-    def __init__(self, side: str, name: str, folder: str) -> None:
+    def __init__(self, side: str, name: str, folder: str, threads: int) -> None:
         self.outputs = f"{folder}/{side}.npz"
         self.times: list[list[float]] = []
         command = [sys.executable, __file__, name, "--work", side, f"{folder}/model.onnx"]
         environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+        if threads:
+            environment |= {"OMP_NUM_THREADS": f"{threads}", "OPENBLAS_NUM_THREADS": f"{threads}"}
         self.process = subprocess.Popen(
             [*command, self.outputs],
             env=environment,
@@ -115,14 +119,16 @@ class Side:
             return list(arrays.values())
 
 
-def measure(name: str, rounds: int, reference_rounds: int) -> dict[str, list[list[float]]]:
+def measure(
+    name: str, rounds: int, reference_rounds: int, threads: int
+) -> dict[str, list[list[float]]]:
     """Seconds of each run, by the wall and of the processor, for each side."""
     import nncomp
 
     file, model_name, settings, *_ = NETWORKS[name]
     with tempfile.TemporaryDirectory() as folder:
         nncomp.load(file, model=model_name, **settings).build(f"{folder}/model.onnx")
-        sides = {side: Side(side, name, folder) for side in SIDES}
+        sides = {side: Side(side, name, folder, threads) for side in SIDES}
         for i in range(max(rounds, reference_rounds)):
             for side, process in sides.items():
                 if i < (reference_rounds if side == "reference" else rounds):
@@ -140,19 +146,20 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", help=", ".join(NETWORKS))
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--reference-rounds", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=0, help="of each side; 0: one a core")
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.work:
         side, path, outputs = args.work
         work(side, args.networks[0], path, outputs)
         return
-    print(f"{'':10} {'milliseconds':^29}  {'medians':^15} {'minima':^15} {'processor':>9}")
+    print(f"{'':10} {'milliseconds':^29}  {'medians':^15} {'minima':^15} {'processor':^15}")
     print(
         f"{'network':10} {'numpy':>9} {'ort':>9} {'onnx.ref':>9}  "
-        f"{'np/ort':>7} {'ref/np':>7} {'np/ort':>7} {'ref/np':>7} {'np/ort':>9}"
+        f"{'np/ort':>7} {'ref/np':>7} {'np/ort':>7} {'ref/np':>7} {'np/ort':>7} {'ref/np':>7}"
     )
     for name in args.networks or NETWORKS:
-        times = measure(name, args.rounds, args.reference_rounds)
+        times = measure(name, args.rounds, args.reference_rounds, args.threads)
         columns = {side: [1e3 * np.array(c) for c in zip(*times[side])] for side in SIDES}  # noqa
         medians = [statistics.median(columns[side][0]) for side in SIDES]
         minima = [min(columns[side][0]) for side in SIDES]
@@ -161,7 +168,7 @@ def main() -> None:
             f"{name:10} {medians[0]:9.2f} {medians[1]:9.2f} {medians[2]:9.0f}"
             f"  {medians[0] / medians[1]:7.2f} {medians[2] / medians[0]:7.1f}"
             f" {minima[0] / minima[1]:7.2f} {minima[2] / minima[0]:7.1f}"
-            f" {processor[0] / processor[1]:9.2f}",
+            f" {processor[0] / processor[1]:7.2f} {processor[2] / processor[0]:7.1f}",
             flush=True,
         )
 

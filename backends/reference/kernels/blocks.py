@@ -17,8 +17,9 @@ def blockwise(function: Callable[[Array], Array], x: Array, out: Array | None = 
 
     out: room of x's shape and dtype, used if its elements stand in order; may be x
     """
-    ordered = out is not None and out.flags.c_contiguous
-    result = out if ordered else np.empty(x.shape, x.dtype)
+    result = out
+    if result is None or not result.flags.c_contiguous:
+        result = np.empty(x.shape, x.dtype)
     given, taken = np.ravel(x), result.reshape(-1)
 
     def work(starts: Sequence[int]) -> None:
