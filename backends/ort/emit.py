@@ -32,6 +32,7 @@ from nncomp.backends.ort.opsets import (
     schema,
     spell,
 )
+from nncomp.collector import collector_paused
 from nncomp.errors import CompileError, Note, error
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Body, Graph, Node, Value
@@ -39,6 +40,7 @@ from nncomp.ir.op import Data
 from nncomp.types import Array, DType, TensorType
 
 
+@collector_paused()
 def emit(
     graph: Graph,
     *,

@@ -30,9 +30,13 @@ _MISSING = object()
 
 def look_up(ctx: Context, ref: ast.Ref) -> Any:
     """The value of a name: of the call, then of the file, then of the prelude."""
-    for names in _scopes(ctx):
-        if ref.name in names:
-            return names[ref.name]
+    frame = ctx.frame
+    if ref.name in frame.names:
+        return frame.names[ref.name]
+    if ref.name in frame.module.names:
+        return frame.module.names[ref.name]
+    if ref.name in ctx.prelude:
+        return ctx.prelude[ref.name]
     if ref.name == "training":
         return ctx.training
     if ref.name == "step" and ctx.section is not None and ctx.section.kind == "train":
