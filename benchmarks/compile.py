@@ -120,7 +120,7 @@ def export(path: str) -> None:
 def written(count: int, width: int) -> str:
     """`count` statements of one node each, in `width` strands that end in sums."""
     lines = ["nn 1", "model M {", "  input x: f32[N, 8]"]
-    lines += [f"  s{i} = relu(x)" for i in range(width)]
+    lines += [f"  s{i} = x * {i + 1}.0" for i in range(width)]
     functions = ("relu", "tanh")
     for i in range(count):
         lines.append(f"  s{i % width} = {functions[i // width % 2]}(s{i % width})")
@@ -175,7 +175,7 @@ def stages(name: str, text: str, size: int) -> Iterator[tuple[str, float, int]]:
     from nncomp.source import SourceFile
     from nncomp.syntax import parse
 
-    repeats = max(1, 10_000 // size)
+    repeats = max(2, 30_000 // size)
     source = SourceFile(f"{name}.nn", text)
     parsing, _ = timed(lambda: parse(source), repeats)
     if name != "loop":
