@@ -175,7 +175,7 @@ def stages(name: str, text: str, size: int) -> Iterator[tuple[str, float, int]]:
     from nncomp.source import SourceFile
     from nncomp.syntax import parse
 
-    repeats = max(2, 30_000 // size)
+    repeats = max(1, 20_000 // size)
     source = SourceFile(f"{name}.nn", text)
     parsing, _ = timed(lambda: parse(source), repeats)
     if name != "loop":

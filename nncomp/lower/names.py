@@ -137,10 +137,10 @@ def _leaf(tree: Tree, name: ast.Name) -> Any:
 def _member(ctx: Context, path: str, name: ast.Name, owner: str) -> Any:
     """A parameter, or the tree below a child."""
     prefix = f"{path}." if path else ""
-    below = {p: v for p, v in ctx.current.items() if p.startswith(prefix)}
     full = prefix + name.text
     if full in ctx.current:
         return ctx.current[full]
+    below = {p: v for p, v in ctx.current.items() if p.startswith(prefix)}
     children = {p.removeprefix(full + "."): v for p, v in below.items() if p.startswith(full + ".")}
     if children:
         return Tree(full, children)
