@@ -89,7 +89,11 @@ def export(path: str) -> None:
     class Block(nn.Module):
         def __init__(self, i: int, c: int, s: int) -> None:
             super().__init__()
-            self.a, self.b, self.c = conv_norm(i, c, 1), conv_norm(c, c, 3, s), conv_norm(c, 4 * c, 1)
+            self.a, self.b, self.c = (
+                conv_norm(i, c, 1),
+                conv_norm(c, c, 3, s),
+                conv_norm(c, 4 * c, 1),
+            )
             self.shortcut = conv_norm(i, 4 * c, 1, s) if s > 1 or i != 4 * c else nn.Identity()
 
         def forward(self, x: Any) -> Any:

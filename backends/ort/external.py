@@ -39,7 +39,7 @@ class ExternalData:
 
 def is_large(model: onnx.ModelProto) -> bool:
     """Whether the weights belong outside: told from their shapes, without serialising them."""
-    weights = sum(
+    weights: int = sum(
         math.prod(t.dims) * helper.tensor_dtype_to_np_dtype(t.data_type).itemsize
         for t in model.graph.initializer
     )

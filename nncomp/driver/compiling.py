@@ -16,6 +16,7 @@ from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program, TrainSection, lower
 from nncomp.passes.manager import OptimizeResult, optimize, optimize_step
 from nncomp.source import SourceFile
+from nncomp.training.trainer import losses
 from nncomp.types import Array, TensorType
 from nncomp.weights import fit, load_weights
 
@@ -166,7 +167,6 @@ def onnx_model(graph: Graph, opset: int | None = None, device: str = "cpu") -> o
     """
     from nncomp.backends.ort.emit import emit
     from nncomp.backends.ort.legalize import Target, legalize
-    from nncomp.training.trainer import losses
 
     target = Target("cuda" if device == "cuda" else "cpu", opset)
     return emit(legalize(graph, target), opset=opset, losses=losses(graph.outputs))

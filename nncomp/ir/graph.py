@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, cast
 
 from nncomp.dims import DimLike
 from nncomp.ir.obligation import Obligation
 from nncomp.ir.op import Op
 from nncomp.source import Span
 from nncomp.types import TensorType
-
 
 MAX_SPANS = 64  # of one node: a thousand nodes merged into one need not name a thousand places
 
@@ -107,7 +106,11 @@ class Node:
     ) -> None:
         self.op = op
         self.inputs = inputs
-        self.operands = tuple(v for v in inputs if v is not None) if None in inputs else inputs
+        self.operands: tuple[Value, ...] = (
+            tuple(v for v in inputs if v is not None)
+            if None in inputs
+            else cast("tuple[Value, ...]", inputs)
+        )
         self.origin = origin
         self.outputs = tuple(
             [Value(t, names[i] if i < len(names) else "", self, i) for i, t in enumerate(types)]

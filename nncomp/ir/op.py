@@ -233,7 +233,7 @@ class Data:
         if self._hash is None:
             array = self.array
             data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)  # no copy of weights
-            self._hash = hash((array.dtype.str, array.shape, zlib.crc32(data)))
+            self._hash = hash((array.dtype.str, array.shape, zlib.crc32(data.data)))
         return self._hash
 
     def __repr__(self) -> str:

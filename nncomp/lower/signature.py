@@ -125,6 +125,7 @@ def _check_static(type_: ast.TypeExpr, value: Any, what: str, span: Span) -> Any
             )
         raise error("NN0201", f"{what} must be {_article(kind)}, this is {describe(value)}", span)
     if kind == "float":
+        assert isinstance(value, int | float)
         return float(value)
     return value
 
