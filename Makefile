@@ -23,7 +23,7 @@ test: $(STAMPS)/test
 test-slow: $(STAMPS)/test
 	$(BIN)/python -m pytest -q -m slow
 
-bench: $(STAMPS)/test
+bench: $(STAMPS)/bench
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 # mypy reads an installed wheel: it does not follow the mapping of an editable install
@@ -50,6 +50,10 @@ $(STAMPS)/train: $(STAMPS)/made pyproject.toml
 $(STAMPS)/test: $(STAMPS)/made pyproject.toml
 	$(BIN)/python -m pip install -q -e '.[test]'
 	@touch $@ $(STAMPS)/train
+
+$(STAMPS)/bench: $(STAMPS)/made pyproject.toml
+	$(BIN)/python -m pip install -q -e '.[bench]'
+	@touch $@ $(STAMPS)/train $(STAMPS)/test
 
 $(STAMPS)/lint: $(STAMPS)/made pyproject.toml
 	$(BIN)/python -m pip install -q -e '.[lint]'

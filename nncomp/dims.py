@@ -87,7 +87,7 @@ class Dim:
         return frozenset(self.terms.items())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Dim) and self._key == other._key
+        return self is other or (isinstance(other, Dim) and self._key == other._key)
 
     def __hash__(self) -> int:
         return hash(self._key)
@@ -415,6 +415,8 @@ def _atom_bounds(atom: Atom) -> Bounds:
 
 def equal(left: DimLike, right: DimLike) -> bool | None:
     """True if the dims are equal for all values of their symbols, False if for none, else None."""
+    if left is right or (type(left) is int and type(right) is int):
+        return left == right
     difference = left - right
     if isinstance(difference, int):
         return difference == 0

@@ -32,6 +32,7 @@ from nncomp.backends.ort.opsets import (
     schema,
     spell,
 )
+from nncomp.collector import collector_paused
 from nncomp.errors import CompileError, Note, error
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Body, Graph, Node, Value
@@ -39,6 +40,7 @@ from nncomp.ir.op import Data
 from nncomp.types import Array, DType, TensorType
 
 
+@collector_paused()
 def emit(
     graph: Graph,
     *,
@@ -141,7 +143,12 @@ class _Writer:
         self.dims = DimNames()
         self.values: dict[Value, str] = {}
         self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
+        self.proto = helper.make_model(
+            onnx.GraphProto(),
+            producer_name="nncomp",
+            opset_imports=[helper.make_opsetid("", opset)],
+            ir_version=ir_version(opset),
+        )
         self._shared: dict[Data, str] = {}
         self._node_names = Names()
         self.inputs = [self._declare(v.name, v) for v in graph.inputs]
@@ -251,7 +258,12 @@ class _Writer:
         if not hint and data in self._shared:
             return self._shared[data]
         name = self.names.take(hint or constant_hint(data.array))
-        self.initializers.append(_tensor(data.array, name))
+        # written in place: a list of tensors would be copied into the model, weights and all
+        array, tensor = data.array, self.proto.graph.initializer.add()
+        tensor.name = name
+        tensor.data_type = ONNX_DTYPES[DType.of(array)]
+        tensor.dims.extend(array.shape)
+        tensor.raw_data = numpy_helper.tobytes_little_endian(array)
         self._shared.setdefault(data, name)
         return name
 
@@ -284,17 +296,13 @@ class _Writer:
             self._value_info(port.written, value.type)
             for port, value in zip(self.outputs + self.updates, graph.results, strict=True)
         ]
-        proto = helper.make_graph(
-            self.nodes, graph.name or "model", inputs, outputs, self.initializers
-        )
-        model = helper.make_model(
-            proto,
-            producer_name="nncomp",
-            opset_imports=[helper.make_opsetid("", self.opset)],
-            ir_version=ir_version(self.opset),
-        )
-        helper.set_model_props(model, {**metadata, **self._own_metadata(losses)})
-        return model
+        proto = self.proto.graph
+        proto.name = graph.name or "model"
+        proto.node.extend(self.nodes)
+        proto.input.extend(inputs)
+        proto.output.extend(outputs)
+        helper.set_model_props(self.proto, {**metadata, **self._own_metadata(losses)})
+        return self.proto
 
     def _own_metadata(self, losses: Sequence[str]) -> dict[str, str]:
         found = self._state_and_names(losses)

@@ -7,6 +7,7 @@ points at half a file, or at another model's.
 from __future__ import annotations
 
 import hashlib
+import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
+from onnx import helper
 
 from nncomp.backends.ort.runtime import model_bytes
 
-THRESHOLD = 1 << 30  # bytes of a model above which its weights move out
+THRESHOLD = 1 << 30  # bytes of weights above which they move out of a model
 _ALIGNMENT = 4096  # of each tensor, so that it can be mapped into memory
 _SMALLEST = 1024  # bytes of a tensor that is moved
 
@@ -33,6 +35,15 @@ class ExternalData:
         for data in self.tensors:
             yield data
             yield bytes(-len(data) % _ALIGNMENT)
+
+
+def is_large(model: onnx.ModelProto) -> bool:
+    """Whether the weights belong outside: told from their shapes, without serialising them."""
+    weights: int = sum(
+        math.prod(t.dims) * helper.tensor_dtype_to_np_dtype(t.data_type).itemsize
+        for t in model.graph.initializer
+    )
+    return weights > THRESHOLD
 
 
 def externalize(model: onnx.ModelProto, stem: str) -> ExternalData:
@@ -57,7 +68,7 @@ def externalize(model: onnx.ModelProto, stem: str) -> ExternalData:
 def openable(model: onnx.ModelProto | bytes | str | Path) -> Iterator[bytes | Path]:
     """What onnxruntime can open: a model too large for bytes is laid on disk meanwhile, its
     weights moved out of it."""
-    if not isinstance(model, onnx.ModelProto) or model.ByteSize() <= THRESHOLD:
+    if not isinstance(model, onnx.ModelProto) or not is_large(model):
         yield model_bytes(model)
         return
     with tempfile.TemporaryDirectory(prefix="nncomp.") as folder:

@@ -15,6 +15,7 @@ from nncomp.backends.ort.hoist import hoist_dims
 from nncomp.backends.ort.live import live_nodes
 from nncomp.backends.ort.opsets import InexpressibleError, spell
 from nncomp.backends.ort.shapes import RuntimeShapes, static_reshape
+from nncomp.collector import collector_paused
 from nncomp.dims import Symbol, equal
 from nncomp.errors import error
 from nncomp.ir.builder import Builder
@@ -40,6 +41,7 @@ def choose_body(node: Node, target: Target) -> Body | None:
 Choose = Callable[[Node, Target], Body | None]
 
 
+@collector_paused()
 def legalize(graph: Graph, target: Target | None = None, *, choose: Choose = choose_body) -> Graph:
     """The graph with standard operators only, which onnxruntime has kernels for.
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from nncomp.autodiff.control import longer_scan
 from nncomp.autodiff.reverse import gradients, pull_back
+from nncomp.collector import collector_paused
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.rebuild import remap
@@ -15,6 +16,7 @@ from nncomp.ops.grad import DERIVATIVES, Jvp
 from nncomp.ops.gradient import zeros_like
 
 
+@collector_paused()
 def expand_gradients(graph: Graph) -> Graph:
     """The graph with every Grad and Jvp expanded, nested ones too; itself if there is none.
 

@@ -155,13 +155,13 @@ def ancestors(*values: Value) -> list[Node]:
 
 
 def _visit(node: Node, seen: set[Node], order: list[Node]) -> None:
-    stack = [(node, node.operands)]
+    stack = [(node, iter(node.operands))]
     while stack:
         node, operands = stack[-1]
         for value in operands:
             if value.node is not None and value.node not in seen:
                 seen.add(value.node)
-                stack.append((value.node, value.node.operands))
+                stack.append((value.node, iter(value.node.operands)))
                 break
         else:
             order.append(node)

@@ -44,7 +44,10 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.report import show
     from nncomp.driver.building import build
 
-    program = program_of(args)
+    # a weights file may hold what only a section declares
+    entry = ("entry",) if args.entry else ()
+    everything = args.train or args.weights
+    program = program_of(args, ("entry", "train") if everything else entry)
     show(program.warnings, args.format)
     result = build(
         program,

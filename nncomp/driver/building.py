@@ -91,10 +91,10 @@ def build(
 
 def _write(path: Path, proto: onnx.ModelProto) -> Written:
     from nncomp.backends.ort.emit import to_bytes
-    from nncomp.backends.ort.external import THRESHOLD, externalize
+    from nncomp.backends.ort.external import externalize, is_large
 
     beside, size = None, 0
-    if proto.ByteSize() > THRESHOLD:
+    if is_large(proto):
         external = externalize(proto, path.stem)
         beside = path.with_name(external.name)
         write_atomic(beside, external.chunks())

@@ -10,7 +10,6 @@ from nncomp.driver.compiling import entry_of
 from nncomp.errors import did_you_mean, error
 from nncomp.inspect.cost import known_before_run
 from nncomp.inspect.summary import Summary, summarize
-from nncomp.inspect.view import svg
 from nncomp.ir.graph import Graph, Node, Origin
 from nncomp.lower.program import Program
 from nncomp.passes.manager import LEVELS, OptimizeResult, optimize
@@ -41,6 +40,8 @@ def picture_of(
     depth: int | None = None,
 ) -> str:
     """The graph as SVG: as written and as optimised, side by side, or only one of them."""
+    from nncomp.inspect.view import svg
+
     before = entry_of(program, entry)
     if only == "before":
         return svg(before, depth=depth)

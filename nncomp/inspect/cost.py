@@ -5,6 +5,7 @@ Symbolic dims count as 1 unless sizes are given, so that a model's cost is that 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -116,8 +117,10 @@ def known_before_run(graph: Graph) -> frozenset[Value]:
     """
     known = {p.value for p in graph.parameters if p.path not in graph.updates}
     for node in graph.nodes:
-        starts = isinstance(node.op, Constant)  # `Dims`, without operands too, waits for inputs
-        if starts or (node.inputs and node.op.pure and all(v in known for v in node.operands)):
+        if node.operands:
+            if known.issuperset(node.operands) and node.op.pure:
+                known.update(node.outputs)
+        elif isinstance(node.op, Constant):  # `Dims`, without operands too, waits for inputs
             known.update(node.outputs)
     return frozenset(known)
 
@@ -129,6 +132,7 @@ class Measure:
         self._sizes = sizes
         self._values: dict[Symbol, DimLike] = {}
         self._dims: dict[Dim, int] = {}
+        self._shapes: dict[Value, tuple[int, ...]] = {}
 
     def dim(self, dim: DimLike) -> int:
         if isinstance(dim, int):
@@ -141,15 +145,14 @@ class Measure:
             self._dims[dim] = max(0, value)
         return self._dims[dim]
 
-    def shape(self, shape: Iterable[DimLike]) -> tuple[int, ...]:
-        return tuple(map(self.dim, shape))
+    def shape(self, value: Value) -> tuple[int, ...]:
+        if value not in self._shapes:
+            self._shapes[value] = tuple([self.dim(dim) for dim in value.shape])
+        return self._shapes[value]
 
     def size(self, value: Value) -> int:
         """Elements."""
-        count = 1
-        for dim in value.shape:
-            count *= self.dim(dim)
-        return count
+        return math.prod(self.shape(value))
 
     def bytes(self, value: Value) -> int:
         return self.size(value) * value.type.dtype.size
@@ -158,8 +161,8 @@ class Measure:
 def _sized(node: Node, measure: Measure) -> Sized:
     return Sized(
         node.op,
-        tuple(None if v is None else measure.shape(v.shape) for v in node.inputs),
-        tuple(measure.shape(v.shape) for v in node.outputs),
+        tuple([None if v is None else measure.shape(v) for v in node.inputs]),
+        tuple([measure.shape(v) for v in node.outputs]),
     )
 
 

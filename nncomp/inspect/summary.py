@@ -180,7 +180,9 @@ def _blocks(graph: Graph, costs: Cost, measure: Measure) -> tuple[BlockSummary, 
             continue
         scopes = _scopes(node.origin.scope)
         for path in scopes:
-            block = blocks.setdefault(path, BlockSummary(path))
+            if path not in blocks:
+                blocks[path] = BlockSummary(path)
+            block = blocks[path]
             block.nodes += 1
             block.flops += node_cost.flops
             block.activations += node_cost.written

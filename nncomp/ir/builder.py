@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import overload
 
 import numpy as np
@@ -12,10 +11,28 @@ from nncomp.dims import DimLike, equal
 from nncomp.errors import CompileError, Diagnostic, Note
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import NOWHERE, Node, Origin, Value
-from nncomp.ir.op import Data, InferError, Op
+from nncomp.ir.op import Data, InferError, Op, parse_signature
 from nncomp.types import Array, DType, TensorType
 
 Input = Value | int | float | None
+
+
+class At:
+    """`with`: nodes that the builder adds inside have this origin. (A generator would take
+    several times as long, and this is done for every expression of a program.)"""
+
+    __slots__ = ("_before", "_builder", "_origin")
+
+    def __init__(self, builder: Builder, origin: Origin) -> None:
+        self._builder = builder
+        self._origin = origin
+
+    def __enter__(self) -> None:
+        self._before = self._builder.origin
+        self._builder.origin = self._origin
+
+    def __exit__(self, *_: object) -> None:
+        self._builder.origin = self._before
 
 
 class Builder:
@@ -59,14 +76,9 @@ class Builder:
             raise _report(failure, op, values, self.origin) from None
         return result if isinstance(result, tuple) else (result,)
 
-    @contextmanager
-    def at(self, origin: Origin) -> Iterator[None]:
+    def at(self, origin: Origin) -> At:
         """Gives `origin` to the nodes added inside."""
-        before, self.origin = self.origin, origin
-        try:
-            yield
-        finally:
-            self.origin = before
+        return At(self, origin)
 
     @overload
     def constant(self, value: Array, *, name: str = "") -> Value: ...
@@ -102,6 +114,8 @@ class Builder:
         return self._dims[op]
 
     def _values(self, inputs: Sequence[Input]) -> list[Value | None]:
+        if all(isinstance(v, Value) for v in inputs):
+            return [*inputs]  # type: ignore[list-item]
         dtype = weak_dtype(inputs) or DType.F32
         return [v if v is None or isinstance(v, Value) else self.constant(v, dtype) for v in inputs]
 
@@ -113,13 +127,12 @@ def weak_dtype(operands: Iterable[object]) -> DType | None:
 
 
 def _check_arity(op: Op, values: Sequence[Value | None]) -> None:
-    formal = op.operands()
-    if len(values) > len(formal) and not (formal and formal[-1].variadic):
-        raise InferError("NN0702", f"{op.name} takes {len(formal)} operands, not {len(values)}")
-    for i, operand in enumerate(formal):
-        needed = not operand.optional and not operand.variadic
-        if needed and (i >= len(values) or values[i] is None):
-            raise InferError("NN0702", f"{op.name} lacks its operand `{operand.name}`")
+    formal = parse_signature(op.signature)
+    if formal.most is not None and len(values) > formal.most:
+        raise InferError("NN0702", f"{op.name} takes {formal.most} operands, not {len(values)}")
+    for i in formal.needed:
+        if i >= len(values) or values[i] is None:
+            raise InferError("NN0702", f"{op.name} lacks its operand `{formal.operands[i].name}`")
 
 
 def _report(

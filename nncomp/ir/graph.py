@@ -6,13 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, cast
 
 from nncomp.dims import DimLike
 from nncomp.ir.obligation import Obligation
 from nncomp.ir.op import Op
 from nncomp.source import Span
 from nncomp.types import TensorType
+
+MAX_SPANS = 64  # of one node: a thousand nodes merged into one need not name a thousand places
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,15 @@ class Origin:
     history: tuple[Rewrite, ...] = ()
 
     def merged(self, others: Iterable[Origin], rewrite: Rewrite) -> Origin:
-        """The origin of a node that replaces this one and `others` by `rewrite`."""
+        """The origin of a node that replaces this one and `others` by `rewrite`. Of more than
+        `MAX_SPANS` places the first are kept."""
         spans, history = dict.fromkeys(self.spans), dict.fromkeys(self.history)
         for other in others:
-            spans.update(dict.fromkeys(other.spans))
+            if len(spans) < MAX_SPANS:
+                spans.update(dict.fromkeys(other.spans))
             history.update(dict.fromkeys(other.history))
         history[rewrite] = None
-        return Origin(tuple(spans), self.scope, tuple(history))
+        return Origin(tuple(spans)[:MAX_SPANS], self.scope, tuple(history))
 
 
 NOWHERE = Origin()
@@ -85,9 +89,12 @@ class Value:
 
 
 class Node:
-    """An operator applied to values."""
+    """An operator applied to values.
 
-    __slots__ = ("inputs", "op", "origin", "outputs")
+    operands: the inputs that are present
+    """
+
+    __slots__ = ("inputs", "op", "operands", "origin", "outputs")
 
     def __init__(
         self,
@@ -99,15 +106,15 @@ class Node:
     ) -> None:
         self.op = op
         self.inputs = inputs
+        self.operands: tuple[Value, ...] = (
+            tuple(v for v in inputs if v is not None)
+            if None in inputs
+            else cast("tuple[Value, ...]", inputs)
+        )
         self.origin = origin
         self.outputs = tuple(
-            Value(type, names[i] if i < len(names) else "", self, i) for i, type in enumerate(types)
+            [Value(t, names[i] if i < len(names) else "", self, i) for i, t in enumerate(types)]
         )
-
-    @property
-    def operands(self) -> Iterator[Value]:
-        """The inputs that are present."""
-        return (value for value in self.inputs if value is not None)
 
     def __repr__(self) -> str:
         return f"<{self.op.name} {', '.join(map(repr, self.outputs))}>"

@@ -21,6 +21,7 @@ hashable). Kernels and target spellings stay in the backends.
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -75,14 +76,28 @@ class Operand:
     variadic: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Formal:
+    """What a signature declares. needed: places of operands that must be given; most: how many
+    may be, None for any number."""
+
+    operands: tuple[Operand, ...]
+    results: tuple[Operand, ...]
+    needed: tuple[int, ...]
+    most: int | None
+
+
 @cache
-def _parse_signature(signature: str) -> tuple[tuple[Operand, ...], tuple[Operand, ...]]:
+def parse_signature(signature: str) -> Formal:
     def side(text: str) -> tuple[Operand, ...]:
         words = [word.strip() for word in text.split(",") if word.strip()]
         return tuple(Operand(w.rstrip("?*"), w.endswith("?"), w.endswith("*")) for w in words)
 
     left, right = signature.split("->")
-    return side(left), side(right)
+    operands = side(left)
+    needed = tuple(i for i, o in enumerate(operands) if not o.optional and not o.variadic)
+    any_number = bool(operands) and operands[-1].variadic
+    return Formal(operands, side(right), needed, None if any_number else len(operands))
 
 
 @dataclass(frozen=True)
@@ -104,11 +119,11 @@ class Op:
 
     @classmethod
     def operands(cls) -> tuple[Operand, ...]:
-        return _parse_signature(cls.signature)[0]
+        return parse_signature(cls.signature).operands
 
     @classmethod
     def results(cls) -> tuple[Operand, ...]:
-        return _parse_signature(cls.signature)[1]
+        return parse_signature(cls.signature).results
 
     def attributes(self) -> dict[str, Any]:
         """The attributes that differ from their defaults, by name, in declared order."""
@@ -217,7 +232,8 @@ class Data:
     def __hash__(self) -> int:
         if self._hash is None:
             array = self.array
-            self._hash = hash((array.dtype.str, array.shape, array.tobytes()))
+            data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)  # no copy of weights
+            self._hash = hash((array.dtype.str, array.shape, zlib.crc32(data.data)))
         return self._hash
 
     def __repr__(self) -> str:

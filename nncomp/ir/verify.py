@@ -13,7 +13,7 @@ from nncomp.ir.sizes import sources
 from nncomp.types import TensorType
 
 
-def verify(graph: Graph) -> None:
+def verify(graph: Graph, before: Graph | None = None) -> None:
     """Raises CompileError NN0701 unless all of this holds (linear in nodes and operands):
 
     * inputs have distinct names, parameters distinct paths, and no value is defined twice
@@ -24,16 +24,21 @@ def verify(graph: Graph) -> None:
     * obligations are about dims that the inputs' shapes tell
     * the bodies of control flow are such graphs too, closed: without parameters, updates
       and obligations
+
+    before: a valid graph that this one was made from; nodes are immutable, so the types of those
+        that both share are not inferred again
     """
+    known = set() if before is None else set(before.nodes)
     defined = _boundary(graph)
     members = set(graph.nodes)
     newest = Symbol("_").serial  # symbols made after this one come from inferring again
     for position, node in enumerate(graph.nodes):
-        place = f"node {position} ({node.op.name}{_scope(node)})"
+        place = _Place(position, node)
         _operands(node, place, defined, members)
         for body in node.op.bodies:
             _verify_body(body, place, node)
-        _results(node, place, newest)
+        if node not in known:
+            _results(node, place, newest)
         for value in node.outputs:
             if value in defined:
                 raise _invalid(f"{place} stands in the graph twice", node)
@@ -41,7 +46,7 @@ def verify(graph: Graph) -> None:
     _exits(graph, defined)
 
 
-def _verify_body(body: Body, place: str, node: Node) -> None:
+def _verify_body(body: Body, place: _Place, node: Node) -> None:
     if body in _valid:
         return
     if body.parameters or body.updates or body.obligations:
@@ -94,7 +99,7 @@ def _boundary(graph: Graph) -> set[Value]:
     return defined
 
 
-def _operands(node: Node, place: str, defined: set[Value], members: set[Node]) -> None:
+def _operands(node: Node, place: _Place, defined: set[Value], members: set[Node]) -> None:
     for number, value in enumerate(node.inputs):
         if value is None or value in defined:
             continue
@@ -108,7 +113,7 @@ def _operands(node: Node, place: str, defined: set[Value], members: set[Node]) -
         raise _invalid(f"{which}, {value!r}, is computed by a node that is not in the graph", node)
 
 
-def _results(node: Node, place: str, newest: int) -> None:
+def _results(node: Node, place: _Place, newest: int) -> None:
     for index, value in enumerate(node.outputs):
         if value.node is not node or value.index != index:
             raise _invalid(f"result {index} of {place} does not point back to it", node)
@@ -164,8 +169,18 @@ def _is_newer(dims: Iterable[DimLike], newest: int) -> bool:
     )
 
 
-def _scope(node: Node) -> str:
-    return f" in {node.origin.scope}" if node.origin.scope else ""
+class _Place:
+    """Where a node stands, in words once they are needed."""
+
+    __slots__ = ("node", "position")
+
+    def __init__(self, position: int, node: Node) -> None:
+        self.position = position
+        self.node = node
+
+    def __str__(self) -> str:
+        scope = self.node.origin.scope
+        return f"node {self.position} ({self.node.op.name}{f' in {scope}' if scope else ''})"
 
 
 def _invalid(message: str, node: Node | None = None) -> CompileError:

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from nncomp.errors import CompileError, Diagnostic, Note, error
-from nncomp.ir.builder import Builder
+from nncomp.ir.builder import At, Builder
 from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
 from nncomp.ir.obligation import Clause, Obligation
 from nncomp.ir.sizes import sources
 from nncomp.ops.elementwise import Add, Mul
 from nncomp.source import Span
 from nncomp.syntax import ast
-from nncomp.types import DType, TensorType
+from nncomp.types import Array, DType, TensorType
 
 MAX_CALLS = 64  # blocks within blocks
 MAX_NODES = 1_000_000
@@ -211,6 +211,7 @@ class Context:
         self.obligations: dict[Obligation, None] = {}
         self.initializing: str | None = None  # path of the parameter being initialised
         self.regions: list[Region] = []  # bodies of control flow around the point of execution
+        self.numbers: dict[tuple[str, DType], Array] = {}  # literals that were converted, by text
         self._draws: dict[str, int] = {}
 
     @property
@@ -224,19 +225,16 @@ class Context:
     def span(self) -> Span | None:
         return self.b.origin.spans[0] if self.b.origin.spans else None
 
-    @contextmanager
-    def at(self, span: Span) -> Iterator[None]:
+    def at(self, span: Span) -> At:
         """Nodes made inside come from `span`. In the standard library the caller's line stays
         first, so that errors and pictures speak of the user's text."""
         outer = self.b.origin
         spans: tuple[Span, ...] = (span,)
         if self.frame.module.is_std and outer.spans:
             spans = (outer.spans[0], span)
-        scope = self.frame.path
-        with self.b.at(Origin(spans, scope)):
-            yield
         if len(self.b.nodes) > MAX_NODES:
             raise error("NN0004", f"the program expands to over {MAX_NODES:,} nodes", span)
+        return self.b.at(Origin(spans, self.frame.path))
 
     @contextmanager
     def call(self, frame: Frame, span: Span | None) -> Iterator[None]:

@@ -30,9 +30,13 @@ _MISSING = object()
 
 def look_up(ctx: Context, ref: ast.Ref) -> Any:
     """The value of a name: of the call, then of the file, then of the prelude."""
-    for names in _scopes(ctx):
-        if ref.name in names:
-            return names[ref.name]
+    frame = ctx.frame
+    if ref.name in frame.names:
+        return frame.names[ref.name]
+    if ref.name in frame.module.names:
+        return frame.module.names[ref.name]
+    if ref.name in ctx.prelude:
+        return ctx.prelude[ref.name]
     if ref.name == "training":
         return ctx.training
     if ref.name == "step" and ctx.section is not None and ctx.section.kind == "train":
@@ -133,10 +137,10 @@ def _leaf(tree: Tree, name: ast.Name) -> Any:
 def _member(ctx: Context, path: str, name: ast.Name, owner: str) -> Any:
     """A parameter, or the tree below a child."""
     prefix = f"{path}." if path else ""
-    below = {p: v for p, v in ctx.current.items() if p.startswith(prefix)}
     full = prefix + name.text
     if full in ctx.current:
         return ctx.current[full]
+    below = {p: v for p, v in ctx.current.items() if p.startswith(prefix)}
     children = {p.removeprefix(full + "."): v for p, v in below.items() if p.startswith(full + ".")}
     if children:
         return Tree(full, children)

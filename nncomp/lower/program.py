@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from nncomp.collector import collector_paused
 from nncomp.dims import Dim
 from nncomp.errors import CompileError, Diagnostic, did_you_mean, error
 from nncomp.ir.graph import Graph, Node, Value
@@ -60,6 +61,7 @@ class Program:
     warnings: tuple[Diagnostic, ...] = ()
 
 
+@collector_paused()
 def lower(
     source: SourceFile,
     model: str | None = None,

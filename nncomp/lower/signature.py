@@ -27,7 +27,17 @@ from nncomp.syntax import ast
 from nncomp.types import DType, Shape, TensorType
 
 DTYPES = {dtype.value: dtype for dtype in DType}
-_STATIC = ("int", "float", "bool", "str", "dim", "dtype", "block", "fn", "list")
+_FITS: dict[str, tuple[type, ...]] = {  # static types; a bool is no number
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "str": (str,),
+    "dim": (int, Dim),
+    "dtype": (DType,),
+    "block": (Factory, Instance),
+    "fn": (Function, Builtin, RawOp),
+    "list": (list, tuple),
+}
 
 
 def is_tensor_type(type_: ast.TypeExpr) -> bool:
@@ -94,18 +104,7 @@ def _number_as_tensor(
 
 def _check_static(type_: ast.TypeExpr, value: Any, what: str, span: Span) -> Any:
     kind = type_.name.text
-    fits = {
-        "int": isinstance(value, int) and not isinstance(value, bool),
-        "float": isinstance(value, (int, float)) and not isinstance(value, bool),
-        "bool": isinstance(value, bool),
-        "str": isinstance(value, str),
-        "dim": isinstance(value, (int, Dim)) and not isinstance(value, bool),
-        "dtype": isinstance(value, DType),
-        "block": isinstance(value, (Factory, Instance)),
-        "fn": isinstance(value, (Function, Builtin, RawOp)),
-        "list": isinstance(value, (list, tuple)),
-    }
-    if kind not in fits:
+    if kind not in _FITS:
         if kind in DTYPES:
             raise error(
                 "NN0201",
@@ -117,15 +116,16 @@ def _check_static(type_: ast.TypeExpr, value: Any, what: str, span: Span) -> Any
             "NN0103",
             f"there is no type `{kind}`",
             type_.name.span,
-            help=did_you_mean(kind, [*_STATIC, *DTYPES]),
+            help=did_you_mean(kind, [*_FITS, *DTYPES]),
         )
-    if not fits[kind]:
+    if not isinstance(value, _FITS[kind]) or (isinstance(value, bool) and kind != "bool"):
         if kind == "int" and isinstance(value, Dim):
             raise error(
                 "NN0212", f"{what} must be known while compiling, this is {describe(value)}", span
             )
         raise error("NN0201", f"{what} must be {_article(kind)}, this is {describe(value)}", span)
     if kind == "float":
+        assert isinstance(value, int | float)
         return float(value)
     return value
 

@@ -42,7 +42,10 @@ def number(ctx: Context, value: float, dtype: DType) -> Value:
     """A static number as a constant of that dtype, which must hold it."""
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise ctx.fail("NN0005", f"{value} does not fit into {dtype}")
-    return ctx.b.constant(_converted(ctx, np.asarray(value), dtype))
+    key = (repr(value), dtype)
+    if key not in ctx.numbers:
+        ctx.numbers[key] = _converted(ctx, np.asarray(value), dtype)
+    return ctx.b.constant(ctx.numbers[key])
 
 
 def tensor_of(ctx: Context, value: Sequence[Any], dtype: DType | None = None) -> Value:

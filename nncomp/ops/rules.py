@@ -13,6 +13,9 @@ SIDES = ("left", "right")
 
 def broadcast(*types: TensorType, verb: str = "combine") -> Shape:
     """The shape of the operands broadcast together, as in NumPy (ONNX multidirectional)."""
+    shapes = [t.shape for t in types]
+    if shapes and shapes.count(shapes[0]) == len(shapes):  # by far the most frequent case
+        return shapes[0]
     rank = max((t.rank for t in types), default=0)
     result: list[DimLike] = [1] * rank
     owner: list[int] = [0] * rank  # which operand gave the size

@@ -71,7 +71,9 @@ def _bytes(values: tuple[Value, ...]) -> int:
 
 def _constant(b: Builder, array: Array) -> Value:
     """A constant of its own: unlike the builder's, not shared, so that it keeps its name."""
-    return b(Constant(Data(np.ascontiguousarray(array).reshape(array.shape))))
+    if not array.flags.c_contiguous:
+        array = np.ascontiguousarray(array)
+    return b(Constant(Data(array)))
 
 
 @dataclass(frozen=True)

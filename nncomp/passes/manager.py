@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from nncomp.collector import collector_paused
 from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.op import Op
 from nncomp.ir.rebuild import remap
@@ -102,6 +103,7 @@ class OptimizeResult:
 OnPass = Callable[[PassRecord], None]
 
 
+@collector_paused()
 def run_passes(
     graph: Graph,
     passes: Sequence[Pass],
@@ -117,7 +119,7 @@ def run_passes(
     for pass_ in passes:
         result = run_everywhere(pass_, graph, context)
         if result.graph is not graph:
-            verify(result.graph)
+            verify(result.graph, before=graph)
         record = PassRecord(pass_, graph, result)
         log.append(record)
         if on_pass is not None:

@@ -82,8 +82,10 @@ class Facts:
         self.context = context
         self.kinds = {type(node.op) for node in graph.nodes}
         self.reads: Counter[Value] = Counter()
+        reads = self.reads
         for node in graph.nodes:
-            self.reads.update(node.operands)
+            for value in node.operands:
+                reads[value] = reads.get(value, 0) + 1
         self.results: set[Value] = set()
         for value in graph.results:
             self.reads[value] += 1
@@ -111,12 +113,11 @@ class Facts:
 
     def note(self, node: Node) -> None:
         """Records what is known of a node's results, once those of its operands are."""
+        for value in node.operands:
+            if value not in self.known:
+                return
         op = node.op
-        if isinstance(op, Dims):
-            known = all(isinstance(d, int) for d in op.dims)
-        else:
-            known = op.pure and all(v in self.known for v in node.operands)
-        if known:
+        if op.pure and (not isinstance(op, Dims) or all(isinstance(d, int) for d in op.dims)):
             self.known.update(node.outputs)
 
 
@@ -149,8 +150,10 @@ class Sweep:
 
     def run(self) -> PassResult:
         """The graph given itself, if no rule fires."""
+        if all(rule.roots and self.facts.kinds.isdisjoint(rule.roots) for rule in self._rules):
+            return PassResult(self.graph)
         for node in self.graph.nodes:
-            queue: deque[Node | _Bind] = deque([node])
+            queue: deque[Node | _Bind] = deque(self._visit(node))
             while queue:
                 item = queue.popleft()
                 if isinstance(item, _Bind):

@@ -7,9 +7,9 @@ the depth of a program never meets Python's recursion limit.
 
 from __future__ import annotations
 
-import gc
 from typing import Any, cast
 
+from nncomp.collector import collector_paused
 from nncomp.errors import error
 from nncomp.source import SourceFile, Span
 from nncomp.syntax import ast
@@ -23,19 +23,13 @@ from nncomp.syntax.tables import Tables, load_tables
 MAX_HEIGHT = 250
 
 
+@collector_paused()
 def parse(source: SourceFile) -> ast.File:
     """The syntax tree of a whole file.
 
     Raises CompileError (NN0003, NN0005, NN0101, NN0102, NN0105, NN0106), always with a span.
     """
-    # The collector would walk the growing tree again and again; it holds no cycles.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        return cast(ast.File, parse_tokens(scan(source), "file"))
-    finally:
-        if collecting:
-            gc.enable()
+    return cast(ast.File, parse_tokens(scan(source), "file"))
 
 
 def parse_expression(source: SourceFile) -> ast.Expr:

@@ -44,25 +44,51 @@ def stream_bits(key: int, count: int, start: int = 1) -> Array:
     return squares(np.arange(start, start + count, dtype=np.uint64), key)
 
 
-def _uniform(key: int, count: int, start: int = 1) -> Array:
-    result = np.empty(count, np.float32)
-    for first in range(0, count, _CHUNK):
-        size = min(_CHUNK, count - first)
-        bits = stream_bits(key, size, start + first)
-        result[first : first + size] = bits >> np.uint64(64 - UNIFORM_BITS)
-    result *= np.float32(2.0**-UNIFORM_BITS)
-    return result
+class _Stream:
+    """Numbers of one stream, a chunk at a time in buffers that stay in the processor's cache."""
+
+    def __init__(self, key: int, size: int) -> None:
+        self._key = key
+        self._steps = np.arange(size, dtype=np.uint64) * np.uint64(key)
+        self._x, self._y, self._z, self._half = np.empty((4, size), np.uint64)
+
+    def uniform(self, start: int, out: Array) -> None:
+        """Fills `out`, at most a chunk, with the uniforms from one counter on: the same as the
+        top bits of `stream_bits`, whose counters times the key are sums here."""
+        size = len(out)
+        x, y, z, half = (a[:size] for a in (self._x, self._y, self._z, self._half))
+        np.add(self._steps[:size], np.uint64(start * self._key % 2**64), out=y)
+        np.add(y, np.uint64(self._key), out=z)
+        np.multiply(y, y, out=x)
+        for term in (y, z, y):
+            x += term
+            np.right_shift(x, np.uint64(HALF), out=half)
+            x <<= np.uint64(HALF)
+            x |= half
+            x *= x
+        x += z
+        x >>= np.uint64(64 - UNIFORM_BITS)
+        out[:] = x
+        out *= np.float32(2.0**-UNIFORM_BITS)
 
 
 def random(op: Random, seed: Array, step: Array, shape: Array) -> Array:
     sizes = [int(size) for size in shape]
-    count = int(np.prod(sizes, dtype=np.int64))
-    key = stream_key(int(seed), int(step), op.site)
-    numbers = _uniform(key, count)
-    if op.distribution == "normal":
-        angle = np.float32(2 * np.pi) * _uniform(key, count, SECOND + 1)
-        radius = np.sqrt(np.float32(-2) * np.log(np.float32(1) - numbers))
-        numbers = radius * np.cos(angle)
+    numbers = np.empty(int(np.prod(sizes, dtype=np.int64)), np.float32)
+    chunk = min(_CHUNK, numbers.size)
+    stream = _Stream(stream_key(int(seed), int(step), op.site), chunk)
+    angles = np.empty(chunk, np.float32)
+    for first in range(0, numbers.size, _CHUNK):
+        part = numbers[first : first + _CHUNK]
+        stream.uniform(first + 1, part)
+        if op.distribution == "normal":
+            angle = angles[: part.size]
+            stream.uniform(first + SECOND + 1, angle)
+            angle *= np.float32(2 * np.pi)
+            np.log(np.subtract(np.float32(1), part, out=part), out=part)
+            part *= np.float32(-2)
+            np.sqrt(part, out=part)
+            part *= np.cos(angle, out=angle)
     return numbers.reshape(sizes)
 
 
