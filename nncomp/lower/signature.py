@@ -120,6 +120,8 @@ def _check_static(type_: ast.TypeExpr, value: Any, what: str, span: Span) -> Any
             help=did_you_mean(kind, [*_STATIC, *DTYPES]),
         )
     if not fits[kind]:
+        if kind == "fn" and isinstance(value, Deferred):  # `init=normal(std=0.02)`
+            return Builtin(value.name, lambda ctx, args, named: value)
         if kind == "int" and isinstance(value, Dim):
             raise error(
                 "NN0212", f"{what} must be known while compiling, this is {describe(value)}", span
