@@ -60,13 +60,6 @@ def tokens(size: tuple[int, int], seed: int = 0) -> Array:
     return np.random.default_rng(seed).integers(0, SYMBOLS, size)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_gpt_on_both_backends(size: tuple[int, int]) -> None:
-    program = support.load("gpt.nn", **SMALL_GPT)
-    values = drawn(program.graph)
-    compiled(program.graph, values)({"tokens": tokens(size)})
-
-
 def _decoded(program: Program, values: dict[str, Array], start: Array, steps: int) -> Array:
     """Greedy decoding through the two entries, on both backends at once."""
     prefill = compiled(program.entries["prefill"], values)
@@ -107,12 +100,6 @@ def test_entries_take_only_what_they_need() -> None:
     )
     inputs = {name: [v.name for v in graph.inputs] for name, graph in program.entries.items()}
     assert inputs == {"encode": ["source"], "decode": ["target", "memory"]}
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_bert_on_both_backends(size: tuple[int, int]) -> None:
-    program = support.load("bert.nn", **SMALL_BERT)
-    compiled(program.graph, drawn(program.graph))(_bert_inputs(size))
 
 
 def _bert_inputs(size: tuple[int, int]) -> dict[str, Array]:
