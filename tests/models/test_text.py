@@ -22,7 +22,6 @@ from tests.models.agreement import compiled, count, drawn
 SYMBOLS = 61
 SMALL_GPT = {"layers": 2, "width": 24, "heads": 3, "vocabulary": SYMBOLS, "context": 32}
 SMALL_BERT = {**SMALL_GPT, "pairs": True, "padded": True}
-TINY_TRANSFORMER = {"layers": 1, "width": 8, "heads": 2, "hidden": 12, "vocabulary": SYMBOLS}
 SIZES = ((1, 3), (3, 7), (7, 1), (2, 5))  # of batch and sequence
 
 
