@@ -120,7 +120,7 @@ def agree(row: Row) -> None:
     for graph in {program.graph.name: program.graph, **program.entries}.values():
         model = compiled(graph, values)
         for inputs in batches(graph, row):
-            model(inputs, row.tolerance)
+            model(inputs)
 
 
 @pytest.mark.parametrize("row", SMALL, ids=str)
