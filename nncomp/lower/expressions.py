@@ -46,6 +46,8 @@ def interpolate(ctx: Context, string: ast.String) -> str:
 def _spelt(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_spelt, value))}]"
+    if isinstance(value, tuple) and not isinstance(value, Results):
+        return f"({', '.join(map(_spelt, value))})"
     static = isinstance(value, (int, float, str, bool, Dim, type(None)))
     return str(value) if static else describe(value)
 

@@ -30,6 +30,9 @@ DTYPES = {dtype.value: dtype for dtype in DType}
 _STATIC = ("int", "float", "bool", "str", "dim", "dtype", "block", "fn", "list")
 
 
+_CONVERTED = {"float": "f32", "int": "i64"}
+
+
 def is_tensor_type(type_: ast.TypeExpr) -> bool:
     return type_.dims is not None and type_.name.text != "list"
 
@@ -126,10 +129,20 @@ def _check_static(type_: ast.TypeExpr, value: Any, what: str, span: Span) -> Any
             raise error(
                 "NN0212", f"{what} must be known while compiling, this is {describe(value)}", span
             )
-        raise error("NN0201", f"{what} must be {_article(kind)}, this is {describe(value)}", span)
+        message = f"{what} must be {_article(kind)}, this is {describe(value)}"
+        raise error("NN0201", message, span, help=_initial(value) if kind == "fn" else None)
     if kind == "float":
         return float(value)
     return value
+
+
+def _initial(value: Any) -> str | None:
+    """What to write for `init=0.1` or `init=normal([3])`."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"as an initial value, write `full({value})`"
+    if isinstance(value, Value):
+        return "an initial value has no shape of its own: `normal(std=0.02)`"
+    return None
 
 
 def _item_type(type_: ast.TypeExpr) -> ast.TypeExpr:
@@ -189,7 +202,7 @@ def _check_dtype(ctx: Context, type_: ast.TypeExpr, value: Value, what: str, spa
             span,
             f"dtype {dtype}, not {name}",
             notes=_came_from(value),
-            help=f"convert it: `cast(…, {name if name != 'float' else 'f32'})`",
+            help=f"convert it: `cast(…, {_CONVERTED.get(name, name)})`",
         )
 
 
@@ -266,11 +279,13 @@ def _bind_splice(ctx: Context, splice: ast.Splice, dims: Shape, claim: _Claim) -
         )
     answer = compared("==", bound, dims)
     if answer is None or answer is False:
+        unequal = [(d, b) for d, b in zip(dims, bound, strict=False) if equal(d, b) is False]
         raise error(
             "NN0205",
             f"{claim.what} has dims [{', '.join(map(str, dims))}] where "
             f"`{splice.value.span.text}` is [{', '.join(map(str, bound))}]",
             claim.span,
+            "size {} where {} is needed".format(*unequal[0]) if unequal else "",
             notes=_came_from(claim.value),
         )
     for (comparison,) in [] if answer is True else answer:

@@ -173,7 +173,7 @@ def _output(ctx: Context, statement: ast.OutputDecl) -> None:
     if statement.value is not None:
         targets = tuple(ast.NameTarget(name.span, name, None) for name in statement.names)
         whole = ast.TupleTarget(statement.span, targets) if len(targets) > 1 else targets[0]
-        bind(ctx, whole, evaluate(ctx, statement.value), statement.span)
+        bind(ctx, whole, evaluate(ctx, statement.value), statement.value.span)
     for name in statement.names:
         value = evaluate(ctx, ast.Ref(name.span, name.text))
         value = value[0] if isinstance(value, Results) else value
