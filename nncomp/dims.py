@@ -374,7 +374,9 @@ def bounds(dim: DimLike) -> Bounds:
         return low, high
     other = bounds(whole)
     lows = [end for end in (low, None if other[0] is None else other[0] - less) if end is not None]
-    highs = [end for end in (high, None if other[1] is None else other[1] + more) if end is not None]
+    highs = [
+        end for end in (high, None if other[1] is None else other[1] + more) if end is not None
+    ]
     return max(lows, default=None), min(highs, default=None)
 
 
