@@ -120,7 +120,7 @@ CASES = [
         "  input t: f32[N, 3, K, L]\n  output y = mse_loss(x, t)",
         "NN0206",
         6,
-        ["K and 8 are not known to be equal"],
+        ["8 and K are not known to be equal", "say so before"],
     ),
     ("  output y = cross_entropy(x, x[:, 0])", "NN0203", 5, ["dtype f32, not int", "cast(…, i64)"]),
     ("  output y = x |> Conv(8, 3, pad=1.5)", "NN0209", 5, ["`pad` is an int", "not 1.5"]),
