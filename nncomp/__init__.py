@@ -17,8 +17,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nncomp.driver.model import Model, TrainingStep, load
     from nncomp.errors import CompileError, Diagnostic
+    from nncomp.weights import load_weights
 
-__all__ = ["CompileError", "Diagnostic", "Model", "TrainingStep", "__version__", "load"]
+__all__ = [
+    "CompileError",
+    "Diagnostic",
+    "Model",
+    "TrainingStep",
+    "__version__",
+    "load",
+    "load_weights",
+]
 
 _HOMES = {
     "CompileError": "nncomp.errors",
@@ -26,6 +35,7 @@ _HOMES = {
     "Model": "nncomp.driver.model",
     "TrainingStep": "nncomp.driver.model",
     "load": "nncomp.driver.model",
+    "load_weights": "nncomp.weights",
 }
 
 

@@ -369,7 +369,31 @@ def bounds(dim: DimLike) -> Bounds:
             term = _times(term, _atom_bounds(atom))
         low = None if low is None or term[0] is None else low + term[0]
         high = None if high is None or term[1] is None else high + term[1]
-    return low, high
+    whole, less, more = _undivided(dim)
+    if whole is dim:
+        return low, high
+    other = bounds(whole)
+    lows = [end for end in (low, None if other[0] is None else other[0] - less) if end is not None]
+    highs = [
+        end for end in (high, None if other[1] is None else other[1] + more) if end is not None
+    ]
+    return max(lows, default=None), min(highs, default=None)
+
+
+def _undivided(dim: Dim) -> tuple[DimLike, int, int]:
+    """The dim with x for k (x // k), and how much less and more the dim itself can be."""
+    whole: DimLike = dim
+    less = more = 0
+    for monomial, coefficient in dim.terms.items():
+        atom = monomial[0] if len(monomial) == 1 else None
+        if not isinstance(atom, Function) or atom.name != "//" or not isinstance(atom.right, int):
+            continue
+        times, rest = divmod(coefficient, atom.right)
+        if rest == 0 and atom.right > 0:
+            whole = whole - Dim({monomial: coefficient}) + atom.left * times
+            slack = times * (atom.right - 1)
+            less, more = less + max(slack, 0), more + max(-slack, 0)
+    return whole, less, more
 
 
 def _times(a: Bounds, b: Bounds) -> Bounds:

@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from nncomp.errors import CompileError, error
+from nncomp.errors import CompileError, Diagnostic, error
 from nncomp.files import PathLike, read_bytes, write_atomic
 from nncomp.ir.bind import disagreements
 from nncomp.ir.graph import Parameter
+from nncomp.renaming import Rename, renamed, rules_of
 from nncomp.types import Array, DType
 
 Weights = Mapping[str, Array]
@@ -40,9 +42,15 @@ _MAX_UNPACKED = 16 << 30  # bytes of an npz
 _METADATA = "nncomp"  # one key: the library writes several in no fixed order
 
 
-def load_weights(path: PathLike) -> dict[str, Array]:
-    """The arrays of a `.safetensors` or `.npz` file. Raises CompileError NN0001, NN0502."""
-    return load_with_metadata(path)[0]
+def load_weights(path: PathLike, rename: Rename | None = None) -> dict[str, Array]:
+    """The arrays of a `.safetensors` or `.npz` file by name.
+
+    rename: replacements by pattern, `{"^bert[.]": ""}`, or a JSON file of them; see
+        `nncomp.renaming`
+    Raises CompileError NN0001, NN0502.
+    """
+    arrays = load_with_metadata(path)[0]
+    return arrays if rename is None else renamed(arrays, rules_of(rename))
 
 
 def load_with_metadata(path: PathLike) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -108,8 +116,29 @@ def fit(
     }
     found = disagreements(parameters, fitted)
     if found:
-        raise CompileError(*found)
+        raise CompileError(*found, *_other_beginning(wanted.keys(), fitted.keys()))
     return fitted
+
+
+def _other_beginning(wanted: Collection[str], given: Collection[str]) -> list[Diagnostic]:
+    """Whether most of what is missing is there behind, or without, a prefix: `transformer.`."""
+    missing, extra = set(wanted) - set(given), set(given) - set(wanted)
+    prefixes = Counter[tuple[str, str]]()
+    for path in missing:
+        for at in (i + 1 for i, c in enumerate(path) if c == "."):
+            if path[at:] in extra:
+                prefixes["", path[:at]] += 1
+    for path in extra:
+        for at in (i + 1 for i, c in enumerate(path) if c == "."):
+            if path[at:] in missing:
+                prefixes[path[:at], ""] += 1
+    for (theirs, ours), count in prefixes.most_common(1):
+        if 2 * count >= len(missing):
+            there = f"they begin with `{theirs}`" if theirs else f"they lack the beginning `{ours}`"
+            rule = f"^{theirs.replace('.', chr(92) + '.')}={ours}"
+            message = f"{count} of the {len(missing)} missing tensors are there, but {there}"
+            return [Diagnostic("NN0502", message, help=f"--rename '{rule}'")]
+    return []
 
 
 def describe(array: Array) -> str:

@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = ["codes", "collector", "source", "errors", "files", "dims", "types"]
 LAYERS: dict[str, list[str]] = {
     "ir": FOUNDATION,
-    "weights": [*FOUNDATION, "ir"],
+    "renaming": FOUNDATION,
+    "weights": [*FOUNDATION, "ir", "renaming"],
     "ops": [*FOUNDATION, "ir"],
     "syntax": [*FOUNDATION, "grammar"],
     "autodiff": [*FOUNDATION, "ir", "ops"],
@@ -38,7 +39,7 @@ MAY_IMPORT = {
     "driver": [*FOUNDATION, *LAYERS],
     "cli": [*FOUNDATION, *LAYERS, "explanations", "driver", "(package)"],
     "__main__": ["cli"],
-    "__init__": ["driver", "errors"],
+    "__init__": ["driver", "errors", "weights"],
 }
 MODULES = [
     *sorted((ROOT / "nncomp").rglob("*.py")),

@@ -10,7 +10,8 @@ import pytest
 
 from nncomp.errors import CompileError
 from nncomp.ir.graph import Parameter, Value
-from nncomp.types import DType, TensorType
+from nncomp.renaming import idle, renamed
+from nncomp.types import Array, DType, TensorType
 from nncomp.weights import fit, load_array, load_weights, load_with_metadata, save_weights
 
 ARRAYS = {
@@ -65,6 +66,78 @@ def test_everything_that_does_not_fit_is_listed() -> None:
     text = str(failure.value)
     for part in ("f32[3, 2]", "i64[4]", "lack `conv.bias`", "did you mean `conv.bais`?"):
         assert part in text
+
+
+def refusals(weights: dict[str, Array], *parameters: Parameter) -> str:
+    with pytest.raises(CompileError) as failure:
+        fit(weights, parameters)
+    return str(failure.value)
+
+
+def test_transposed_layouts_are_named() -> None:
+    text = refusals(
+        {"fc": np.zeros((768, 2304), np.float32), "conv": np.zeros((3, 3, 4, 8), np.float32)},
+        parameter("fc", DType.F32, 2304, 768),
+        parameter("conv", DType.F32, 8, 4, 3, 3),
+    )
+    assert "f32[768, 2304] in the weights, the model wants f32[2304, 768]: its axes are in" in text
+    assert "`Linear(…, transposed=true)` as [in, out]" in text
+    assert "axes are in another order" not in text  # 3, 3, 4, 8 is 8, 4, 3, 3 backwards
+    text = refusals(
+        {"conv": np.zeros((3, 5, 4, 8), np.float32)}, parameter("conv", DType.F32, 8, 4, 3, 5)
+    )
+    assert "its axes are in another order" in text
+    assert "[out, in, height, width]" in text
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "rule"),
+    [("net.", "", r"'^net\.='"), ("", "net.deep.", "'^=net.deep.'")],
+)
+def test_another_beginning_is_found(theirs: str, ours: str, rule: str) -> None:
+    names = ["a.weight", "a.bias", "b.weight"]
+    weights = {theirs + name: np.zeros(2, np.float32) for name in names}
+    text = refusals(weights, *(parameter(ours + name, DType.F32, 2) for name in names))
+    assert "3 of the 3 missing tensors are there" in text
+    assert f"--rename {rule}" in text
+
+
+def test_a_tensor_that_was_stored_twice_is_recognised() -> None:
+    numbers = np.arange(6, dtype=np.float32).reshape(2, 3)
+    text = refusals({"wte": numbers, "head": numbers}, parameter("wte", DType.F32, 2, 3))
+    assert "has no `head`, which the weights hold (the same numbers as `wte`)" in text
+
+
+def test_renaming() -> None:
+    one, two = np.zeros(1), np.ones(2)
+    weights = {"bert.layer1.gamma": one, "cls.bias": two}
+    rules = {r"^bert\.": "", r"layer(\d)": r"layers.\1", "gamma$": "weight", "^cls.*": ""}
+    assert renamed(weights, rules) == {"layers.1.weight": one}
+    assert [d.message for d in idle(weights, {**rules, "beta$": "bias"})] == [
+        "the pattern `beta$` matches no name of them"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rules", "fragment"),
+    [
+        ({"[": ""}, "cannot rename by `[=`"),
+        ({"a": r"\9"}, "cannot rename by `a="),
+        ({"^.*": "x"}, "`a.w` and `b.w` are both renamed to `x`"),
+    ],
+)
+def test_renaming_that_fails(rules: dict[str, str], fragment: str) -> None:
+    with pytest.raises(CompileError) as failure:
+        renamed({"a.w": np.zeros(1), "b.w": np.zeros(1)}, rules)
+    assert fragment in str(failure.value)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"a": 1}', "[" * 100_000, "\xff"])
+def test_broken_rename_maps(tmp_path: Path, text: str) -> None:
+    save_weights(tmp_path / "w.npz", ARRAYS)
+    (tmp_path / "map.json").write_text(text, "latin-1")
+    with pytest.raises(CompileError, match="NN0502"):
+        load_weights(tmp_path / "w.npz", tmp_path / "map.json")
 
 
 def test_narrow_floats_widen_and_state_may_be_there() -> None:

@@ -46,11 +46,19 @@ def add_choice(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
-    """--weights and --seed."""
+    """--weights, --rename and --seed."""
     parser.add_argument(
         "--weights",
         metavar="FILE",
         help="a .safetensors or .npz file (default: initial values drawn from --seed)",
+    )
+    parser.add_argument(
+        "--rename",
+        metavar="PATTERN=TEXT",
+        action="append",
+        default=[],
+        help="where the names in the weights file are foreign: what matches the regular expression "
+        "is replaced; may be repeated, or be a .json file of {PATTERN: TEXT}",
     )
     parser.add_argument(
         "--seed", metavar="N", type=int, default=0, help="of all random numbers (default: 0)"
@@ -149,8 +157,16 @@ def program_of(
 def state_of(args: argparse.Namespace, program: Program, *, training: bool) -> dict[str, Array]:
     """The values of its parameters, and of its optimisers for training. Raises CompileError."""
     from nncomp.driver.compiling import state_of as state
+    from nncomp.errors import error
+    from nncomp.renaming import rules_of
 
-    return state(program, args.weights, args.seed, training=training)
+    rules: dict[str, str] = {}
+    for text in args.rename:
+        pattern, equals, replacement = text.rpartition("=")
+        rules |= {pattern: replacement} if equals else rules_of(text)
+    if rules and args.weights is None:
+        raise error("NN0502", "--rename is for --weights, which is not given")
+    return state(program, args.weights, args.seed, training=training, rename=rules or None)
 
 
 def stem_of(args: argparse.Namespace, program: Program) -> str:

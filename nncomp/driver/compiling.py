@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.autodiff.rematerialize import Memory, Rematerialized, rematerialize
 from nncomp.backends.reference.interpreter import evaluate, run
-from nncomp.errors import did_you_mean, error
+from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.files import PathLike, read_source
 from nncomp.ir.bind import bind
 from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program, TrainSection, lower
 from nncomp.passes.manager import OptimizeResult, optimize, optimize_step
+from nncomp.renaming import Rename, idle, renamed, rules_of
 from nncomp.source import SourceFile
 from nncomp.training.trainer import losses
 from nncomp.types import Array, TensorType
@@ -73,23 +74,34 @@ def initial_values(program: Program, seed: int = 0) -> dict[str, Array]:
 
 
 def state_of(
-    program: Program, weights: PathLike | None, seed: int = 0, *, training: bool = True
+    program: Program,
+    weights: PathLike | None,
+    seed: int = 0,
+    *,
+    training: bool = True,
+    rename: Rename | None = None,
 ) -> dict[str, Array]:
     """Values for every path of the program: initial ones, replaced by those of a weights file.
 
     training: whether states of optimisers in the file matter
+    rename: from the names of the file; see `nncomp.renaming`
     Raises CompileError NN0001; NN0502 if a learnt parameter or buffer is missing in the file, or
     the file holds something else.
     """
     state = initial_values(program, seed)
     if weights is None:
         return state
-    given = load_weights(weights)
+    file = load_weights(weights)
+    rules = {} if rename is None else rules_of(rename)
+    given = renamed(file, rules)
     if not training:
         given = {path: array for path, array in given.items() if not _is_state(path, given)}
     parameters = {p.path: p for graph in graphs(program) for p in graph.parameters}
     wanted = [p for p in parameters.values() if p.kind != "state" or p.path in given]
-    return state | fit(given, wanted)
+    try:
+        return state | fit(given, wanted)
+    except CompileError as failure:
+        raise CompileError(*failure.diagnostics, *idle(file, rules)) from None
 
 
 def _is_state(path: str, given: Collection[str]) -> bool:

@@ -26,6 +26,7 @@ from nncomp.driver.running import Backend, Device, open_session, run_numpy, run_
 from nncomp.files import PathLike, read_source
 from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program
+from nncomp.renaming import Rename
 from nncomp.training.learner import Learner
 from nncomp.types import Array
 from nncomp.weights import save_weights
@@ -39,6 +40,7 @@ def load(
     model: str | None = None,
     *,
     weights: PathLike | None = None,
+    rename: Rename | None = None,
     seed: int = 0,
     with_inputs: Collection[str] = (),
     **settings: Any,
@@ -47,11 +49,21 @@ def load(
 
     model: its name; without, the first of the file
     weights: a `.safetensors` or `.npz` file; without, initial values are drawn from `seed`
+    rename: the names of that file, if they are foreign: replacements by pattern,
+        `{"^bert[.]": ""}`, or the path of a JSON file of them; see `nncomp.renaming`
     with_inputs: optional inputs that the model is to have, when it is built and trained
     settings: the model's hyperparameters
     Raises CompileError.
     """
-    return Model(path, model, settings, weights=weights, seed=seed, with_inputs=with_inputs)
+    return Model(
+        path,
+        model,
+        settings,
+        weights=weights,
+        rename=rename,
+        seed=seed,
+        with_inputs=with_inputs,
+    )
 
 
 class Model:
@@ -64,15 +76,16 @@ class Model:
         settings: Mapping[str, Any] | None = None,
         *,
         weights: PathLike | None = None,
+        rename: Rename | None = None,
         seed: int = 0,
         with_inputs: Collection[str] = (),
     ) -> None:
         self._load = partial(load_program, read_source(path), model, settings, KINDS, with_inputs)
         self.program = self._load()
         self.seed = seed
-        self._weights = weights
+        self._weights, self._rename = weights, rename
         self._variants: dict[frozenset[str], Program] = {}
-        self._state = state_of(self.program, weights, seed)
+        self._state = state_of(self.program, weights, seed, rename=rename)
         self._training: TrainingStep | None = None
         self._compiled: dict[tuple[Any, ...], Any] = {}
 
@@ -172,7 +185,8 @@ class Model:
             return self.program
         if chosen not in self._variants:
             self._variants[chosen] = program = self._load(chosen)
-            self._state = state_of(program, self._weights, self.seed) | self._state
+            fresh = state_of(program, self._weights, self.seed, rename=self._rename)
+            self._state = fresh | self._state
         return self._variants[chosen]
 
     def build(

@@ -49,15 +49,42 @@ def disagreements(parameters: list[Parameter], weights: Mapping[str, Array]) -> 
         if path not in weights:
             missing.append(parameter)
         elif (has := _type_of(weights[path])) != type_:
-            found.append(_diagnostic(f"`{path}` is {has} in the weights, the model has {type_}"))
+            found.append(_misfit(path, has, type_))
     extra = weights.keys() - {p.path for p in parameters}
     for parameter in missing:
         path = parameter.path
         help_ = did_you_mean(path, extra)
         found.append(_diagnostic(f"the weights lack `{path}`, {parameter.value.type}", help_))
     for path in sorted(extra):
-        found.append(_diagnostic(f"the model has no `{path}`, which the weights hold"))
+        twin = next((p for p in map(_path, parameters) if _is_same(weights, path, p)), None)
+        same = f" (the same numbers as `{twin}`)" if twin else ""
+        found.append(_diagnostic(f"the model has no `{path}`, which the weights hold{same}"))
     return found
+
+
+def _path(parameter: Parameter) -> str:
+    return parameter.path
+
+
+def _is_same(weights: Mapping[str, Array], one: str, other: str) -> bool:
+    """Whether both names have the same numbers, as a shared tensor that was stored twice."""
+    if other not in weights or weights[one].shape != weights[other].shape or not weights[one].ndim:
+        return False
+    return np.array_equal(weights[one], weights[other])
+
+
+def _misfit(path: str, has: TensorType | str, wants: TensorType) -> Diagnostic:
+    message = f"`{path}` is {has} in the weights, the model wants {wants}"
+    if isinstance(has, TensorType) and has.rank > 1 and has.dtype is wants.dtype:
+        if has.shape == wants.shape[::-1]:
+            return _diagnostic(
+                f"{message}: its axes are in the opposite order",
+                "`Linear` keeps its weight as [out, in], `Linear(…, transposed=true)` as [in, out]",
+            )
+        if sorted(map(str, has.shape)) == sorted(map(str, wants.shape)):
+            order = "`Conv` keeps its weight as [out, in, height, width]"
+            return _diagnostic(f"{message}: its axes are in another order", order)
+    return _diagnostic(message)
 
 
 def _type_of(array: Array) -> TensorType | str:

@@ -19,12 +19,12 @@ def assert_(ctx: Context, statement: ast.Assert) -> None:
     span = statement.condition.span
     condition = span.text
     message = interpolate(ctx, statement.message) if statement.message else f"{condition} is false"
-    notes = []
+    label, notes = f"`{condition}` does not hold", []
     if ctx.frame.module.is_std and ctx.span is not None:  # the caller's line says more
-        notes.append(Note("the assertion stands here", span))
-        span = ctx.span
+        notes.append(Note("it is asserted here", span))
+        label, span = "", ctx.span
     if clauses is False:
-        raise error("NN0209", message, span, f"`{condition}` does not hold", notes=notes)
+        raise error("NN0209", message, span, label, notes=notes)
     for clause in clauses:
         ctx.oblige(clause, message, span)
 

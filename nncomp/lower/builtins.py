@@ -23,6 +23,7 @@ from nncomp.lower.initializers import INITIALIZERS
 from nncomp.lower.trees import TREES
 from nncomp.lower.values import (
     Builtin,
+    Deferred,
     Factory,
     Namespace,
     RawOp,
@@ -57,6 +58,8 @@ def _elementwise(name: str) -> Builtin:
         (x,) = ctx.exactly(name, args, named, 1)
         if isinstance(x, Value):
             return ctx.b(tensors.op(operator), x)
+        if isinstance(x, Deferred):
+            return Deferred(name, lambda c, t: c.b(tensors.op(operator), x.make(c, t)))
         if isinstance(x, Dim):
             return ctx.b(tensors.op(operator), tensors.as_tensor(ctx, x, ctx.frame.float_dtype))
         if isinstance(x, bool) or not isinstance(x, (int, float)):

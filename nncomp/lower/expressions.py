@@ -39,10 +39,17 @@ def interpolate(ctx: Context, string: ast.String) -> str:
         if isinstance(part, str):
             parts.append(part)
         else:
-            value = evaluate(ctx, part)
-            static = isinstance(value, (int, float, str, bool, Dim, type(None)))
-            parts.append(str(value) if static else describe(value))
+            parts.append(_spelt(evaluate(ctx, part)))
     return "".join(parts)
+
+
+def _spelt(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_spelt, value))}]"
+    if isinstance(value, tuple) and not isinstance(value, Results):
+        return f"({', '.join(map(_spelt, value))})"
+    static = isinstance(value, (int, float, str, bool, Dim, type(None)))
+    return str(value) if static else describe(value)
 
 
 def _ref(ctx: Context, expr: ast.Ref) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from nncomp.errors import did_you_mean, error
 from nncomp.ir.graph import Value
 from nncomp.lower.context import Context, Prelude
-from nncomp.lower.signature import DTYPES
+from nncomp.lower.static_types import DTYPES
 from nncomp.lower.trees import parameters_of
 from nncomp.lower.values import (
     Builtin,

@@ -227,7 +227,9 @@ class _Lowering:
                 or f"it has {', '.join(formals) if formals else 'none'}",
             )
         type_ = formals[key].type
-        if isinstance(value, str) and (type_ is None or type_.name.text != "str"):
+        default = formals[key].default
+        text = type_.name.text == "str" if type_ else isinstance(default, ast.String)
+        if isinstance(value, str) and not text:
             return _literal(key, value)
         return list(value) if isinstance(value, tuple) else value
 

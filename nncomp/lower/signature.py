@@ -10,34 +10,15 @@ from nncomp.errors import CompileError, Note, did_you_mean, error
 from nncomp.ir.graph import Value
 from nncomp.ir.obligation import Comparison, compared
 from nncomp.lower.context import Context
+from nncomp.lower.static_types import DTYPES, check_static, item_type
 from nncomp.lower.tensors import as_tensor
-from nncomp.lower.values import (
-    Builtin,
-    Deferred,
-    Factory,
-    Function,
-    Instance,
-    RawOp,
-    Results,
-    describe,
-)
+from nncomp.lower.values import Deferred, Results, describe
 from nncomp.ops.shape import reshaped
 from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import DType, Shape, TensorType
 
-DTYPES = {dtype.value: dtype for dtype in DType}
-_FITS: dict[str, tuple[type, ...]] = {  # static types; a bool is no number
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-    "str": (str,),
-    "dim": (int, Dim),
-    "dtype": (DType,),
-    "block": (Factory, Instance),
-    "fn": (Function, Builtin, RawOp),
-    "list": (list, tuple),
-}
+_CONVERTED = {"float": "f32", "int": "i64"}
 
 
 def is_tensor_type(type_: ast.TypeExpr) -> bool:
@@ -64,10 +45,10 @@ def check(
     if type_ is None or (value is None and type_.optional):
         return value
     if type_.name.text == "list" and isinstance(value, (list, tuple)) and type_.dims is not None:
-        item = _item_type(type_)
+        item = item_type(type_)
         return [check(ctx, item, v, f"each item of {what}", span, asserts=asserts) for v in value]
     if not is_tensor_type(type_):
-        return _check_static(type_, value, what, span)
+        return check_static(type_, value, what, span)
     if isinstance(value, Deferred):
         for pattern in type_.dims or ():
             part = pattern.value if isinstance(pattern, ast.Splice) else pattern
@@ -102,61 +83,11 @@ def _number_as_tensor(
     return as_tensor(ctx, value, dtype)
 
 
-def _check_static(type_: ast.TypeExpr, value: Any, what: str, span: Span) -> Any:
-    kind = type_.name.text
-    if kind not in _FITS:
-        if kind in DTYPES:
-            raise error(
-                "NN0201",
-                f"`{kind}` alone is no type",
-                type_.span,
-                help=f"write `{kind}[]` for a scalar tensor, `{kind}[N, C]` for a matrix",
-            )
-        raise error(
-            "NN0103",
-            f"there is no type `{kind}`",
-            type_.name.span,
-            help=did_you_mean(kind, [*_FITS, *DTYPES]),
-        )
-    if not isinstance(value, _FITS[kind]) or (isinstance(value, bool) and kind != "bool"):
-        if kind == "int" and isinstance(value, Dim):
-            raise error(
-                "NN0212", f"{what} must be known while compiling, this is {describe(value)}", span
-            )
-        raise error("NN0201", f"{what} must be {_article(kind)}, this is {describe(value)}", span)
-    if kind == "float":
-        assert isinstance(value, int | float)
-        return float(value)
-    return value
-
-
-def _item_type(type_: ast.TypeExpr) -> ast.TypeExpr:
-    """`int` of `list[int]`, `list[int]` of `list[list[int]]`, `float[N]` of `list[float[N]]`."""
-    items = type_.dims or ()
-    if len(items) == 1:
-        item = items[0]
-        if isinstance(item, ast.Ref):
-            return ast.TypeExpr(item.span, ast.Name(item.span, item.name), None, False)
-        if isinstance(item, ast.Index) and isinstance(item.value, ast.Ref):
-            name = ast.Name(item.value.span, item.value.name)
-            return ast.TypeExpr(item.span, name, item.items, False)
-    raise error(
-        "NN0103",
-        f"`{type_.span.text}` is no type",
-        type_.span,
-        help="a list has one type of item: `list[int]`, `list[float[N]]`",
-    )
-
-
 def item_dims(type_: ast.TypeExpr | None) -> tuple[ast.Expr, ...]:
     """The dims of a type; of lists, of what they hold at last."""
     while type_ is not None and type_.name.text == "list" and type_.dims is not None:
-        type_ = _item_type(type_)
+        type_ = item_type(type_)
     return () if type_ is None or type_.dims is None else type_.dims
-
-
-def _article(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def _spelt(type_: ast.TypeExpr) -> str:
@@ -187,7 +118,7 @@ def _check_dtype(ctx: Context, type_: ast.TypeExpr, value: Value, what: str, spa
             span,
             f"dtype {dtype}, not {name}",
             notes=_came_from(value),
-            help=f"convert it: `cast(…, {name if name != 'float' else 'f32'})`",
+            help=f"convert it: `cast(…, {_CONVERTED.get(name, name)})`",
         )
 
 
@@ -264,11 +195,13 @@ def _bind_splice(ctx: Context, splice: ast.Splice, dims: Shape, claim: _Claim) -
         )
     answer = compared("==", bound, dims)
     if answer is None or answer is False:
+        unequal = [(d, b) for d, b in zip(dims, bound, strict=False) if equal(d, b) is False]
         raise error(
             "NN0205",
             f"{claim.what} has dims [{', '.join(map(str, dims))}] where "
             f"`{splice.value.span.text}` is [{', '.join(map(str, bound))}]",
             claim.span,
+            "size {} where {} is needed".format(*unequal[0]) if unequal else "",
             notes=_came_from(claim.value),
         )
     for (comparison,) in [] if answer is True else answer:
@@ -355,7 +288,7 @@ def declared_type(ctx: Context, type_: ast.TypeExpr) -> TensorType:
     """The type that a declaration states; all its names must have values."""
     name = type_.name.text
     if type_.dims is None:
-        _check_static(type_, object(), "it", type_.span)
+        check_static(type_, object(), "it", type_.span)
     if name in ("float", "int"):
         dtype = ctx.frame.float_dtype if name == "float" else DType.I64
     elif name in DTYPES:

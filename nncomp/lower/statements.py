@@ -170,19 +170,19 @@ def _default(value: Any, expr: ast.Expr, type_: TensorType) -> int | float:
 
 def _output(ctx: Context, statement: ast.OutputDecl) -> None:
     _require_model(ctx, statement, "`output`")
-    name = statement.name.text
     if statement.value is not None:
-        value = evaluate(ctx, statement.value)
-    else:
-        value = evaluate(ctx, ast.Ref(statement.name.span, name))
-    value = value[0] if isinstance(value, Results) else value
-    if not isinstance(value, Value):
-        raise error(
-            "NN0201", f"an output must be a tensor, this is {describe(value)}", statement.span
-        )
-    if name in ctx.outputs:
-        raise error("NN0104", f"there are two outputs `{name}`", statement.name.span)
-    ctx.frame.names[name] = ctx.outputs[name] = value
+        targets = tuple(ast.NameTarget(name.span, name, None) for name in statement.names)
+        whole = ast.TupleTarget(statement.span, targets) if len(targets) > 1 else targets[0]
+        bind(ctx, whole, evaluate(ctx, statement.value), statement.value.span)
+    for name in statement.names:
+        value = evaluate(ctx, ast.Ref(name.span, name.text))
+        value = value[0] if isinstance(value, Results) else value
+        if not isinstance(value, Value):
+            what = f"an output must be a tensor, this is {describe(value)}"
+            raise error("NN0201", what, statement.span)
+        if name.text in ctx.outputs:
+            raise error("NN0104", f"there are two outputs `{name.text}`", name.span)
+        ctx.outputs[name.text] = value
 
 
 def _section(ctx: Context, statement: ast.Section) -> Returned | None:

@@ -348,9 +348,9 @@ class InputDecl(Stmt):
 
 @dataclass(frozen=True, eq=False)
 class OutputDecl(Stmt):
-    """`output name` or `output name = value`."""
+    """`output name`, `output name = value`, or several names of several values."""
 
-    name: Name
+    names: tuple[Name, ...]
     value: Expr | None
 
 

@@ -191,7 +191,9 @@ class TreeBuilder(ExpressionBuilder):
         return ast.InputDecl(self.span(start, end), self.name(c[1]), c[3], c[5])
 
     def output(self, c: Children, start: int, end: int) -> ast.OutputDecl:
-        return ast.OutputDecl(self.span(start, end), self.name(c[1]), c[3])
+        *names, _, value = c[1:]
+        found = tuple(self.name(name) for name in names[::2])
+        return ast.OutputDecl(self.span(start, end), found, value)
 
     def state(self, c: Children, start: int, end: int) -> ast.StateDecl:
         return ast.StateDecl(

@@ -168,6 +168,19 @@ def _line_ends_early(p: Place) -> CompileError | None:
     )
 
 
+def _list_ends_early(p: Place) -> CompileError | None:
+    if p.kind() != "NL" or p.kind(-1) != "COMMA":
+        return None
+    several = p.tokens.kinds[p.first] == "OUTPUT"
+    return error(
+        "NN0101",
+        "the line ends after `,`",
+        p.tokens.span(p.index - 1),
+        "the next one must follow on this line",
+        help="write a second `output`" if several else "lines run on in brackets: `(…, …)`",
+    )
+
+
 def _misplaced_statement(p: Place) -> CompileError | None:
     kind = p.kind()
     if p.bracket is not None or p.index != p.first:
@@ -310,6 +323,7 @@ _GUESSES: tuple[Callable[[Place], CompileError | None], ...] = (
     _arrow,
     _python_block,
     _line_ends_early,
+    _list_ends_early,
     _misplaced_statement,
     _unclosed_bracket,
     _number_runs_on,

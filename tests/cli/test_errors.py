@@ -140,7 +140,7 @@ def test_states_of_optimisers_are_no_concern_of_inference(
     capsys.readouterr()
     assert main([*given, "-o", "other.onnx"]) == 1
     err = capsys.readouterr().err
-    assert "`fc3.weight` is f32[3, 84] in the weights, the model has f32[10, 84]" in err
+    assert "`fc3.weight` is f32[3, 84] in the weights, the model wants f32[10, 84]" in err
     assert "adam" not in err
     assert main([*given, "-o", "other.onnx", "--train"]) == 1
     assert "`adam.fc3.weight.m` is" in capsys.readouterr().err

@@ -112,6 +112,28 @@ CASES = [
     ),
     ("  train { minimize mean(Linear(3)(x)) by relu }\n  output x", "NN0201", 5, ["by Adam("]),
     ("  y = x", "NN0306", 3, ["no output"]),
+    # made while the models were written
+    ("  y = scan over a = x axis 1,\n    b = x axis 1 { yield a }", "NN0101", 5, ["in brackets"]),
+    ("  output a,\n    b", "NN0101", 5, ["the line ends after `,`", "a second `output`"]),
+    ("  output y = mse_loss(x, x[:, :1])", "NN0205", 5, ["size 1 where 3 is needed"]),
+    (
+        "  input t: f32[N, 3, K, L]\n  output y = mse_loss(x, t)",
+        "NN0206",
+        6,
+        ["8 and K are not known to be equal", "say so before"],
+    ),
+    ("  output y = cross_entropy(x, x[:, 0])", "NN0203", 5, ["dtype f32, not int", "cast(…, i64)"]),
+    ("  output y = x |> Conv(8, 3, pad=1.5)", "NN0209", 5, ["`pad` is an int", "not 1.5"]),
+    ("  output y = x |> Conv(8, 3, pad=[(1, 0)])", "NN0209", 5, ["(before, after)", "[(1, 0)]"]),
+    ("  y = choose(7, [1, 2], [3, 4])", "NN0209", 5, ["7 is not one of [1, 2]"]),
+    ("  y = choose(1, [1, 2], [3])", "NN0209", 5, ["there are 2 keys, but 1 values"]),
+    ("  y = roll(x, 1, axis=7)", "NN0209", 5, ["axis 7 is out of range for 4 dimensions"]),
+    ("  y = top_k(x, 11)", "NN0205", 5, ["11 of 10"]),
+    ("  output y = x |> Linear(3, init=0.1)", "NN0201", 5, ["must be a fn", "`full(0.1)`"]),
+    ("  y = x |> Linear(3, init=normal([3]))", "NN0201", 5, ["no shape of its own"]),
+    ("  output a, b = split(x, 3, axis=1)", "NN0202", 5, ["2 names for 3 values"]),
+    ("  output a, b = x, 3", "NN0201", 5, ["an output must be a tensor, this is the int 3"]),
+    ("  output a, a = x, x", "NN0104", 5, ["two outputs `a`"]),
 ]
 
 # what users try by mistake: no number, list or name may end in anything but a report

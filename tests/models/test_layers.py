@@ -39,6 +39,12 @@ LAYERS: list[tuple[str, str, Callable[[], nn.Module], Array]] = [
         lambda: nn.ConvTranspose2d(6, 4, (3, 2), 2, 1, (1, 0), groups=2, bias=False),
         IMAGE,
     ),
+    (
+        "Conv",
+        "Conv(4, 3, pad=[(2, 0), 1])",
+        lambda: nn.Sequential(nn.ZeroPad2d((1, 1, 2, 0)), nn.Conv2d(6, 4, 3)),
+        IMAGE,
+    ),
     ("LayerNorm", "LayerNorm()", lambda: nn.LayerNorm(5), IMAGE),
     (
         "LayerNorm",
@@ -202,6 +208,23 @@ model M {
         short = matrix if len(matrix) <= matrix.shape[1] else matrix.T
         assert np.allclose(short @ short.T, np.eye(len(short)), atol=1e-5)
     assert np.array_equal(values["same.weight"], np.eye(7, dtype=np.float32))
+
+
+def test_initial_values_as_they_are_and_mathematics_of_them() -> None:
+    """Layers take `normal(…)` for a fn that gives it; functions of it wait for its shape too."""
+    text = """
+from std import Linear
+model M {
+  input x: f32[N, 40]
+  size = exp(uniform(log(0.001), log(0.1)))
+  output y = x |> Linear(50, init=normal(std=0.1), bias_init=log(exp(size) - 1)) as layer
+}"""
+    values = run(program(text).initial, {"seed": np.int64(1)}).outputs
+    assert abs(values["layer.weight"].std() - 0.1) < 0.01
+    step = np.log1p(np.exp(values["layer.bias"].astype(np.float64)))
+    assert values["layer.bias"].shape == (50,)
+    assert step.min() > 0.00099
+    assert step.max() < 0.101
 
 
 def test_sinusoids() -> None:

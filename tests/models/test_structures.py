@@ -56,13 +56,6 @@ EVOFORMER = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("rows", "residues"), [(1, 3), (3, 7), (7, 1)])
-def test_evoformer_on_both_backends(rows: int, residues: int) -> None:
-    program = support.load("evoformer.nn", **EVOFORMER)
-    inputs = {"msa": normal(rows, residues, 10), "pair": normal(residues, residues, 8)}
-    compiled(program.graph, drawn(program.graph))(inputs, tolerance=2e-5)
-
-
 @pytest.mark.parametrize("outgoing", [True, False])
 def test_triangle_updates_equal_their_definition(outgoing: bool) -> None:
     text = (support.MODELS / "evoformer.nn").read_text("utf-8")

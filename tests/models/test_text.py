@@ -22,7 +22,6 @@ from tests.models.agreement import compiled, count, drawn
 SYMBOLS = 61
 SMALL_GPT = {"layers": 2, "width": 24, "heads": 3, "vocabulary": SYMBOLS, "context": 32}
 SMALL_BERT = {**SMALL_GPT, "pairs": True, "padded": True}
-TINY_TRANSFORMER = {"layers": 1, "width": 8, "heads": 2, "hidden": 12, "vocabulary": SYMBOLS}
 SIZES = ((1, 3), (3, 7), (7, 1), (2, 5))  # of batch and sequence
 
 
@@ -58,13 +57,6 @@ def test_the_shape_of_gpt3_costs_nothing() -> None:
 
 def tokens(size: tuple[int, int], seed: int = 0) -> Array:
     return np.random.default_rng(seed).integers(0, SYMBOLS, size)
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_gpt_on_both_backends(size: tuple[int, int]) -> None:
-    program = support.load("gpt.nn", **SMALL_GPT)
-    values = drawn(program.graph)
-    compiled(program.graph, values)({"tokens": tokens(size)})
 
 
 def _decoded(program: Program, values: dict[str, Array], start: Array, steps: int) -> Array:
@@ -107,12 +99,6 @@ def test_entries_take_only_what_they_need() -> None:
     )
     inputs = {name: [v.name for v in graph.inputs] for name, graph in program.entries.items()}
     assert inputs == {"encode": ["source"], "decode": ["target", "memory"]}
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_bert_on_both_backends(size: tuple[int, int]) -> None:
-    program = support.load("bert.nn", **SMALL_BERT)
-    compiled(program.graph, drawn(program.graph))(_bert_inputs(size))
 
 
 def _bert_inputs(size: tuple[int, int]) -> dict[str, Array]:

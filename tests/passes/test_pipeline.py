@@ -187,7 +187,7 @@ class TestBind:
             bind(graph, weights)
         assert [d.code for d in failure.value.diagnostics] == ["NN0502"] * 3
         assert [d.message for d in failure.value.diagnostics] == [
-            "`p0` is f32[4, 6] in the weights, the model has f32[4, 5]",
+            "`p0` is f32[4, 6] in the weights, the model wants f32[4, 5]",
             "the weights lack `p1`, f32[5]",
             "the model has no `p_1`, which the weights hold",
         ]

@@ -39,6 +39,17 @@ FUNCTIONS: list[tuple[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]
     ("norm(x, axis=1)", lambda x, _: torch.linalg.norm(x, dim=1)),
     ("cross_entropy(x, label)", F.cross_entropy),
     (
+        'cross_entropy(rearrange(x, "n k t -> n t k"), label, axis=-1)',
+        F.cross_entropy,
+    ),
+    ("roll(x, 2, axis=1)", lambda x, _: torch.roll(x, 2, 1)),
+    ("roll(x, -1)", lambda x, _: torch.roll(x, -1, -1)),
+    ("top_k(x, 3, axis=1)[0]", lambda x, _: torch.topk(x, 3, 1)[0]),
+    (
+        "cosine_similarity(x[:, :1], x, axis=2)",
+        lambda x, _: F.cosine_similarity(x[:, :1], x, 2),
+    ),
+    (
         "nll_loss(log_softmax(x[:, :, -1], axis=1), label[:, -1])",
         lambda x, label: F.cross_entropy(x[:, :, -1], label[:, -1]),
     ),
