@@ -1,6 +1,6 @@
 """Whole training steps (forward, backward, update) beside PyTorch's, in one run.
 
-    python benchmarks/training.py [mlp lenet resnet20] [--rounds 40]
+    python benchmarks/training.py [mlp lenet resnet20] [--rounds 40] [--target onnxruntime-cpu]
 
 For each network both sides take the same steps on the same batch from the same weights, in turn;
 the table gives medians and the ratio ours / PyTorch eager (below 1: ours is faster). The losses of
@@ -96,7 +96,7 @@ def torch_step(
     return step
 
 
-def measure(name: str, rounds: int) -> dict[str, Any]:
+def measure(name: str, rounds: int, target: Any) -> dict[str, Any]:
     """Milliseconds of each step, both sides in turn."""
     import torch
 
@@ -105,7 +105,7 @@ def measure(name: str, rounds: int) -> dict[str, Any]:
     torch.set_num_threads(os.cpu_count() or 1)
     file, model_name, settings, size = NETWORKS[name]
     model = nncomp.load(ROOT / "models" / file, model=model_name, **settings)
-    step = model.training_step()
+    step = model.training_step(target=target, batch=None if target == "onnx" else size)
     rng = np.random.default_rng(0)
     inputs = {v.name: v for v in model.program.train["train"].step.inputs}
     feature = next(n for n in inputs if n in ("x", "image"))
@@ -137,19 +137,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("networks", nargs="*", help=", ".join(NETWORKS))
     parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--target", default="onnx", help="onnx (default) or onnxruntime-cpu")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     names = args.networks or list(NETWORKS)
     if args.child:
         for name in names:
-            print(json.dumps(measure(name, args.rounds)))
+            print(json.dumps(measure(name, args.rounds, args.target)))
         return
     print(
         f"{'network':10} {'policy':8} {'ours ms':>9} {'torch ms':>9} {'ratio':>6}  pairwise range"
     )
     for policy in POLICIES:
         command = [sys.executable, __file__, *names, "--child"]
-        command += ["--rounds", str(args.rounds)]
+        command += ["--rounds", str(args.rounds), "--target", args.target]
         environment = {**os.environ, "OMP_WAIT_POLICY": policy}
         result = subprocess.run(
             command, env=environment, check=True, stdout=subprocess.PIPE, text=True

@@ -17,7 +17,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from nncomp.backends.ort.blocked.operators import Blocked
+from nncomp.backends.ort.blocked.operators import DOMAIN, Blocked
+from nncomp.backends.ort.blocked.processor import target_metadata
 from nncomp.backends.ort.live import live_nodes
 from nncomp.backends.ort.manifest import MANIFEST_KEY, OUTPUTS_KEY, step_manifest
 from nncomp.backends.ort.naming import DimNames, Names, constant_hint, scoped
@@ -154,7 +155,7 @@ class _Writer:
         )
         self._shared: dict[Data, str] = {}
         self._node_names = Names()
-        self.domains: set[str] = set()  # beside ONNX's own
+        self.block: int | None = None  # of the blocked operators, if there are any
         self.inputs = [self._declare(v.name, v) for v in graph.inputs]
         self.parameters = [self._declare(p.path, p.value) for p in graph.parameters]
         self._aliases: list[tuple[Value, str]] = []
@@ -189,7 +190,7 @@ class _Writer:
         proto = onnx.NodeProto(op_type=form.op_type)
         if isinstance(node.op, Blocked):
             proto.domain = node.op.domain
-            self.domains.add(node.op.domain)
+            self.block = node.op.block
         proto.input.extend(self._name(value) for value in form.inputs)
         proto.output.extend(self._results(node))
         proto.name = self._node_names.take(scoped(node, node.op.name))
@@ -313,8 +314,11 @@ class _Writer:
         proto.node.extend(self.nodes)
         proto.input.extend(inputs)
         proto.output.extend(outputs)
-        self.proto.opset_import.extend(helper.make_opsetid(d, 1) for d in sorted(self.domains))
-        helper.set_model_props(self.proto, {**metadata, **self._own_metadata(losses)})
+        target = {}
+        if self.block:
+            self.proto.opset_import.append(helper.make_opsetid(DOMAIN, 1))
+            target = target_metadata(self.block)
+        helper.set_model_props(self.proto, {**metadata, **target, **self._own_metadata(losses)})
         return self.proto
 
     def _own_metadata(self, losses: Sequence[str]) -> dict[str, str]:

@@ -9,10 +9,14 @@ from nncomp.dims import Symbol, substitute
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Dims
 from nncomp.ir.graph import Body, Graph, Node, Value
+from nncomp.ir.obligation import Obligation
 
 
 def bind_dims(graph: Graph, sizes: Mapping[Symbol, int]) -> Graph:
-    """The graph for these sizes, in its inputs, in all types that follow and in bodies."""
+    """The graph for these sizes, in its inputs, in all types that follow and in bodies.
+
+    CompileError NN0209 if they do not fulfil what the program asserts of them.
+    """
     values: dict[Value, Value] = {}
 
     def bound(value: Value) -> Value:
@@ -25,7 +29,19 @@ def bind_dims(graph: Graph, sizes: Mapping[Symbol, int]) -> Graph:
     for node in graph.nodes:
         _rebuild(b, node, sizes, values)
     graph = graph.replace(b.nodes, values)
-    return dataclasses.replace(graph, inputs=inputs, parameters=parameters)
+    obligations = tuple(o for old in graph.obligations for o in _left(old, sizes))
+    return dataclasses.replace(graph, inputs=inputs, parameters=parameters, obligations=obligations)
+
+
+def _left(obligation: Obligation, sizes: Mapping[Symbol, int]) -> list[Obligation]:
+    """What of an obligation the sizes leave open."""
+    if obligation.symbols() <= sizes.keys():
+        obligation.require(sizes)
+        return []
+    clause = tuple(comparison.at(sizes) for comparison in obligation.clause)
+    if any(comparison.decide() for comparison in clause):
+        return []
+    return [Obligation(clause, obligation.message, obligation.span)]
 
 
 def _rebuild(

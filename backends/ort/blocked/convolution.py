@@ -127,7 +127,7 @@ def _flat_weight_grad(b: Builder, g: Geometry, x: Value, dy: Value, block: int) 
         pads=(top, 0, bottom, 0),
         block=block,
     )
-    y = b(ReorderOutput(k, block), b(op, b(ReorderInput(block), image), filters))
+    y = b(ReorderOutput(block, k), b(op, b(ReorderInput(block), image), filters))
     y = _first(b, y, g.kernel[0], g.kernel[1] * block)
     return plain_weight_grad(b, y, k, c, g.kernel)
 
@@ -159,5 +159,5 @@ def _depthwise_weight_grad(b: Builder, g: Geometry, x: Value, dy: Value, block: 
     image, filters = reshape(b, x, 1, n * c, *g.size), reshape(b, dy, n * c, 1, *g.outputs)
     y = b(op, image, filters)
     total = reduce_sum(b, reshape(b, y, n, c, *y.shape[2:]), [0], keep=True)
-    plain = _first(b, b(ReorderOutput(c, block), total), *g.kernel)
+    plain = _first(b, b(ReorderOutput(block, c), total), *g.kernel)
     return reshape(b, plain, c, 1, *g.kernel)

@@ -88,7 +88,7 @@ class _Layout:
         if value in self._blocked and value not in self._plain:
             blocked = self.blocked(value)
             channels = known(value.shape[1])
-            self._plain[value] = self.b(ReorderOutput(channels, self.block), blocked)
+            self._plain[value] = self.b(ReorderOutput(self.block, channels), blocked)
         return self._plain.get(value, value)
 
     def blocked(self, value: Value) -> Value:
@@ -172,7 +172,7 @@ def _input_grad(layout: _Layout, node: Node) -> bool:
         return True
     if scale is None:
         return False
-    plain = layout.b(ReorderOutput(g.filters, layout.block), given)
+    plain = layout.b(ReorderOutput(layout.block, g.filters), given)
     layout.give(node.outputs[0], layout.b(node.op, plain, weights, node.inputs[2]))
     return True
 
@@ -189,7 +189,7 @@ def _weight_grad(layout: _Layout, node: Node) -> bool:
     if dw is None:
         if scale is None:
             return False
-        plain = layout.b(ReorderOutput(g.filters, layout.block), given)
+        plain = layout.b(ReorderOutput(layout.block, g.filters), given)
         dw = layout.b(node.op, layout.plain(x), plain, node.inputs[2])
     layout.give(node.outputs[0], dw if scale is None else _scaled(layout.b, dw, scale))
     return True
@@ -284,9 +284,7 @@ def _elementwise(layout: _Layout, node: Node) -> bool:
         return False
     if not any(layout.has_blocked(v) for v in whole):
         return False
-    inputs = [
-        v and (layout.plain(v) if v in numbers else layout.blocked(v)) for v in node.inputs
-    ]
+    inputs = [v and (layout.plain(v) if v in numbers else layout.blocked(v)) for v in node.inputs]
     layout.give_blocked(y, layout.b(node.op, *inputs))
     return True
 

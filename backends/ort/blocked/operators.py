@@ -33,6 +33,7 @@ class Blocked(Op):
 
     domain = DOMAIN
     spelling: ClassVar[str]
+    block: int
 
     def written(self) -> dict[str, Any]:
         """The attributes as the model has them."""
@@ -45,7 +46,6 @@ class ReorderInput(Blocked):
 
     signature = "X -> Y"
     spelling = "ReorderInput"
-    block: int = 16
 
     def infer(self, x: TensorType) -> TensorType:
         return _require_blocks(x, self.block)
@@ -63,7 +63,6 @@ class ReorderOutput(Blocked):
     signature = "X -> Y"
     spelling = "ReorderOutput"
     channels: int
-    block: int = 16
 
     def infer(self, x: TensorType) -> TensorType:
         return _require_blocks(x, self.block)
@@ -93,7 +92,6 @@ class BlockedConv(Convolution, Blocked):
     signature = "X, W, B?, Z? -> Y"
     domain = DOMAIN
     spelling = "Conv"
-    block: int = 16
     activation: str = ""
 
     def infer(
@@ -144,7 +142,6 @@ class BlockedGlobalAveragePool(Blocked):
 
     signature = "X -> Y"
     spelling = "GlobalAveragePool"
-    block: int = 16
 
     def infer(self, x: TensorType) -> TensorType:
         return TensorType(_require_blocks(x, self.block).dtype, (*x.shape[:2], 1, 1))
@@ -155,5 +152,4 @@ class BlockedGlobalAveragePool(Blocked):
 
 def _plain(b: Builder, x: Value, block: int) -> Value:
     channels = x.shape[1]
-    return b(ReorderOutput(channels if isinstance(channels, int) else 0, block), x)
-
+    return b(ReorderOutput(block, channels if isinstance(channels, int) else 0), x)
