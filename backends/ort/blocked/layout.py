@@ -29,10 +29,10 @@ from nncomp.ops import activation, elementwise, elementwise_math
 from nncomp.ops.conv import Conv
 from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
 from nncomp.ops.convolution import Convolution
-from nncomp.ops.elementwise import Add, Mul, Sub
-from nncomp.ops.elementwise_math import Neg, Reciprocal, Sqrt
+from nncomp.ops.elementwise import Add, Mul, Neg, Sub
+from nncomp.ops.elementwise_math import Reciprocal, Sqrt
 from nncomp.ops.forms import count, reshape
-from nncomp.ops.normalization_batch import BatchNormGrad, BatchNormTraining
+from nncomp.ops.normalization_batch import BatchNormalization, BatchNormGrad, BatchNormTraining
 from nncomp.ops.pooling import GlobalAveragePool
 from nncomp.ops.windows import known
 from nncomp.types import DType, Shape
@@ -223,6 +223,23 @@ def _batch_norm(layout: _Layout, node: Node) -> bool:
     return True
 
 
+def _frozen_batch_norm(layout: _Layout, node: Node) -> bool:
+    """By given statistics, as in the evaluation of a step."""
+    assert isinstance(node.op, BatchNormalization)
+    x, *vectors = (_operand(node, i) for i in range(5))
+    if not layout.has_blocked(x) or node.op.training_mode:
+        return False
+    if any(v.type.dtype is not DType.F32 for v in vectors):
+        return False
+    b = layout.b
+    scale, bias, mean, var = (layout.plain(v) for v in vectors)
+    slope = b(Mul(), scale, b(Reciprocal(), b(Sqrt(), b(Add(), var, node.op.epsilon))))
+    offset = b(Sub(), bias, b(Mul(), mean, slope))
+    y = convolution.per_channel(b, layout.blocked(x), slope, offset, layout.block)
+    layout.give_blocked(node.outputs[0], y)
+    return True
+
+
 def _batch_norm_grad(layout: _Layout, node: Node) -> bool:
     dy, x, scale, mean, inv_std = (_operand(node, i) for i in range(5))
     if (x, mean) not in layout._centered:
@@ -310,6 +327,7 @@ _FORMS: dict[type[Op], Form] = {
     ConvWeightGrad: _weight_grad,
     BatchNormTraining: _batch_norm,
     BatchNormGrad: _batch_norm_grad,
+    BatchNormalization: _frozen_batch_norm,
     GlobalAveragePool: _global_average,
     Add: _add,
     activation.Relu: _relu,

@@ -7,8 +7,7 @@ from nncomp.backends.ort.blocked.convolution import per_channel
 from nncomp.backends.ort.blocked.operators import BlockedConv, BlockedGlobalAveragePool
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ops.elementwise import Mul
-from nncomp.ops.elementwise_math import Neg
+from nncomp.ops.elementwise import Mul, Neg
 from nncomp.ops.forms import full, other_axes, reduce_mean, reduce_sum, reshape
 from nncomp.ops.windows import known
 
