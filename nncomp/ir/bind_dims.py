@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import suppress
 
 from nncomp.dims import Symbol, substitute
+from nncomp.errors import error
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Dims
 from nncomp.ir.graph import Body, Graph, Node, Value
@@ -38,10 +40,15 @@ def _left(obligation: Obligation, sizes: Mapping[Symbol, int]) -> list[Obligatio
     if obligation.symbols() <= sizes.keys():
         obligation.require(sizes)
         return []
-    clause = tuple(comparison.at(sizes) for comparison in obligation.clause)
+    clause = []
+    for comparison in obligation.clause:
+        with suppress(ZeroDivisionError):  # then it does not hold
+            clause.append(comparison.at(sizes))
+    if not clause:
+        raise error("NN0209", obligation.message, obligation.span)
     if any(comparison.decide() for comparison in clause):
         return []
-    return [Obligation(clause, obligation.message, obligation.span)]
+    return [Obligation(tuple(clause), obligation.message, obligation.span)]
 
 
 def _rebuild(

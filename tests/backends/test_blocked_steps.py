@@ -97,12 +97,10 @@ def test_batches_of_other_sizes_go_on_from_the_same_state(tmp_path: Path) -> Non
         model.training_step(target="onnxruntime-cpu", batch=16),
         model.training_step(batch=16),
     ]
-    rates = [0.01, 0.02, 0.02, 0.02]
     losses = []
     for step in steps:
-        first = [step(lr=rates[0], **batch)["loss"]]
-        losses.append(first + [step(**part)["loss"], step(lr=rates[2], **part)["loss"]])
-        losses[-1] += [step(**batch)["loss"]]
+        given: list[dict[str, object]] = [{"lr": 0.01, **batch}, part, {"lr": 0.02, **part}, batch]
+        losses.append([step(**arguments)["loss"] for arguments in given])
         assert step.steps == 4
     for others in losses[1:]:
         np.testing.assert_allclose(others, losses[0], rtol=1e-4)
