@@ -116,6 +116,7 @@ CONVOLUTIONS: list[tuple[dict[str, Any], tuple[int, ...], tuple[int, ...]]] = [
     # attributes, X behind the batch, W; channels in blocks of 16
     ({"pads": (1, 1, 1, 1)}, (32, 6, 7), (16, 32, 3, 3)),
     ({"pads": (1, 1, 1, 1)}, (16, 6, 7), (48, 16, 3, 3)),
+    ({"pads": (1, 1, 1, 1)}, (64, 4, 5), (16, 64, 3, 3)),
     ({"pads": (0, 2, 1, 0)}, (32, 6, 7), (32, 32, 3, 2)),
     ({"pads": (1, 1, 1, 1), "strides": (2, 2)}, (16, 8, 6), (32, 16, 3, 3)),
     ({"pads": (1, 1, 1, 1), "strides": (2, 2)}, (32, 7, 9), (16, 32, 3, 3)),
@@ -134,7 +135,7 @@ CONVOLUTIONS: list[tuple[dict[str, Any], tuple[int, ...], tuple[int, ...]]] = [
     ({"auto_pad": "SAME_UPPER", "strides": (2, 2)}, (16, 7, 8), (16, 16, 3, 3)),
     ({"pads": (1, 1)}, (16, 7), (16, 16, 3)),
 ]
-BATCHES = [16, 4]  # the number of samples in whole blocks, or not
+BATCHES = [32, 4]  # the number of samples in whole blocks, or not
 
 
 def convolution_graph(

@@ -21,6 +21,9 @@ from nncomp.ops.shape_slicing import Pad, Slice
 from nncomp.ops.windows import known
 
 
+_ROWS = 24  # of a result, from which there are enough for every core
+
+
 def whole_blocks(g: Geometry, block: int, *, few: bool = False) -> bool:
     """Whether both sides of the convolution have whole blocks of channels.
 
@@ -109,9 +112,11 @@ def _flat_weight_grad(b: Builder, g: Geometry, x: Value, dy: Value, block: int) 
     """One convolution whose channels are the samples, blocked; 1.2, 2.0, 1.2.
 
     image [C/b, N, H, W · b(c)] = X, padded along W, as no kernel runs well over an edge;
-    filters [K, N, P, Q] = dY, dilations [s, s · b]; result [C/b, K, R, S · b(c)].
+    filters [K, N, P, Q] = dY, dilations [s, s · b]; result [C/b, K, R, S · b(c)]. Cores share its
+    rows; where these are few, each block of samples is a group, and their results are added.
     """
     n, c, k, (h, width) = known(x.shape[0]), g.channels, g.filters, g.size
+    groups = n // block if c // block * g.kernel[0] < _ROWS else 1
     image = reshape(b, x, n, c // block, h * width * block)
     if c > block:
         image = transpose(b, image, 1, 0, 2)
@@ -120,14 +125,21 @@ def _flat_weight_grad(b: Builder, g: Geometry, x: Value, dy: Value, block: int) 
     if left or right:
         image = b(Pad(), image, b.ints(0, 0, 0, left * block, 0, 0, 0, right * block))
     apart = reshape(b, dy, n // block, block, k // block, g.pixels, block)
-    filters = reshape(b, transpose(b, apart, 2, 0, 3, 1, 4), k, n, *g.outputs)
+    order = (2, 0, 3, 1, 4) if groups == 1 else (0, 2, 3, 1, 4)
+    filters = reshape(b, transpose(b, apart, *order), groups * k, n // groups, *g.outputs)
     op = BlockedConv(
         dilations=(g.stride[0], g.stride[1] * block),
+        group=groups,
         kernel_shape=g.outputs,
         pads=(top, 0, bottom, 0),
         block=block,
     )
-    y = b(ReorderOutput(block, k), b(op, b(ReorderInput(block), image), filters))
+    y = b(op, b(ReorderInput(block), image), filters)
+    if groups > 1:
+        rows, columns = y.shape[2:]
+        y = reduce_sum(b, reshape(b, y, c // block, groups, k * rows * columns), [1])
+        y = reshape(b, y, c // block, k, rows, columns)
+    y = b(ReorderOutput(block, k), y)
     y = _first(b, y, g.kernel[0], g.kernel[1] * block)
     return plain_weight_grad(b, y, k, c, g.kernel)
 
