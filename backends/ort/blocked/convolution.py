@@ -7,6 +7,8 @@ of 32², 32 of 16² and 64 of 8².
 
 from __future__ import annotations
 
+import numpy as np
+
 from nncomp.backends.ort.blocked.filters import (
     forward_filters,
     input_grad_filters,
@@ -17,10 +19,11 @@ from nncomp.backends.ort.bodies.conv import Geometry, flipped_pads
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.ops.forms import reduce_sum, reshape, transpose
+from nncomp.ops.indexing import Gather
 from nncomp.ops.shape_slicing import Pad, Slice
 from nncomp.ops.windows import known
 
-
+_CACHE = 2**16  # numbers of a block of filters: a quarter of a core's second cache
 _ROWS = 24  # of a result, from which there are enough for every core
 
 
@@ -109,29 +112,26 @@ def weight_grad(b: Builder, g: Geometry, x: Value, dy: Value, block: int) -> Val
 
 
 def _flat_weight_grad(b: Builder, g: Geometry, x: Value, dy: Value, block: int) -> Value:
-    """One convolution whose channels are the samples, blocked; 1.2, 2.0, 1.2.
+    """One convolution whose channels are the samples, blocked; 1.0, 1.4, 1.2.
 
     image [C/b, N, H, W · b(c)] = X, padded along W, as no kernel runs well over an edge;
     filters [K, N, P, Q] = dY, dilations [s, s · b]; result [C/b, K, R, S · b(c)]. Cores share its
     rows; where these are few, each block of samples is a group, and their results are added.
     """
-    n, c, k, (h, width) = known(x.shape[0]), g.channels, g.filters, g.size
-    groups = n // block if c // block * g.kernel[0] < _ROWS else 1
-    image = reshape(b, x, n, c // block, h * width * block)
-    if c > block:
-        image = transpose(b, image, 1, 0, 2)
-    image = reshape(b, image, c // block, n, h, width * block)
-    (top, left), (bottom, right) = g.before, _ends(g)
-    if left or right:
-        image = b(Pad(), image, b.ints(0, 0, 0, left * block, 0, 0, 0, right * block))
-    apart = reshape(b, dy, n // block, block, k // block, g.pixels, block)
+    c, k = g.channels, g.filters
+    image, filters, height = _parts(b, g, x, dy, block)
+    samples = known(image.shape[1])
+    groups = samples // block if c // block * g.kernel[0] < _ROWS else 1
+    apart = reshape(b, filters, samples // block, block, k // block, height * g.outputs[1], block)
     order = (2, 0, 3, 1, 4) if groups == 1 else (0, 2, 3, 1, 4)
-    filters = reshape(b, transpose(b, apart, *order), groups * k, n // groups, *g.outputs)
+    sizes = (height, g.outputs[1])
+    filters = reshape(b, transpose(b, apart, *order), groups * k, samples // groups, *sizes)
+    whole = height == g.outputs[0]
     op = BlockedConv(
         dilations=(g.stride[0], g.stride[1] * block),
         group=groups,
-        kernel_shape=g.outputs,
-        pads=(top, 0, bottom, 0),
+        kernel_shape=sizes,
+        pads=(g.before[0], 0, _ends(g)[0], 0) if whole else None,
         block=block,
     )
     y = b(op, b(ReorderInput(block), image), filters)
@@ -142,6 +142,38 @@ def _flat_weight_grad(b: Builder, g: Geometry, x: Value, dy: Value, block: int) 
     y = b(ReorderOutput(block, k), y)
     y = _first(b, y, g.kernel[0], g.kernel[1] * block)
     return plain_weight_grad(b, y, k, c, g.kernel)
+
+
+def _parts(b: Builder, g: Geometry, x: Value, dy: Value, block: int) -> tuple[Value, Value, int]:
+    """Image, filters and their height; so many rows of dY that a block of filters stays in the
+    cache. Each stripe of rows is a sample of its own, with the rows of X that its windows meet.
+
+    image: [C/b, N · stripes, rows, W · b], padded along W, and along H where it is cut;
+    filters: [N · stripes, K, height, Q], blocked
+    """
+    n, c, k, (h, width) = known(x.shape[0]), g.channels, g.filters, g.size
+    fitting = _CACHE // (g.outputs[1] * block * block)
+    height = max(r for r in range(1, max(fitting, 1) + 1) if g.outputs[0] % r == 0)
+    stripes = g.outputs[0] // height
+    image = reshape(b, x, n, c // block, h * width * block)
+    if c > block:
+        image = transpose(b, image, 1, 0, 2)
+    image = reshape(b, image, c // block, n, h, width * block)
+    (top, left), (bottom, right) = g.before, _ends(g)
+    if stripes == 1:  # no need to pad along H
+        top = bottom = 0
+    if any((top, left, bottom, right)):
+        image = b(Pad(), image, b.ints(0, 0, top, left * block, 0, 0, bottom, right * block))
+    if stripes == 1:
+        return image, dy, height
+    down, rows = g.stride[0], (height - 1) * g.stride[0] + g.kernel[0]
+    met = np.arange(stripes)[:, None] * height * down + np.arange(rows)
+    image = b(Gather(axis=2), image, b.constant(met.reshape(-1)))
+    image = reshape(b, image, c // block, n * stripes, rows, image.shape[3])
+    if k > block:
+        apart = reshape(b, dy, n, k // block, stripes, height * g.outputs[1] * block)
+        dy = transpose(b, apart, 0, 2, 1, 3)
+    return image, dy, height
 
 
 def _ends(g: Geometry) -> tuple[int, int]:
