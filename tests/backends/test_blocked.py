@@ -196,7 +196,16 @@ def norm_graph(x: Array, w: Array, batch: Any) -> Graph:
     dx = b(ConvInputGrad(pads=(1, 1, 1, 1)), dz, weights, b.dims(images.shape))
     dw = b(ConvWeightGrad(pads=(1, 1, 1, 1)), images, dz, b.dims(weights.shape))
     frozen = b(BatchNormalization(), z, scale, bias, mean, var)
-    results = {"y": y, "mean": mean, "var": var, "dx": dx, "dw": dw, "dscale": dscale}
+    other = b.multi(BatchNormGrad(), dy, z, scale, bias, inv_std)[0]  # of another mean
+    results = {
+        "other": other,
+        "y": y,
+        "mean": mean,
+        "var": var,
+        "dx": dx,
+        "dw": dw,
+        "dscale": dscale,
+    }
     results |= {"dbias": dbias, "dz": dz, "frozen": frozen}
     return Graph("g", (images, weights, scale, bias, dy), (), tuple(b.nodes), results)
 

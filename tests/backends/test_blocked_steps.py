@@ -106,6 +106,18 @@ def test_batches_of_other_sizes_go_on_from_the_same_state(tmp_path: Path) -> Non
         np.testing.assert_allclose(others, losses[0], rtol=1e-4)
 
 
+def test_a_memory_budget_goes_with_the_target(tmp_path: Path) -> None:
+    model = load("mobile", tmp_path)
+    batch = batch_for(model, 16)
+    plain = model.training_step()
+    blocked = model.training_step(
+        target="onnxruntime-cpu", batch=16, memory_budget=1_200_000, sizes={"N": 16}
+    )
+    assert blocked(**batch)["loss"] == pytest.approx(plain(**batch)["loss"], rel=1e-5)
+    for path, value in plain.parameters.items():
+        near(blocked.parameters[path], value, path)
+
+
 # --- the model says what it needs ------------------------------------------------------------
 
 

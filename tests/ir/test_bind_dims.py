@@ -10,10 +10,12 @@ import pytest
 from nncomp.backends.reference.interpreter import run
 from nncomp.dims import Dim
 from nncomp.driver.compiling import initial_values, load_program, section_of
+from nncomp.errors import CompileError
 from nncomp.ir.bind_dims import bind_dims
 from nncomp.ir.constant import Dims
 from nncomp.ir.graph import Graph, Node
 from nncomp.ir.verify import verify
+from nncomp.source import SourceFile
 from nncomp.types import Array
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -49,3 +51,23 @@ def test_the_graph_with_numbers_computes_the_same(model: str) -> None:
     expected = run(graph, feeds, state).outputs
     for name, array in run(bound, feeds, state).outputs.items():
         np.testing.assert_array_equal(array, expected[name])
+
+
+def test_what_is_asserted_of_the_sizes() -> None:
+    source = """model M {
+      input x: f32[N, T]
+      assert N % 4 == 0, "the batch comes in fours"
+      assert N + T < 20, "it is too much"
+      output y = x
+    }"""
+    graph = load_program(SourceFile("m.nn", source)).graph
+    batch, length = (d.symbol for d in graph.inputs[0].shape if isinstance(d, Dim))
+    assert batch is not None
+    assert length is not None
+    (left,) = bind_dims(graph, {batch: 8}).obligations
+    assert left.symbols() == {length}
+    assert bind_dims(graph, {batch: 8, length: 5}).obligations == ()
+    with pytest.raises(CompileError, match=r"NN0209.*fours"):
+        bind_dims(graph, {batch: 6})
+    with pytest.raises(CompileError, match=r"NN0209.*too much"):
+        bind_dims(graph, {batch: 8, length: 12})

@@ -53,7 +53,7 @@ class _Layout:
         self._plain: dict[Value, Value] = {}
         self._blocked: dict[Value, Value] = {}
         self._scales: dict[Value, Value] = {}  # of values whose blocked form is not scaled yet
-        self._centered: dict[tuple[Value, Value], Value] = {}
+        self.centered: dict[tuple[Value, Value], Value] = {}  # X - mean, by X and mean
 
     def run(self) -> Graph:
         for node in live_nodes(self.graph):
@@ -219,7 +219,7 @@ def _batch_norm(layout: _Layout, node: Node) -> bool:
     layout.give_blocked(node.outputs[0], y)
     for old, new in zip(node.outputs[1:], (mean, var, inv_std), strict=True):
         layout.give(old, new)
-    layout._centered[x, node.outputs[1]] = centered
+    layout.centered[x, node.outputs[1]] = centered
     return True
 
 
@@ -242,10 +242,13 @@ def _frozen_batch_norm(layout: _Layout, node: Node) -> bool:
 
 def _batch_norm_grad(layout: _Layout, node: Node) -> bool:
     dy, x, scale, mean, inv_std = (_operand(node, i) for i in range(5))
-    if (x, mean) not in layout._centered:
+    if not layout.has_blocked(x):
         return False
     b, block = layout.b, layout.block
-    centered, gradient = layout._centered[x, mean], layout.blocked(dy)
+    gradient = layout.blocked(dy)
+    centered = layout.centered.get((x, mean))
+    if centered is None:
+        centered = normalization.centered(b, layout.blocked(x), layout.plain(mean), block)
     total = normalization.channel_mean(b, gradient, block)
     weighted = b(
         Mul(),
