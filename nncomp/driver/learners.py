@@ -30,6 +30,7 @@ class OnnxLearner:
     state: first values of all parameters, buffers and optimiser states, by path
     batch: compiles the step for batches of that size; others go through a session of their own,
         for any size
+    threads: for one operator, None for one a core
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class OnnxLearner:
         device: str = "cpu",
         target: TargetName = "onnx",
         batch: int | None = None,
+        threads: int | None = None,
     ) -> None:
         self._place: Any = device
         self._target = target
         self._seed = seed
+        self._threads = threads
         self._paths = [p.path for p in step.step.parameters]
         self._step_graph = step.step
         self._hyper: dict[str, float] = {}
@@ -60,7 +63,9 @@ class OnnxLearner:
         from nncomp.backends.ort.session import StepSession
 
         model = onnx_model(graph, device=self._place, target=self._target)
-        return StepSession(model, _part(state, graph), self._place, seed=self._seed)
+        return StepSession(
+            model, _part(state, graph), self._place, seed=self._seed, threads=self._threads
+        )
 
     @property
     def steps(self) -> int:
@@ -158,14 +163,15 @@ def make_learner(
     device: str = "cpu",
     target: TargetName = "onnx",
     batch: int | None = None,
+    threads: int | None = None,
 ) -> Learner:
     """The step on a backend ("onnx" or "numpy").
 
-    target, batch: of onnxruntime's step, see `OnnxLearner`
+    target, batch, threads: of onnxruntime's step, see `OnnxLearner`
     """
     if backend == "numpy":
         return NumpyLearner(step, state, seed)
-    return OnnxLearner(step, state, seed, device, target, batch)
+    return OnnxLearner(step, state, seed, device, target, batch, threads)
 
 
 def _part(state: Mapping[str, Array], graph: Graph) -> dict[str, Array]:

@@ -228,6 +228,7 @@ class Model:
         sizes: Mapping[str, int] | None = None,
         target: TargetName = "onnx",
         batch: int | None = None,
+        threads: int | None = None,
     ) -> TrainingStep:
         """A callable that takes one training step on a batch; see `TrainingStep`.
 
@@ -236,6 +237,7 @@ class Model:
         sizes: for which the budget is, of the dims that the inputs leave open: `{"N": 64}`
         target: "onnxruntime-cpu" uses operators of onnxruntime's own, faster with convolutions
         batch: the usual size of a batch; others run too, through a graph for any size
+        threads: of onnxruntime, one a core if not given
         The model's own parameters follow the step's.
         Raises CompileError NN0403 (nothing to train), NN0401, NN0405, NN0602.
         """
@@ -249,6 +251,7 @@ class Model:
             device=device,
             target=target,
             batch=batch,
+            threads=threads,
         )
         self._training = TrainingStep(learner, chosen.step)
         return self._training
