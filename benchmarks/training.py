@@ -1,11 +1,13 @@
 """Whole training steps (forward, backward, update) beside PyTorch's, in one run.
 
-    python benchmarks/training.py [mlp lenet resnet20] [--rounds 40]
+    python benchmarks/training.py [mlp lenet resnet20] [--rounds 40] [--target onnxruntime-cpu]
 
 For each network both sides take the same steps on the same batch from the same weights, in turn;
 the table gives medians and the ratio ours / PyTorch eager (below 1: ours is faster). The losses of
 the first steps are compared, so that nothing is timed that does not train. Each thread-waiting
 policy is measured in a process of its own, because PyTorch and onnxruntime react to it differently.
+`--one-thread` takes the processor's time of one thread on either side: the figure for a machine on
+which other things run.
 """
 
 from __future__ import annotations
@@ -96,16 +98,19 @@ def torch_step(
     return step
 
 
-def measure(name: str, rounds: int) -> dict[str, Any]:
+def measure(name: str, rounds: int, target: Any, one_thread: bool) -> dict[str, Any]:
     """Milliseconds of each step, both sides in turn."""
     import torch
 
     import nncomp
 
-    torch.set_num_threads(os.cpu_count() or 1)
+    threads = 1 if one_thread else os.cpu_count() or 1
+    clock = time.process_time if one_thread else time.perf_counter
+    torch.set_num_threads(threads)
     file, model_name, settings, size = NETWORKS[name]
     model = nncomp.load(ROOT / "models" / file, model=model_name, **settings)
-    step = model.training_step()
+    batch_size = None if target == "onnx" else size
+    step = model.training_step(target=target, batch=batch_size, threads=threads)
     rng = np.random.default_rng(0)
     inputs = {v.name: v for v in model.program.train["train"].step.inputs}
     feature = next(n for n in inputs if n in ("x", "image"))
@@ -127,9 +132,9 @@ def measure(name: str, rounds: int) -> dict[str, Any]:
     times: dict[str, list[float]] = {"ours": [], "torch": []}
     for _ in range(rounds):
         for side, function in (("ours", ours), ("torch", theirs)):
-            start = time.perf_counter()
+            start = clock()
             function()
-            times[side].append(1e3 * (time.perf_counter() - start))
+            times[side].append(1e3 * (clock() - start))
     return {"network": name, "losses": losses, **times}
 
 
@@ -137,19 +142,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("networks", nargs="*", help=", ".join(NETWORKS))
     parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--target", default="onnx", help="onnx (default) or onnxruntime-cpu")
+    parser.add_argument("--one-thread", action="store_true", help="processor time of one thread")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     names = args.networks or list(NETWORKS)
     if args.child:
         for name in names:
-            print(json.dumps(measure(name, args.rounds)))
+            print(json.dumps(measure(name, args.rounds, args.target, args.one_thread)))
         return
     print(
         f"{'network':10} {'policy':8} {'ours ms':>9} {'torch ms':>9} {'ratio':>6}  pairwise range"
     )
-    for policy in POLICIES:
+    for policy in POLICIES[:1] if args.one_thread else POLICIES:
         command = [sys.executable, __file__, *names, "--child"]
-        command += ["--rounds", str(args.rounds)]
+        command += ["--rounds", str(args.rounds), "--target", args.target]
+        command += ["--one-thread"] * args.one_thread
         environment = {**os.environ, "OMP_WAIT_POLICY": policy}
         result = subprocess.run(
             command, env=environment, check=True, stdout=subprocess.PIPE, text=True

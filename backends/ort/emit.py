@@ -17,6 +17,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from nncomp.backends.ort.blocked.operators import DOMAIN, Blocked
+from nncomp.backends.ort.blocked.processor import target_metadata
 from nncomp.backends.ort.live import live_nodes
 from nncomp.backends.ort.manifest import MANIFEST_KEY, OUTPUTS_KEY, step_manifest
 from nncomp.backends.ort.naming import DimNames, Names, constant_hint, scoped
@@ -84,6 +86,8 @@ def _choose_opset(nodes: Iterable[Node], requested: int | None) -> int:
         node = pending.pop()
         for body in node.op.bodies:
             pending += live_nodes(body)
+        if isinstance(node.op, Blocked):
+            continue
         if node.op.domain:
             raise error(
                 "NN0603",
@@ -151,6 +155,7 @@ class _Writer:
         )
         self._shared: dict[Data, str] = {}
         self._node_names = Names()
+        self.block: int | None = None  # of the blocked operators, if there are any
         self.inputs = [self._declare(v.name, v) for v in graph.inputs]
         self.parameters = [self._declare(p.path, p.value) for p in graph.parameters]
         self._aliases: list[tuple[Value, str]] = []
@@ -178,8 +183,14 @@ class _Writer:
     def write(self, node: Node) -> None:
         if isinstance(node.op, Constant):
             return  # written where it is read
-        form = spell(node, self.opset)
+        if isinstance(node.op, Blocked):
+            form = Form(node.op.spelling, node.inputs, node.op.written())
+        else:
+            form = spell(node, self.opset)
         proto = onnx.NodeProto(op_type=form.op_type)
+        if isinstance(node.op, Blocked):
+            proto.domain = node.op.domain
+            self.block = node.op.block
         proto.input.extend(self._name(value) for value in form.inputs)
         proto.output.extend(self._results(node))
         proto.name = self._node_names.take(scoped(node, node.op.name))
@@ -268,6 +279,8 @@ class _Writer:
         return name
 
     def _attributes(self, node: Node, form: Form) -> list[onnx.AttributeProto]:
+        if isinstance(node.op, Blocked):
+            return [_plain_attribute(name, value) for name, value in form.attributes.items()]
         known = schema(form.op_type, self.opset)
         assert known is not None
         return [
@@ -301,7 +314,11 @@ class _Writer:
         proto.node.extend(self.nodes)
         proto.input.extend(inputs)
         proto.output.extend(outputs)
-        helper.set_model_props(self.proto, {**metadata, **self._own_metadata(losses)})
+        target = {}
+        if self.block:
+            self.proto.opset_import.append(helper.make_opsetid(DOMAIN, 1))
+            target = target_metadata(self.block)
+        helper.set_model_props(self.proto, {**metadata, **target, **self._own_metadata(losses)})
         return self.proto
 
     def _own_metadata(self, losses: Sequence[str]) -> dict[str, str]:
@@ -352,6 +369,11 @@ def _provenance(node: Node) -> str:
 
 def _tensor(array: Array, name: str) -> onnx.TensorProto:
     return numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+
+
+def _plain_attribute(name: str, value: Any) -> onnx.AttributeProto:
+    """An attribute of an operator without a schema: its Python type says its kind."""
+    return helper.make_attribute(name, list(value) if isinstance(value, tuple) else value)
 
 
 def _attribute(name: str, value: Any, kind: onnx.defs.OpSchema.AttrType) -> onnx.AttributeProto:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from nncomp.backends.ort.blocked.layout import block_layout
+from nncomp.backends.ort.blocked.operators import Blocked
 from nncomp.backends.ort.bodies import BODIES
 from nncomp.backends.ort.bodies.body import Body, Results, Target
 from nncomp.backends.ort.hoist import hoist_dims
@@ -43,13 +45,16 @@ Choose = Callable[[Node, Target], Body | None]
 
 @collector_paused()
 def legalize(graph: Graph, target: Target | None = None, *, choose: Choose = choose_body) -> Graph:
-    """The graph with standard operators only, which onnxruntime has kernels for.
+    """The graph with standard operators only, which onnxruntime has kernels for; with those of
+    its blocked layout too, where the target asks for it.
 
     choose: picks the body of a node; the default picks the cheapest
     CompileError NN0603 for an operator without body and decomposition, NN0206 for a size that
     cannot be computed from the inputs.
     """
     target = target or Target()
+    if target.block is not None:
+        graph = block_layout(graph, target.block)
     for _ in range(_MAX_ROUNDS):
         graph, changed = _expand(graph, target, choose)
         if not changed:
@@ -101,6 +106,8 @@ def _with_bodies(node: Node, bodies: list[Graph]) -> Node:
 
 def _must_decompose(node: Node, target: Target) -> bool:
     op = node.op
+    if isinstance(op, Blocked):
+        return target.block is None
     if op.domain:
         return not isinstance(op, Dims)
     return target.opset is not None and op.has_decomposition() and not _spelt(node, target.opset)

@@ -12,6 +12,7 @@ from typing import Any
 
 import onnx
 
+from nncomp.backends.ort.blocked.processor import require_processor
 from nncomp.backends.ort.checks import InputType, check_arrays, input_type
 from nncomp.backends.ort.external import openable
 from nncomp.backends.ort.manifest import OUTPUTS_KEY
@@ -49,6 +50,7 @@ class Session:
         tf32: bool = False,
     ) -> None:
         proto = model if isinstance(model, onnx.ModelProto) else load_proto(model_bytes(model))
+        require_processor(proto, device)
         self.device = device
         self.inputs: dict[str, InputType] = _input_types(proto)
         self._obligations = read_obligations(proto)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from nncomp.backends.ort.blocked.processor import require_processor
 from nncomp.backends.ort.checks import InputType, check_arrays
 from nncomp.backends.ort.manifest import Slot, read_manifest
 from nncomp.backends.ort.obligations import read_obligations
@@ -53,6 +54,7 @@ class StepSession:
         proto = model if isinstance(model, onnx.ModelProto) else onnx.load_from_string(model)
         self.manifest = read_manifest(proto)
         self._obligations = read_obligations(proto)
+        require_processor(proto, device)
         self.device = device
         self.seed = seed
         self.step_number = step

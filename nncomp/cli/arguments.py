@@ -115,6 +115,17 @@ def size(text: str) -> tuple[str, int]:
     return name, int(value)
 
 
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """--target."""
+    parser.add_argument(
+        "--target",
+        choices=("onnx", "onnxruntime-cpu"),
+        default="onnx",
+        help="of the training step: onnx (default) is standard operators, which run everywhere; "
+        "onnxruntime-cpu trains convolutions faster, on processors like this one",
+    )
+
+
 def pair(text: str, form: str = "NAME=VALUE") -> tuple[str, str]:
     """`name=value`, for argparse."""
     name, equals, value = text.partition("=")

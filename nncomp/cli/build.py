@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import argparse
 
-from nncomp.cli.arguments import add_level, add_memory, add_model, add_weights, size
+from nncomp.cli.arguments import (
+    add_level,
+    add_memory,
+    add_model,
+    add_target,
+    add_weights,
+    positive,
+    size,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=size,
         help="of a dim, for --memory-budget: N=64 for the batch; again for another",
     )
+    add_target(parser)
+    parser.add_argument(
+        "--batch",
+        metavar="N",
+        type=positive,
+        help="the only batch size that the training step takes (default: any)",
+    )
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -58,6 +73,8 @@ def execute(args: argparse.Namespace) -> int:
         level=args.level,
         opset=args.opset,
         memory=Memory(args.memory_budget, dict(args.sizes)) if args.memory_budget else None,
+        target=args.target,
+        batch=args.batch,
     )
     for file in (result.inference, *result.steps.values()):
         if file:

@@ -9,7 +9,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from nncomp.cli.arguments import add_memory, add_model, add_place, add_weights, positive
+from nncomp.cli.arguments import (
+    add_memory,
+    add_model,
+    add_place,
+    add_target,
+    add_weights,
+    positive,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--section", metavar="NAME", help="which train block (default: the first)")
     add_weights(parser)
     add_place(parser)
+    add_target(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -83,6 +91,7 @@ def execute(args: argparse.Namespace) -> int:
         lr=args.lr,
         backend=args.backend,
         device=args.device,
+        target=args.target,
         resume=args.resume,
         reporter=Bar(args.epochs) if sys.stderr.isatty() else Lines(args.epochs),
         memory_budget=args.memory_budget,

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nncomp.autodiff.rematerialize import Memory, Rematerialized
-from nncomp.driver.compiling import compiled_step, entry_of, onnx_model, optimized, section_of
+from nncomp.driver.compiling import (
+    TargetName,
+    compiled_step,
+    entry_of,
+    onnx_model,
+    optimized,
+    section_of,
+    sized,
+)
 from nncomp.files import PathLike, write_atomic
 from nncomp.lower.program import Program
 from nncomp.passes.manager import OptimizeResult
@@ -57,22 +65,25 @@ def build(
     level: int = 2,
     opset: int | None = None,
     memory: Memory | None = None,
+    target: TargetName = "onnx",
+    batch: int | None = None,
 ) -> BuildResult:
     """Compiles everything, then writes: `NAME.onnx`, and to train `NAME.train.onnx` (with the
     section's name in it where there are several) and `NAME.init.safetensors`.
 
     memory: a budget for the activations of training steps
-
+    target, batch: of the training steps (see `onnx_model`, `sized`). An inference model needs
+        neither: onnxruntime brings its weights, being constants, into its own layout by itself
     Raises CompileError.
     """
-    target = Path(path)
-    stem = target.with_suffix("") if target.suffix == ".onnx" else target
+    whole = Path(path)
+    stem = whole.with_suffix("") if whole.suffix == ".onnx" else whole
     protos: dict[str, tuple[Path, onnx.ModelProto]] = {}
     saved: dict[str, Rematerialized] = {}
     result = None
     if entry or program.graph.outputs or not train:
         result = optimized(entry_of(program, entry), state, level)
-        protos[""] = target, onnx_model(result.graph, opset)
+        protos[""] = whole, onnx_model(result.graph, opset)
     if train:
         section_of(program)
         for name, section in program.train.items():
@@ -80,7 +91,8 @@ def build(
             step = compiled_step(section, memory)
             if step.memory:
                 saved[name] = step.memory
-            protos[name] = stem.with_name(stem.name + suffix), onnx_model(step.step, opset)
+            proto = onnx_model(sized(step.step, batch), opset, target=target)
+            protos[name] = stem.with_name(stem.name + suffix), proto
     written = {name: _write(file, proto) for name, (file, proto) in protos.items()}
     initial = stem.with_name(stem.name + ".init.safetensors") if train else None
     if initial:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.autodiff.rematerialize import Memory, Rematerialized, rematerialize
@@ -12,6 +12,7 @@ from nncomp.backends.reference.interpreter import evaluate, run
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.files import PathLike, read_source
 from nncomp.ir.bind import bind
+from nncomp.ir.bind_dims import bind_dims
 from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program, TrainSection, lower
 from nncomp.passes.manager import OptimizeResult, optimize, optimize_step
@@ -171,17 +172,51 @@ def compiled_step(section: TrainSection, memory: Memory | None = None) -> Step:
     return Step(saved.graph, evaluation, saved)
 
 
-def onnx_model(graph: Graph, opset: int | None = None, device: str = "cpu") -> onnx.ModelProto:
-    """The graph as an ONNX model of standard operators.
+TargetName = Literal["onnx", "onnxruntime-cpu"]
+TARGETS: tuple[TargetName, ...] = ("onnx", "onnxruntime-cpu")
+
+
+def onnx_model(
+    graph: Graph,
+    opset: int | None = None,
+    device: str = "cpu",
+    target: TargetName = "onnx",
+) -> onnx.ModelProto:
+    """The graph as an ONNX model.
 
     device: whose speeds choose between formulas
-    Raises CompileError NN0601, NN0603.
+    target: "onnx" for standard operators, which run everywhere; "onnxruntime-cpu" for those of
+        onnxruntime's blocked layout too, which run on processors like this one
+    Raises CompileError NN0601, NN0602 (the target is not available), NN0603.
     """
+    from nncomp.backends.ort.blocked.processor import block_size
     from nncomp.backends.ort.emit import emit
     from nncomp.backends.ort.legalize import Target, legalize
 
-    target = Target("cuda" if device == "cuda" else "cpu", opset)
-    return emit(legalize(graph, target), opset=opset, losses=losses(graph.outputs))
+    if target not in TARGETS:
+        known = ", ".join(f"`{name}`" for name in TARGETS)
+        raise error("NN0602", f"there is no target `{target}`; there are {known}")
+    if target != "onnx" and device != "cpu":
+        raise error("NN0602", f"the target `{target}` does not run on {device}")
+    block = None if target == "onnx" else block_size()
+    chosen = Target("cuda" if device == "cuda" else "cpu", opset, block)
+    return emit(legalize(graph, chosen), opset=opset, losses=losses(graph.outputs))
+
+
+def sized(step: Graph, batch: int | None) -> Graph:
+    """The step for batches of that size only, if one is given: the first axis of the first input
+    from the data. CompileError NN0501 if that axis has another size, or is no lone symbol."""
+    if batch is None:
+        return step
+    for name, type_ in data_inputs(step).items():
+        size = type_.shape[0] if type_.rank else 1
+        symbol = None if isinstance(size, int) else size.symbol
+        if symbol is not None:
+            return bind_dims(step, {symbol: batch})
+        if size == batch:
+            return step
+        raise error("NN0501", f"batches of `{name}: {type_}` cannot have {batch} samples")
+    return step
 
 
 def data_inputs(step: Graph) -> dict[str, TensorType]:

@@ -3,49 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nncomp.backends.reference.interpreter import run
-from nncomp.driver.compiling import COUNTERS, Step, onnx_model
+from nncomp.driver.compiling import (
+    COUNTERS,
+    Step,
+    TargetName,
+    data_inputs,
+    onnx_model,
+    sized,
+)
 from nncomp.ir.graph import Graph
 from nncomp.training.learner import Learner, Numbers
 from nncomp.types import Array
+
+if TYPE_CHECKING:
+    from nncomp.backends.ort.session import StepSession
 
 
 class OnnxLearner:
     """The step graph in onnxruntime; its state stays in the runtime's memory.
 
     state: first values of all parameters, buffers and optimiser states, by path
+    batch: compiles the step for batches of that size; others go through a session of their own,
+        for any size
+    threads: for one operator, None for one a core
     """
 
     def __init__(
-        self, step: Step, state: Mapping[str, Array], seed: int = 0, device: str = "cpu"
+        self,
+        step: Step,
+        state: Mapping[str, Array],
+        seed: int = 0,
+        device: str = "cpu",
+        target: TargetName = "onnx",
+        batch: int | None = None,
+        threads: int | None = None,
     ) -> None:
-        from nncomp.backends.ort.session import StepSession
-
-        place: Any = device
+        self._place: Any = device
+        self._target = target
+        self._seed = seed
+        self._threads = threads
         self._paths = [p.path for p in step.step.parameters]
-        self._session = StepSession(
-            onnx_model(step.step, device=device), _part(state, step.step), place, seed=seed
-        )
+        self._step_graph = step.step
+        self._hyper: dict[str, float] = {}
+        fixed = sized(step.step, batch)
+        self._batch = None if fixed is step.step else batch
+        self._session = self._open(fixed, state)
+        self._sessions = {self._batch: self._session}
         self._evaluation_graph = step.evaluation
-        self._evaluation = StepSession(
-            onnx_model(step.evaluation, device=device),
-            _part(state, step.evaluation),
-            place,
-            seed=seed,
-        )
+        self._evaluation = self._open(step.evaluation, state)
         self._evaluated = 0
         self._untouched = {path: a for path, a in state.items() if path not in self._paths}
+
+    def _open(self, graph: Graph, state: Mapping[str, Array]) -> StepSession:
+        from nncomp.backends.ort.session import StepSession
+
+        model = onnx_model(graph, device=self._place, target=self._target)
+        return StepSession(
+            model, _part(state, graph), self._place, seed=self._seed, threads=self._threads
+        )
 
     @property
     def steps(self) -> int:
         return self._session.step_number
 
     def step(self, batch: Mapping[str, Array], **hyper: float) -> Numbers:
-        return _scalars(self._session.step(batch, **hyper))
+        self._hyper.update(hyper)
+        self._take_over(self._batch if self._has_batch_size(batch) else None)
+        return _scalars(self._session.step(batch, **self._hyper))
+
+    def _has_batch_size(self, batch: Mapping[str, Array]) -> bool:
+        first = next(iter(data_inputs(self._step_graph)))
+        return first in batch and np.shape(batch[first])[:1] == (self._batch,)
+
+    def _take_over(self, size: int | None) -> None:
+        """Goes on in the session for batches of that size, None for any."""
+        before = self._session
+        if size not in self._sessions:
+            self._sessions[size] = self._open(self._step_graph, before.state())
+        elif self._sessions[size] is not before:
+            self._sessions[size].load(before.state())
+        self._session = self._sessions[size]
+        self._session.step_number = before.step_number
 
     def evaluate(self, batch: Mapping[str, Array]) -> Numbers:
         if self._evaluated != self.steps:
@@ -118,11 +161,17 @@ def make_learner(
     seed: int = 0,
     backend: str = "onnx",
     device: str = "cpu",
+    target: TargetName = "onnx",
+    batch: int | None = None,
+    threads: int | None = None,
 ) -> Learner:
-    """The step on a backend ("onnx" or "numpy")."""
+    """The step on a backend ("onnx" or "numpy").
+
+    target, batch, threads: of onnxruntime's step, see `OnnxLearner`
+    """
     if backend == "numpy":
         return NumpyLearner(step, state, seed)
-    return OnnxLearner(step, state, seed, device)
+    return OnnxLearner(step, state, seed, device, target, batch, threads)
 
 
 def _part(state: Mapping[str, Array], graph: Graph) -> dict[str, Array]:

@@ -13,6 +13,7 @@ from nncomp.driver.building import BuildResult, build
 from nncomp.driver.compiling import (
     COUNTERS,
     KINDS,
+    TargetName,
     compiled_step,
     data_inputs,
     entry_of,
@@ -199,6 +200,8 @@ class Model:
         opset: int | None = None,
         memory_budget: int | None = None,
         sizes: Mapping[str, int] | None = None,
+        target: TargetName = "onnx",
+        batch: int | None = None,
     ) -> BuildResult:
         """Writes the model as ONNX, with the present weights.
 
@@ -206,7 +209,11 @@ class Model:
             state it starts from, beside it
         opset: the lowest from 17 on that expresses the graph, if not given
         memory_budget, sizes: see `training_step`
-        Raises CompileError NN0001, NN0601, NN0403 (nothing to train), NN0405.
+        target: of the training step; "onnxruntime-cpu" writes one that is faster with convolutions
+            and runs in onnxruntime on processors like this one only
+        batch: of the training step, the only size that it takes then
+        Raises CompileError NN0001, NN0601, NN0602 (no such target), NN0403 (nothing to train),
+        NN0405.
         """
         return build(
             self.program,
@@ -217,6 +224,8 @@ class Model:
             level=level,
             opset=opset,
             memory=_memory(memory_budget, sizes),
+            target=target,
+            batch=batch,
         )
 
     def save(self, path: PathLike) -> None:
@@ -231,18 +240,33 @@ class Model:
         device: Device = "cpu",
         memory_budget: int | None = None,
         sizes: Mapping[str, int] | None = None,
+        target: TargetName = "onnx",
+        batch: int | None = None,
+        threads: int | None = None,
     ) -> TrainingStep:
         """A callable that takes one training step on a batch; see `TrainingStep`.
 
         section: the name of a train block; without, the first
         memory_budget: bytes that activations may take at once; beyond, they are computed again
         sizes: for which the budget is, of the dims that the inputs leave open: `{"N": 64}`
+        target: "onnxruntime-cpu" uses operators of onnxruntime's own, faster with convolutions
+        batch: the usual size of a batch; others run too, through a graph for any size
+        threads: of onnxruntime, one a core if not given
         The model's own parameters follow the step's.
         Raises CompileError NN0403 (nothing to train), NN0401, NN0405, NN0602.
         """
         _, chosen = section_of(self.program, section)
         step = compiled_step(chosen, _memory(memory_budget, sizes))
-        learner = make_learner(step, self.state, seed=self.seed, backend=backend, device=device)
+        learner = make_learner(
+            step,
+            self.state,
+            seed=self.seed,
+            backend=backend,
+            device=device,
+            target=target,
+            batch=batch,
+            threads=threads,
+        )
         self._training = TrainingStep(learner, chosen.step)
         return self._training
 

@@ -10,7 +10,13 @@ from pathlib import Path
 from nncomp.autodiff.rematerialize import Memory, Rematerialized
 from nncomp.dims import Dim
 from nncomp.driver.building import build
-from nncomp.driver.compiling import compiled_step, data_inputs, rates, section_of
+from nncomp.driver.compiling import (
+    TargetName,
+    compiled_step,
+    data_inputs,
+    rates,
+    section_of,
+)
 from nncomp.driver.learners import make_learner
 from nncomp.errors import error
 from nncomp.files import PathLike
@@ -58,6 +64,7 @@ def train(
     lr: float | None = None,
     backend: str = "onnx",
     device: str = "cpu",
+    target: TargetName = "onnx",
     resume: bool = False,
     reporter: Reporter | None = None,
     memory_budget: int | None = None,
@@ -80,7 +87,15 @@ def train(
     if memory_budget:
         memory = Memory(memory_budget, _sizes(data_inputs(chosen.step), data, options.batch_size))
     step = compiled_step(chosen, memory)
-    learner = make_learner(step, state, seed=options.seed, backend=backend, device=device)
+    learner = make_learner(
+        step,
+        state,
+        seed=options.seed,
+        backend=backend,
+        device=device,
+        target=target,
+        batch=None if target == "onnx" else options.batch_size,
+    )
     root = Path(folder)
     options = dataclasses.replace(options, rates=own)
     outcome = Trainer(learner, data, options, root, reporter).run(resume)

@@ -24,10 +24,13 @@ class Target:
 
     provider: whose speeds decide between bodies; each body is right on all
     opset: operators that this opset lacks are decomposed; None for no limit
+    block: on the CPU, the channels of a block in onnxruntime's own layout; None for standard
+        operators alone
     """
 
     provider: Provider = "cpu"
     opset: int | None = None
+    block: int | None = None
 
 
 Results = Value | tuple[Value, ...]

@@ -290,12 +290,12 @@ def _flipped_refuses(node: Node, target: Target) -> str | None:
         return "the stride is not 1"
     if g.channels <= _FEW and g.taps > 1:
         return "ConvTranspose is faster for few channels"
-    if min(_flipped_pads(g)) < 0:
+    if min(flipped_pads(g)) < 0:
         return "the padding is wider than the kernel"
     return None
 
 
-def _flipped_pads(g: Geometry) -> tuple[int, ...]:
+def flipped_pads(g: Geometry) -> tuple[int, ...]:
     reach = [(k - 1) * d for k, d in zip(g.kernel, g.dilation, strict=True)]
     return tuple(r - p for r, p in zip(reach * 2, g.pads, strict=True))
 
@@ -303,7 +303,7 @@ def _flipped_pads(g: Geometry) -> tuple[int, ...]:
 def _flipped_input_grad(b: Builder, node: Node) -> Value:
     """Convolution of dY with the weights turned around in space, in and out swapped."""
     g, dy, w = _known(_of_input_grad(node)), operand(node, 0), operand(node, 1)
-    op = Conv(dilations=g.dilation, group=g.group, pads=_flipped_pads(g))
+    op = Conv(dilations=g.dilation, group=g.group, pads=flipped_pads(g))
     return b(op, dy, _flipped(b, w, g))
 
 

@@ -1,0 +1,345 @@
+"""Which values of a graph live in blocked order: those that convolutions make, and what is
+computed from them elementwise.
+
+One walk in order. A value may exist in plain order, in blocked order, or in both: it is reordered
+when it is first read in the order that it lacks. A gradient whose channels are still to be scaled
+(batch norm's) waits for its reader: a gradient of convolution scales its small weights instead.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from nncomp.backends.ort.blocked import convolution, normalization
+from nncomp.backends.ort.blocked.operators import (
+    BlockedConv,
+    BlockedGlobalAveragePool,
+    ReorderInput,
+    ReorderOutput,
+)
+from nncomp.backends.ort.bodies.conv import Geometry, geometry
+from nncomp.backends.ort.live import live_nodes
+from nncomp.dims import equal
+from nncomp.ir.builder import Builder
+from nncomp.ir.graph import Graph, Node, Rewrite, Value
+from nncomp.ir.op import Op
+from nncomp.ir.rebuild import remap
+from nncomp.ops import activation, elementwise, elementwise_math
+from nncomp.ops.conv import Conv
+from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
+from nncomp.ops.convolution import Convolution
+from nncomp.ops.elementwise import Add, Mul, Neg, Sub
+from nncomp.ops.elementwise_math import Reciprocal, Sqrt
+from nncomp.ops.forms import count, reshape
+from nncomp.ops.normalization_batch import BatchNormalization, BatchNormGrad, BatchNormTraining
+from nncomp.ops.pooling import GlobalAveragePool
+from nncomp.ops.windows import known
+from nncomp.types import DType, Shape
+
+PASS = "block-layout"
+
+
+def block_layout(graph: Graph, block: int) -> Graph:
+    """The graph with blocked operators wherever they apply; blocks of that many channels."""
+    return _Layout(graph, block).run()
+
+
+class _Layout:
+    def __init__(self, graph: Graph, block: int) -> None:
+        self.graph = graph
+        self.block = block
+        self.b = Builder()
+        self._plain: dict[Value, Value] = {}
+        self._blocked: dict[Value, Value] = {}
+        self._scales: dict[Value, Value] = {}  # of values whose blocked form is not scaled yet
+        self.centered: dict[tuple[Value, Value], Value] = {}  # X - mean, by X and mean
+
+    def run(self) -> Graph:
+        for node in live_nodes(self.graph):
+            form = _FORMS.get(type(node.op), _elementwise if type(node.op) in _POINTWISE else None)
+            with self.b.at(node.origin.merged((), Rewrite(PASS, node.op.name))):
+                done = form is not None and form(self, node)
+            if not done:
+                with self.b.at(node.origin):
+                    for value in node.operands:
+                        self.plain(value)
+                self.b.append(remap(node, self._plain))
+        for value in self.graph.results:
+            self.plain(value)
+        return self.graph.replace(self.b.nodes, self._plain)
+
+    # --- values ------------------------------------------------------------------------------
+
+    def has_blocked(self, value: Value) -> bool:
+        return value in self._blocked
+
+    def give(self, old: Value, new: Value) -> None:
+        """The old value in plain order."""
+        self._plain[old] = new
+
+    def give_blocked(self, old: Value, new: Value, scale: Value | None = None) -> None:
+        """The old value in blocked order; scale: numbers [C] that its channels still lack."""
+        self._blocked[old] = new
+        if scale is not None:
+            self._scales[old] = scale
+
+    def plain(self, value: Value) -> Value:
+        if value in self._blocked and value not in self._plain:
+            blocked = self.blocked(value)
+            channels = known(value.shape[1])
+            self._plain[value] = self.b(ReorderOutput(self.block, channels), blocked)
+        return self._plain.get(value, value)
+
+    def blocked(self, value: Value) -> Value:
+        scale = self._scales.pop(value, None)
+        if scale is not None:
+            unscaled = self._blocked[value]
+            self._blocked[value] = convolution.per_channel(
+                self.b, unscaled, scale, None, self.block
+            )
+        if value not in self._blocked:
+            self._blocked[value] = self.b(ReorderInput(self.block), self.plain(value))
+        return self._blocked[value]
+
+    def unscaled(self, value: Value) -> tuple[Value, Value | None]:
+        """The value in blocked order before its channels are scaled, and the scale, if any."""
+        if value in self._scales:
+            return self._blocked[value], self._scales[value]
+        return self.blocked(value), None
+
+    def is_private(self, value: Value) -> bool:
+        return self.graph.use_count(value) == 1
+
+    def open_convolution(self, value: Value) -> Node | None:
+        """The convolution that gives the value to one reader, if nothing follows in it yet."""
+        if value not in self._blocked or value in self._scales or not self.is_private(value):
+            return None
+        node = self._blocked[value].node
+        if node is None or not isinstance(node.op, BlockedConv) or node.op.activation:
+            return None
+        return node
+
+
+Form = Callable[[_Layout, Node], bool]
+
+
+def _operand(node: Node, index: int) -> Value:
+    value = node.inputs[index]
+    assert value is not None
+    return value
+
+
+# --- convolution -----------------------------------------------------------------------------
+
+
+def _geometry(layout: _Layout, node: Node, x: Shape, w: Shape, *, few: bool) -> Geometry | None:
+    assert isinstance(node.op, Convolution)
+    if len(x) != 4 or node.outputs[0].type.dtype is not DType.F32:
+        return None
+    found = geometry(node.op, x, w)
+    if found is None or not convolution.whole_blocks(found, layout.block, few=few):
+        return None
+    return found
+
+
+def _conv(layout: _Layout, node: Node) -> bool:
+    x, w = _operand(node, 0), _operand(node, 1)
+    g = _geometry(layout, node, x.shape, w.shape, few=True)
+    if g is None:
+        return False
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    given = layout.plain(x) if g.channels < layout.block else layout.blocked(x)
+    y = convolution.forward(
+        layout.b, g, given, layout.plain(w), bias and layout.plain(bias), layout.block
+    )
+    layout.give_blocked(node.outputs[0], y)
+    return True
+
+
+def _input_grad(layout: _Layout, node: Node) -> bool:
+    dy, w = _operand(node, 0), _operand(node, 1)
+    g = _geometry(layout, node, node.outputs[0].shape, w.shape, few=False)
+    if g is None:
+        return False
+    given, scale = layout.unscaled(dy)
+    weights = layout.plain(w)
+    if scale is not None:
+        weights = _scaled(layout.b, weights, scale)
+    dx = convolution.input_grad(layout.b, g, given, weights, layout.block)
+    if dx is not None:
+        layout.give_blocked(node.outputs[0], dx)
+        return True
+    if scale is None:
+        return False
+    plain = layout.b(ReorderOutput(layout.block, g.filters), given)
+    layout.give(node.outputs[0], layout.b(node.op, plain, weights, node.inputs[2]))
+    return True
+
+
+def _weight_grad(layout: _Layout, node: Node) -> bool:
+    x, dy = _operand(node, 0), _operand(node, 1)
+    g = _geometry(layout, node, x.shape, node.outputs[0].shape, few=True)
+    if g is None:
+        return False
+    given, scale = layout.unscaled(dy)
+    dw = None
+    if g.channels >= layout.block:
+        dw = convolution.weight_grad(layout.b, g, layout.blocked(x), given, layout.block)
+    if dw is None:
+        if scale is None:
+            return False
+        plain = layout.b(ReorderOutput(layout.block, g.filters), given)
+        dw = layout.b(node.op, layout.plain(x), plain, node.inputs[2])
+    layout.give(node.outputs[0], dw if scale is None else _scaled(layout.b, dw, scale))
+    return True
+
+
+def _scaled(b: Builder, w: Value, scale: Value) -> Value:
+    """Weights [K, C, R, S] times numbers [K]."""
+    return b(Mul(), w, reshape(b, scale, w.shape[0], 1, 1, 1))
+
+
+# --- batch norm ------------------------------------------------------------------------------
+
+
+def _batch_norm(layout: _Layout, node: Node) -> bool:
+    x, scale, bias = (_operand(node, i) for i in range(3))
+    if not layout.has_blocked(x):
+        return False
+    assert isinstance(node.op, BatchNormTraining)
+    b, block = layout.b, layout.block
+    given = layout.blocked(x)
+    mean = normalization.channel_mean(b, given, block)
+    centered = normalization.centered(b, given, mean, block)
+    var = normalization.mean_product(b, centered, centered, block)
+    inv_std = b(Reciprocal(), b(Sqrt(), b(Add(), var, node.op.epsilon)))
+    slope = b(Mul(), layout.plain(scale), inv_std)
+    y = convolution.per_channel(b, centered, slope, layout.plain(bias), block)
+    layout.give_blocked(node.outputs[0], y)
+    for old, new in zip(node.outputs[1:], (mean, var, inv_std), strict=True):
+        layout.give(old, new)
+    layout.centered[x, node.outputs[1]] = centered
+    return True
+
+
+def _frozen_batch_norm(layout: _Layout, node: Node) -> bool:
+    """By given statistics, as in the evaluation of a step."""
+    assert isinstance(node.op, BatchNormalization)
+    x, *vectors = (_operand(node, i) for i in range(5))
+    if not layout.has_blocked(x) or node.op.training_mode:
+        return False
+    if any(v.type.dtype is not DType.F32 for v in vectors):
+        return False
+    b = layout.b
+    scale, bias, mean, var = (layout.plain(v) for v in vectors)
+    slope = b(Mul(), scale, b(Reciprocal(), b(Sqrt(), b(Add(), var, node.op.epsilon))))
+    offset = b(Sub(), bias, b(Mul(), mean, slope))
+    y = convolution.per_channel(b, layout.blocked(x), slope, offset, layout.block)
+    layout.give_blocked(node.outputs[0], y)
+    return True
+
+
+def _batch_norm_grad(layout: _Layout, node: Node) -> bool:
+    dy, x, scale, mean, inv_std = (_operand(node, i) for i in range(5))
+    if not layout.has_blocked(x):
+        return False
+    b, block = layout.b, layout.block
+    gradient = layout.blocked(dy)
+    centered = layout.centered.get((x, mean))
+    if centered is None:
+        centered = normalization.centered(b, layout.blocked(x), layout.plain(mean), block)
+    total = normalization.channel_mean(b, gradient, block)
+    weighted = b(
+        Mul(),
+        normalization.mean_product(b, gradient, centered, block),
+        layout.plain(inv_std),
+    )
+    # dX = slope · (dY - (X - mean) · inv_std · mean(dY · x̂) - mean(dY))
+    along = b(Neg(), b(Mul(), layout.plain(inv_std), weighted))
+    dx = convolution.per_channel(b, centered, along, b(Neg(), total), block, gradient)
+    slope = b(Mul(), layout.plain(scale), layout.plain(inv_std))
+    layout.give_blocked(node.outputs[0], dx, slope)
+    elements = count(b, (x.shape[0], *x.shape[2:]), x.type.dtype)
+    layout.give(node.outputs[1], b(Mul(), weighted, elements))
+    layout.give(node.outputs[2], b(Mul(), total, elements))
+    return True
+
+
+# --- what follows convolutions ---------------------------------------------------------------
+
+
+def _add(layout: _Layout, node: Node) -> bool:
+    """The convolution that made an operand adds the other one."""
+    for x, z in (node.inputs, node.inputs[::-1]):
+        assert x is not None
+        assert z is not None
+        conv = layout.open_convolution(x)
+        if conv is None or len(conv.inputs) > 3 or not _same_shape(x, z):
+            continue
+        w, bias = conv.inputs[1], conv.inputs[2] if len(conv.inputs) > 2 else None
+        y = layout.b(conv.op, conv.inputs[0], w, bias, layout.blocked(z))
+        layout.give_blocked(node.outputs[0], y)
+        return True
+    return _elementwise(layout, node)
+
+
+def _relu(layout: _Layout, node: Node) -> bool:
+    """The convolution that made the operand takes its maximum with 0."""
+    conv = layout.open_convolution(_operand(node, 0))
+    if conv is None:
+        return _elementwise(layout, node)
+    assert isinstance(conv.op, BlockedConv)
+    op = dataclasses.replace(conv.op, activation="Relu")
+    layout.give_blocked(node.outputs[0], layout.b(op, *conv.inputs))
+    return True
+
+
+def _elementwise(layout: _Layout, node: Node) -> bool:
+    """The operator itself, where an operand is blocked and all are of one shape, or numbers."""
+    y = node.outputs[0]
+    whole = [v for v in node.operands if _same_shape(v, y)]
+    numbers = [v for v in node.operands if set(v.shape) <= {1} and v not in whole]
+    if len(whole) + len(numbers) < len(list(node.operands)):
+        return False
+    if not any(layout.has_blocked(v) for v in whole):
+        return False
+    inputs = [v and (layout.plain(v) if v in numbers else layout.blocked(v)) for v in node.inputs]
+    layout.give_blocked(y, layout.b(node.op, *inputs))
+    return True
+
+
+def _same_shape(x: Value, y: Value) -> bool:
+    return x.rank == y.rank and all(
+        equal(a, e) is True for a, e in zip(x.shape, y.shape, strict=True)
+    )
+
+
+def _global_average(layout: _Layout, node: Node) -> bool:
+    x = _operand(node, 0)
+    if not layout.has_blocked(x):
+        return False
+    pool = BlockedGlobalAveragePool(layout.block)
+    layout.give(node.outputs[0], layout.b(pool, layout.blocked(x)))
+    return True
+
+
+_FORMS: dict[type[Op], Form] = {
+    Conv: _conv,
+    ConvInputGrad: _input_grad,
+    ConvWeightGrad: _weight_grad,
+    BatchNormTraining: _batch_norm,
+    BatchNormGrad: _batch_norm_grad,
+    BatchNormalization: _frozen_batch_norm,
+    GlobalAveragePool: _global_average,
+    Add: _add,
+    activation.Relu: _relu,
+}
+_POINTWISE: frozenset[type[Op]] = frozenset(
+    (
+        *(activation.ReluGrad, activation.Sigmoid, activation.Tanh, activation.LeakyRelu),
+        *(activation.Elu, activation.HardSigmoid, activation.HardSwish),
+        *(Mul, Sub, elementwise.Div, elementwise.Max, elementwise.Min, elementwise.Clip),
+        *(Neg, Sqrt, Reciprocal, elementwise_math.Abs, elementwise_math.Exp),
+    )
+)

@@ -1,0 +1,155 @@
+"""onnxruntime's operators of the blocked layout, domain `com.microsoft.nchwc`.
+
+A blocked tensor [N, C, H, W] keeps that shape, but its elements lie in the order
+[N, C/b, H, W, b]: b channels of a pixel beside each other, b being what one vector register
+holds. C is a multiple of b. Elementwise operators do not notice. Each operator decomposes into
+standard ones, which is what the interpreter runs and what says what it means.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from nncomp.dims import DimLike
+from nncomp.ir.builder import Builder
+from nncomp.ir.graph import Value
+from nncomp.ir.op import InferError, Op
+from nncomp.ops.convolution import Convolution
+from nncomp.ops.forms import reshape, transpose
+from nncomp.ops.fused import FusedConv
+from nncomp.ops.pooling import GlobalAveragePool
+from nncomp.ops.rules import require_float
+from nncomp.types import TensorType
+
+DOMAIN = "com.microsoft.nchwc"
+
+
+@dataclass(frozen=True)
+class Blocked(Op):
+    """Base: `spelling` is the operator's name in its domain; block, b, stands in no model."""
+
+    domain = DOMAIN
+    spelling: ClassVar[str]
+    block: int
+
+    def written(self) -> dict[str, Any]:
+        """The attributes as the model has them."""
+        return {k: v for k, v in self.attributes().items() if k != "block"}
+
+
+@dataclass(frozen=True)
+class ReorderInput(Blocked):
+    """A plain [N, C, H, W] in blocked order."""
+
+    signature = "X -> Y"
+    spelling = "ReorderInput"
+
+    def infer(self, x: TensorType) -> TensorType:
+        return _require_blocks(x, self.block)
+
+    def decompose(self, b: Builder, x: Value) -> Value:
+        n, c, h, w = x.shape
+        apart = reshape(b, x, n, c // self.block, self.block, h, w)
+        return reshape(b, transpose(b, apart, 0, 1, 3, 4, 2), *x.shape)
+
+
+@dataclass(frozen=True)
+class ReorderOutput(Blocked):
+    """A blocked [N, C, H, W] in plain order."""
+
+    signature = "X -> Y"
+    spelling = "ReorderOutput"
+    channels: int
+
+    def infer(self, x: TensorType) -> TensorType:
+        return _require_blocks(x, self.block)
+
+    def decompose(self, b: Builder, x: Value) -> Value:
+        n, c, h, w = x.shape
+        apart = reshape(b, x, n, c // self.block, h, w, self.block)
+        return reshape(b, transpose(b, apart, 0, 1, 4, 2, 3), *x.shape)
+
+
+def _require_blocks(x: TensorType, block: int) -> TensorType:
+    if x.rank != 4:
+        raise InferError("NN0204", f"the blocked layout has four dimensions, {x} has {x.rank}")
+    if isinstance(x.shape[1], int) and x.shape[1] % block:
+        raise InferError("NN0205", f"{x.shape[1]} channels are not a multiple of {block}")
+    return TensorType(require_float(x).dtype, x.shape)
+
+
+@dataclass(frozen=True)
+class BlockedConv(Convolution, Blocked):
+    """activation(conv(X, W) + B + Z), Y and Z blocked.
+
+    X: blocked; plain where it has fewer channels than a block. W: [K, C / group, R, S] in the
+    order that `filter_order` says. B: [K]. activation: "" or "Relu"
+    """
+
+    signature = "X, W, B?, Z? -> Y"
+    domain = DOMAIN
+    spelling = "Conv"
+    activation: str = ""
+
+    def infer(
+        self,
+        x: TensorType,
+        w: TensorType,
+        b: TensorType | None = None,
+        z: TensorType | None = None,
+    ) -> TensorType:
+        y = self.infer_forward(x, w, b)
+        if x.rank != 4:
+            raise InferError("NN0204", f"the blocked layout has four dimensions, {x} has {x.rank}")
+        if z is not None and z.rank != 4:
+            raise InferError("NN0207", f"the added tensor {z} is not of the result's type {y}")
+        return y
+
+    def decompose(
+        self, b: Builder, x: Value, w: Value, bias: Value | None = None, z: Value | None = None
+    ) -> Value:
+        attributes = {f.name: getattr(self, f.name) for f in dataclasses.fields(Convolution)}
+        conv = FusedConv(**attributes, activation=self.activation)
+        if not self.takes_plain(x.shape):
+            x = _plain(b, x, self.block)
+        z = None if z is None else _plain(b, z, self.block)
+        return b(ReorderInput(self.block), b(conv, x, self._plain_filters(b, w), bias, z))
+
+    def takes_plain(self, x: Sequence[DimLike]) -> bool:
+        """Whether X is not blocked: it has fewer channels than a block."""
+        return isinstance(x[1], int) and x[1] < self.block
+
+    def _plain_filters(self, b: Builder, w: Value) -> Value:
+        k, c, r, s = w.shape
+        order, inner = (0, 4, 1, 2, 3), (k // self.block, c, r, s, self.block)
+        if isinstance(c, int) and c >= self.block:
+            apart = reshape(b, w, k // self.block, c // self.block, r, s, self.block, self.block)
+            return reshape(b, transpose(b, apart, 0, 5, 1, 4, 2, 3), *w.shape)
+        return reshape(b, transpose(b, reshape(b, w, *inner), *order), *w.shape)
+
+
+def filter_order(channels: int, block: int) -> str:
+    """How filters [K, C, R, S], C for each group, lie in memory; b(k) is K's part in a block."""
+    return "K/b, C/b, R, S, b(c), b(k)" if channels >= block else "K/b, C, R, S, b(k)"
+
+
+@dataclass(frozen=True)
+class BlockedGlobalAveragePool(Blocked):
+    """The mean over H and W; [N, C, 1, 1] lies in blocked order as it does in plain order."""
+
+    signature = "X -> Y"
+    spelling = "GlobalAveragePool"
+
+    def infer(self, x: TensorType) -> TensorType:
+        return TensorType(_require_blocks(x, self.block).dtype, (*x.shape[:2], 1, 1))
+
+    def decompose(self, b: Builder, x: Value) -> Value:
+        return b(GlobalAveragePool(), _plain(b, x, self.block))
+
+
+def _plain(b: Builder, x: Value, block: int) -> Value:
+    channels = x.shape[1]
+    return b(ReorderOutput(block, channels if isinstance(channels, int) else 0), x)
