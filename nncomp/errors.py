@@ -95,7 +95,42 @@ class CompileError(Exception):
     def __init__(self, *diagnostics: Diagnostic) -> None:
         assert diagnostics
         self.diagnostics = diagnostics
-        super().__init__("\n\n".join(d.render() for d in diagnostics))
+        super().__init__(*diagnostics)
+
+    def __str__(self) -> str:
+        return "\n\n".join(d.render() for d in self.diagnostics)
+
+
+MAX_ERRORS = 100
+
+
+class Problems:
+    """The errors of one run, each code and place once; who reports them goes on to find more."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, Span | None], Diagnostic] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def add(self, failure: CompileError) -> None:
+        """Takes note. Raises CompileError with all of them when there are too many."""
+        for diagnostic in failure.diagnostics:
+            self._found.setdefault((diagnostic.code, diagnostic.span), diagnostic)
+        if len(self._found) >= MAX_ERRORS:
+            raise self.error()
+
+    def error(self) -> CompileError:
+        """All that was found, in the order of the source; files in the order they were met."""
+        files: dict[object, int] = {}
+        for d in self._found.values():
+            files.setdefault(d.span and d.span.source, len(files))
+        return CompileError(
+            *sorted(
+                self._found.values(),
+                key=lambda d: (files[d.span and d.span.source], d.span.start if d.span else 0),
+            )
+        )
 
 
 def error(
