@@ -148,7 +148,7 @@ def error(
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
     """A help line that names the candidate nearest to a misspelt name, if one is near."""
-    near = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.65)
     return f"did you mean `{near[0]}`?" if near else None
 
 

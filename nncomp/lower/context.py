@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from nncomp.errors import CompileError, Diagnostic, Note, error
+from nncomp.errors import CompileError, Diagnostic, Note, Problems, error
 from nncomp.ir.builder import At, Builder
 from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
 from nncomp.ir.obligation import Clause, Obligation
 from nncomp.ir.sizes import sources
+from nncomp.lower.recovery import CONSEQUENCES
 from nncomp.ops.elementwise import Add, Mul
 from nncomp.source import Span
 from nncomp.syntax import ast
@@ -123,12 +124,14 @@ class Store:
 
     wanted: the optional inputs that the graphs have; optional: all that there are
     warnings: what is odd but no error, each once
+    problems: the errors found so far
     """
 
     def __init__(self, wanted: Collection[str] = ()) -> None:
         self.wanted = wanted
         self.optional: dict[str, None] = {}
         self.warnings: dict[tuple[str, Span | None], Diagnostic] = {}
+        self.problems = Problems()
         self.initial: dict[str, Initial] = {}
         self.builder = Builder()
         self.seed = Value(SCALAR, "seed")
@@ -164,6 +167,12 @@ class Store:
     def warn(self, diagnostic: Diagnostic) -> None:
         """Takes note of a warning; a body that is lowered for several graphs gives it once."""
         self.warnings.setdefault((diagnostic.message, diagnostic.span), diagnostic)
+
+    def report(self, failure: CompileError) -> None:
+        """Takes note of an error, unless it follows from an earlier one."""
+        follows = all(d.code in CONSEQUENCES for d in failure.diagnostics)
+        if not (self.problems and follows):
+            self.problems.add(failure)
 
     def site(self, name: str) -> int:
         """A number for a place that draws random numbers, the same in every graph of the name."""
@@ -212,6 +221,7 @@ class Context:
         self.initializing: str | None = None  # path of the parameter being initialised
         self.regions: list[Region] = []  # bodies of control flow around the point of execution
         self.numbers: dict[tuple[str, DType], Array] = {}  # literals that were converted, by text
+        self.failures = 0  # statements that failed, by an error of their own or not
         self._draws: dict[str, int] = {}
 
     @property

@@ -11,6 +11,7 @@ from nncomp.ir.graph import Parameter, ParameterKind, Value
 from nncomp.lower import calls, tensors, trees
 from nncomp.lower.context import Context, Initial
 from nncomp.lower.expressions import evaluate, truth
+from nncomp.lower.recovery import POISON, PoisonError
 from nncomp.lower.signature import declared_type, is_tensor_type
 from nncomp.lower.sites import join
 from nncomp.lower.values import Deferred, Instance, Results, describe
@@ -200,6 +201,8 @@ def _update_path(ctx: Context, target: ast.Expr) -> tuple[str, str | None]:
     if isinstance(target, ast.Ref):
         if target.name in frame.state:
             return frame.state[target.name], target.name
+        if frame.names.get(target.name) is POISON:
+            raise PoisonError
         raise error(
             "NN0307",
             f"`{target.name}` is no param, buffer or state of `{frame.decl.name.text}`",

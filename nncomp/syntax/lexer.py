@@ -138,10 +138,6 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
             continue
         elif kind == "LAST":
             break
-        elif kind == "BAD":
-            tokens.faults[len(kinds)] = partial(bad_character, source, first)
-            if text.startswith('"""', first):
-                tokens.lost = len(kinds)
         if new_line:
             new_line = False
             goes_on = kind in CONTINUES or (minimizing and kind == "NAME" and word in _IN_MINIMIZE)
@@ -187,6 +183,10 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
                 kind = _unbalanced(tokens, stack, kind, Span(source, first, last))
             in_lines = not stack or kinds[stack[-1]] == "LBRACE"
             minimizing = minimizing and kind != "RBRACE"
+        elif kind == "BAD":
+            tokens.faults[len(kinds)] = partial(bad_character, source, first)
+            if text.startswith('"""', first):
+                tokens.lost = len(kinds)
         kinds.append(kind)
         starts.append(first)
         ends.append(last)

@@ -1,8 +1,8 @@
 """Going on after a syntax error: the parser drops the statement and takes up the next one.
 
-A statement that is broken ends with its line; to it belong lines that are indented deeper, the line
-after a hanging operator, and a body. What an earlier error brings about is not reported: an `else` or a `}` whose beginning was
-dropped, and everything after a `{` that is never closed.
+A statement that is broken ends with its line; to it belong lines that are indented deeper, the
+line after a hanging operator, and a body. What an earlier error brings about is not reported: an
+`else` or a `}` whose beginning was dropped, and everything after a `{` that is never closed.
 """
 
 from __future__ import annotations
