@@ -132,9 +132,12 @@ class _Lowering:
         ctx = self._context(None, False, False)
         ctx.frames.append(Frame(declaration, module, {}))
         value = evaluate(ctx, declaration.value)
-        pending = [value]
+        pending, seen = [value], set[int]()
         while pending:
             item = pending.pop()
+            if id(item) in seen:
+                continue
+            seen.add(id(item))
             if isinstance(item, (Value, Instance)):
                 name = declaration.name.text
                 raise error(

@@ -75,14 +75,11 @@ def _if(ctx: Context, statement: ast.If) -> Returned | None:
 
 
 def _for(ctx: Context, statement: ast.For) -> Returned | None:
-    frame, before = ctx.frame, ctx.failures
+    before = ctx.failures
     for number, item in enumerate(iterate(ctx, statement.iterable)):
         bind(ctx, statement.target, item, statement.iterable.span)
-        frame.loops.append(number)
-        try:
+        with ctx.repeating(number, statement.iterable.span):
             outcome = _run(ctx, statement.body)
-        finally:
-            frame.loops.pop()
         if outcome is not None:
             return outcome
         if ctx.failures > before:  # the other runs would mostly repeat it

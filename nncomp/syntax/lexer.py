@@ -16,7 +16,7 @@ from nncomp.source import SourceFile, Span
 from nncomp.syntax.tables import Tables, load_tables
 
 MAX_NESTING = 64
-MAX_STATEMENT = 100_000  # tokens, but for those of bodies
+MAX_STATEMENT = 50_000  # tokens, but for those of bodies
 MAX_FILE = 1_000_000  # tokens
 
 
