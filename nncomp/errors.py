@@ -22,7 +22,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from nncomp.codes import CODES
@@ -96,6 +96,10 @@ class CompileError(Exception):
         assert diagnostics
         self.diagnostics = diagnostics
         super().__init__(*diagnostics)
+
+    def at(self, span: Span | None) -> CompileError:
+        """The same, at `span` where it had no place."""
+        return CompileError(*(d if d.span else replace(d, span=span) for d in self.diagnostics))
 
     def __str__(self) -> str:
         return "\n\n".join(d.render() for d in self.diagnostics)

@@ -6,10 +6,11 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from nncomp import files
 from nncomp.errors import CompileError, Note, did_you_mean, error
 from nncomp.lower.builtins import BUILTINS
 from nncomp.lower.context import Module
@@ -20,29 +21,15 @@ from nncomp.syntax import ast
 from nncomp.syntax.parser import parse
 
 MAX_IMPORTS = 16  # files importing files
-MAX_BYTES = 16 << 20
 LANGUAGE_VERSION = 1
 
 
 def read_source(path: Path, span: Span | None = None) -> SourceFile:
-    """The text of a `.nn` file."""
+    """The text of a `.nn` file. An error without a place of its own is at the import, `span`."""
     try:
-        if path.is_dir():
-            raise error("NN0001", f"{path} is a directory", span)
-        if path.stat().st_size > MAX_BYTES:
-            raise error("NN0001", f"{path} is larger than {MAX_BYTES >> 20} MiB", span)
-        data = path.read_bytes()
-    except (OSError, ValueError) as failure:
-        reason = getattr(failure, "strerror", None) or str(failure)
-        raise error("NN0001", f"{path} cannot be read: {reason}", span) from None
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as failure:
-        line = data.count(b"\n", 0, failure.start) + 1
-        raise error(
-            "NN0002", f"{path} is not UTF-8 text: byte {failure.start} in line {line}", span
-        ) from None
-    return SourceFile(str(path), text.removeprefix("\ufeff"))
+        return files.read_source(path)
+    except CompileError as failure:
+        raise failure.at(span) from None
 
 
 class Loader:
@@ -216,7 +203,7 @@ _DECLARATION = re.compile(r"^(block|fn|optimizer)[ \t]+(\w+)", re.MULTILINE)
 
 @cache
 def _std_texts() -> dict[str, str]:
-    folder = files("nncomp.std")
+    folder = resources.files("nncomp.std")
     return {
         entry.name.removesuffix(".nn"): entry.read_text("utf-8")
         for entry in sorted(folder.iterdir(), key=lambda e: e.name)

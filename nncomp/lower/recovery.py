@@ -42,6 +42,7 @@ def recover(ctx: Context, statement: ast.Stmt, failure: CompileError | PoisonErr
     if ctx.frame.module.is_std:
         raise failure
     if isinstance(failure, CompileError):
+        failure = failure.at(ctx.span or statement.span)
         ctx.store.report(failure)
         if any(d.code in FATAL for d in failure.diagnostics):
             raise failure

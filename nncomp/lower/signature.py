@@ -377,6 +377,8 @@ def dims_of(ctx: Context, exprs: tuple[ast.Expr, ...]) -> list[DimLike]:
         for item in items:
             if isinstance(item, bool) or not isinstance(item, (int, Dim)):
                 raise error("NN0201", f"a dim must be an int, this is {describe(item)}", expr.span)
+            if isinstance(item, int) and item >= 2**63:
+                raise error("NN0005", f"the dim {item} does not fit into 63 bits", expr.span)
             if isinstance(item, int) and item < 0:
                 raise error("NN0205", f"a dim cannot be negative, this is {item}", expr.span)
             dims.append(item)

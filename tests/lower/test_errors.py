@@ -210,7 +210,7 @@ FILES = [
     ("nn 2\nmodel M { }", "NN0007", "version 2"),
     ("from std import Convv\nmodel M { }", "NN0006", "did you mean `Conv`"),
     ("from std.optimm import Adam\nmodel M { }", "NN0006", "did you mean `optim`"),
-    ("from nowhere import x\nmodel M { }", "NN0001", "cannot be read"),
+    ("from nowhere import x\nmodel M { }", "NN0001", "cannot read"),
     ("model M { output y = Conv(3, 3) }", "NN0103", "from std.conv import Conv"),
     (
         "block B()(x: float[N, D]) { param w: float[N, D] = zeros()\n return x * w }\n"
