@@ -2,8 +2,7 @@
 
     python benchmarks/limits.py [--only TEXT]
 
-Each runs `nncomp` in a process of its own; the first row is a good program, and shows what the
-start of a process costs.
+Each runs `nncomp` in a process of its own, after it has started. The first row is a good program.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.bad_inputs import CASES, GOOD, Case, run
+from tests.bad_inputs import CASES, GOOD, Case, Runner
 
 
 def main() -> None:
@@ -27,8 +26,9 @@ def main() -> None:
     for case in (Case("a good program", "", GOOD), *CASES):
         if only not in case.name:
             continue
-        with tempfile.TemporaryDirectory() as folder:
-            outcome = run(case, Path(folder))
+        with tempfile.TemporaryDirectory() as folder, Runner() as runner:
+            (Path(folder) / "case").mkdir()
+            outcome = runner.run(case, Path(folder) / "case")
         found = re.search(r"error\[(NN\d+)\]", outcome.report)
         code = found[1] if found else f"exit {outcome.status}"
         print(

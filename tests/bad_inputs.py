@@ -6,7 +6,7 @@ an output that exists. `tests/test_limits.py` runs them, `benchmarks/limits.py` 
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -113,7 +113,8 @@ CASES = [
         "NN0305",
         body(
             "  y = x |> A()",
-            "block A()(x: float[S...]) { return x |> B() }\nblock B()(x: float[S...]) { return x |> A() }\n",
+            "block A()(x: float[S...]) { return x |> B() }\n"
+            "block B()(x: float[S...]) { return x |> A() }\n",
         ),
     ),
     Case("a fn that calls itself twice", "NN0305", body("  y = f(x)", "fn f(x) = f(f(x))\n")),
@@ -168,7 +169,8 @@ CASES = [
         "NN0004",
         body(
             "  y = x |> B(40)",
-            "block B(n: int)(x: float[S...]) {\n if n > 0 { return x |> B(n - 1) |> B(n - 1) }\n return x + 1\n}\n",
+            "block B(n: int)(x: float[S...]) {\n"
+            "  if n > 0 { return x |> B(n - 1) |> B(n - 1) }\n  return x + 1\n}\n",
         ),
     ),
     Case(
@@ -320,41 +322,68 @@ CASES = [
 
 @dataclass(frozen=True)
 class Outcome:
+    """seconds: of the processor; megabytes: the most that the process held"""
+
     status: int
     report: str
     seconds: float
     megabytes: float
 
 
-_CHILD = """
-import os, subprocess, sys, threading
-child = subprocess.Popen([sys.executable, "-m", "nncomp", *sys.argv[2:]], stdout=2)
-timer = threading.Timer(float(sys.argv[1]), child.kill)
-timer.start()
-_, status, usage = os.wait4(child.pid, 0)
-timer.cancel()
-print(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+_SERVER = """
+import json, os, sys, threading
+from nncomp.cli import main
+import nncomp.driver.building, nncomp.driver.checking  # once, for all
+for line in sys.stdin:
+    folder, arguments, seconds = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.chdir(folder)
+        os.dup2(os.open(folder + ".report", os.O_WRONLY | os.O_CREAT), 2)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = main(arguments)
+        sys.stderr.flush()
+        os._exit(status)
+    timer = threading.Timer(seconds, os.kill, (child, 9))
+    timer.start()
+    _, status, used = os.wait4(child, 0)
+    timer.cancel()
+    spent = used.ru_utime + used.ru_stime
+    print(json.dumps([os.waitstatus_to_exitcode(status), spent, used.ru_maxrss / 1024]), flush=True)
 """
 
 
-def run(case: Case, folder: Path, timeout: float = 60) -> Outcome:
-    """Runs the command in the folder; its processor time and the most memory that it held. (A
-    process in between: what a child holds counts from the memory of its parent on.)"""
-    for name, content in case.files.items():
-        if content is None:
-            (folder / name).mkdir()
-        else:
-            (folder / name).write_bytes(content)
-    if case.text is not None:
-        data = case.text.encode() if isinstance(case.text, str) else case.text
-        (folder / "model.nn").write_bytes(data)
-    done = subprocess.run(
-        [sys.executable, "-c", _CHILD, str(timeout), *case.arguments.split()],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    status, seconds, megabytes = done.stdout.split()
-    return Outcome(int(status), done.stderr, float(seconds), float(megabytes))
+class Runner:
+    """Runs commands of nncomp, each in a process of its own that is forked from one that has
+    loaded the compiler. A process that hangs is killed."""
+
+    def __init__(self, timeout: float = 60) -> None:
+        self._timeout = timeout
+        self._server = subprocess.Popen(
+            [sys.executable, "-c", _SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.communicate()
+
+    def run(self, case: Case, folder: Path) -> Outcome:
+        """Writes the files into the folder, and runs the command there."""
+        for name, content in {"model.nn": case.text, **case.files}.items():
+            if content is not None:
+                data = content.encode() if isinstance(content, str) else content
+                (folder / name).write_bytes(data)
+            elif name in case.files:
+                (folder / name).mkdir()
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        question = [str(folder), case.arguments.split(), self._timeout]
+        print(json.dumps(question), file=self._server.stdin, flush=True)
+        status, seconds, megabytes = json.loads(self._server.stdout.readline())
+        report = Path(f"{folder}.report").read_text()
+        return Outcome(status, report, seconds, megabytes)

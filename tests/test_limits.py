@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nncomp.lower.program import lower
 from nncomp.source import SourceFile
-from tests.bad_inputs import CASES, Case, run
+from tests.bad_inputs import CASES, Case, Runner
 
 MOST_MEGABYTES = 300
 
 
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Runner]:
+    with Runner() as runner:
+        yield runner
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_is_refused(case: Case, tmp_path: Path) -> None:
+def test_is_refused(case: Case, runner: Runner, tmp_path: Path) -> None:
     output = tmp_path / "out.onnx"
     output.write_bytes(b"as it was")
-    outcome = run(case, tmp_path)
+    outcome = runner.run(case, tmp_path)
     assert outcome.status == 1, outcome.report[-2000:]
     assert any(f"error[{code}]" in outcome.report for code in case.codes.split()), outcome.report
     assert "Traceback" not in outcome.report
