@@ -18,6 +18,13 @@ _WORDS = """
     f32 i64 bool float int list dim N C S... _ x y relu mean sum reshape zeros onnx.Add training
     "a{b}" "a ' ; ! # \\ "{x}" grad copy with_ partial range len x.shape x.rank x[0] x[:, 1:] f(x)
 """.split()
+_OPERATORS = "+ - * / // % @ ** == != < >= and or in".split()
+_TYPES = "f16 f32 f64 i8 i32 i64 u8 bool float int list dim str fn block any".split()
+_VALUES = """
+    none true [] [1,2] (1,) "text" "{N}" x x[0] x[...,0] x[:,none] x.shape x.dtype mean(x) relu(x)
+    zeros() ones([2,3]) range(3) N f32 relu [x,x] (x,x) grad(sum(x),x) cast(x,f16) argmax(x) x>0
+    onnx.Relu nncomp.Grad training [i*i for i in range(3)] partial x|>relu -x (x if true else 1)
+""".split()
 _BYTES = [*"\0\t\r\n \"'{}()[]#\\", "\u00e9", "\U0001f600", "\ufeff", "\u2028"]
 
 
@@ -59,16 +66,16 @@ class Mutator:
         return text[:at] + piece + text[at + length :]
 
     def _in_tokens(self, text: str) -> str:
-        """Drops, doubles, swaps or replaces a token: mostly by one of its kind in this text."""
+        """Replaces a token, mostly by one that may stand there too; drops, doubles or swaps it."""
         tokens = _TOKEN.findall(text)
         at = self._random.choice([i for i, t in enumerate(tokens) if t.strip()] or [0])
-        other = self._random.randrange(len(tokens))
-        match self._random.randrange(6):
+        match self._random.randrange(12):
             case 0:
                 tokens[at] = ""
             case 1:
                 tokens[at] *= 2
             case 2:
+                other = self._random.randrange(len(tokens))
                 tokens[at], tokens[other] = tokens[other], tokens[at]
             case 3:
                 tokens[at] = self._random.choice(_WORDS)
@@ -78,10 +85,15 @@ class Mutator:
 
     def _like(self, tokens: list[str], token: str) -> str:
         if token[0].isdigit():
-            return self._random.choice(_NUMBERS)
-        if token[0].isalpha():
-            return self._random.choice([t for t in tokens if t[:1].isalpha()])
-        return self._random.choice([t for t in tokens if t.strip() and not t[0].isalnum()])
+            return self._random.choice([*_NUMBERS, *_VALUES])
+        if token in _OPERATORS:
+            return self._random.choice(_OPERATORS)
+        if token in _TYPES:
+            return self._random.choice(_TYPES)
+        if token[0].isalpha() and token not in _WORDS:
+            names = [t for t in tokens if t[:1].isalpha() and t not in _WORDS]
+            return self._random.choice([*names, *names, *_NUMBERS, *_VALUES])
+        return token
 
     def _in_lines(self, text: str) -> str:
         """Drops, doubles or moves a line, or takes one from another program."""

@@ -296,7 +296,9 @@ def _bind_dim(ctx: Context, pattern: ast.Expr, dim: DimLike, claim: _Claim) -> D
         names[unknown[0]] = solved
         sized: DimLike = ctx.evaluate(pattern)
         return sized
-    expected: DimLike = ctx.evaluate(pattern)
+    expected = ctx.evaluate(pattern)
+    if isinstance(expected, bool) or not isinstance(expected, (int, Dim)):
+        raise error("NN0201", f"a dim must be an int, this is {describe(expected)}", pattern.span)
     same = equal(expected, dim)
     if same is None:
         claim.unknown(ctx, Comparison(expected, "==", dim))

@@ -199,10 +199,10 @@ def update(ctx: Context, statement: ast.Update) -> None:
 def _update_path(ctx: Context, target: ast.Expr) -> tuple[str, str | None]:
     frame = ctx.frame
     if isinstance(target, ast.Ref):
-        if target.name in frame.state:
-            return frame.state[target.name], target.name
         if frame.names.get(target.name) is POISON:
             raise PoisonError
+        if target.name in frame.state:
+            return frame.state[target.name], target.name
         raise error(
             "NN0307",
             f"`{target.name}` is no param, buffer or state of `{frame.decl.name.text}`",

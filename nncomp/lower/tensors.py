@@ -168,12 +168,14 @@ def _deferred_binary(symbol: str, left: Any, right: Any) -> Deferred:
 
 
 def _static_binary(ctx: Context, symbol: str, left: Any, right: Any) -> Any:
-    numbers = is_static_number(left) and is_static_number(right)
+    numbers = symbol != "@" and is_static_number(left) and is_static_number(right)
     sequences = isinstance(left, (list, tuple, str)) and type(left) is type(right)
     repeats = symbol == "*" and isinstance(left, list) and isinstance(right, int)
     if not (numbers or (sequences and symbol == "+") or repeats):
         wrong = next((v for v in (left, right) if not is_static_number(v)), left)
         hint = None
+        if symbol == "@":
+            hint = "`@` is the matrix product of tensors; numbers are multiplied by `*`"
         if isinstance(wrong, Instance):
             hint = "an instance is not a tensor: apply it to one"
         raise ctx.fail(
