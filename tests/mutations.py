@@ -6,25 +6,31 @@ import random
 import re
 from pathlib import Path
 
+
+def words(text: str) -> list[str]:
+    """Words that are written with blanks between them."""
+    return text.split()
+
+
 ROOT = Path(__file__).parent.parent
 _TOKEN = re.compile(
     r'"""[\s\S]*?"""|"[^"\n]*"|#[^\n]*|\n[ ]*|[A-Za-z_]\w*|[\d.]+|\|>|->|[^\w\s]|[ ]+'
 )
-_NUMBERS = "0 1 2 3 7 -1 64 1000000 9223372036854775807 9223372036854775808 0.5 1e400".split()
-_WORDS = """
+_NUMBERS = words("0 1 2 3 7 -1 64 1000 9223372036854775807 9223372036854775808 0.5 1e400")
+_WORDS = words("""
     ( ) [ ] { } , : . ... ? = -> |> + - * / // % @ ** == < >= and or not in if else for as return
     yield assert input output param buffer state update metric minimize over by when axis reverse
     while scan loop cond train entry model block fn optimizer from import nn true false none
     f32 i64 bool float int list dim N C S... _ x y relu mean sum reshape zeros onnx.Add training
     "a{b}" "a ' ; ! # \\ "{x}" grad copy with_ partial range len x.shape x.rank x[0] x[:, 1:] f(x)
-""".split()
-_OPERATORS = "+ - * / // % @ ** == != < >= and or in".split()
-_TYPES = "f16 f32 f64 i8 i32 i64 u8 bool float int list dim str fn block any".split()
-_VALUES = """
+""")
+_OPERATORS = words("+ - * / // % @ ** == != < >= and or in")
+_TYPES = words("f16 f32 f64 i8 i32 i64 u8 bool float int list dim str fn block any")
+_VALUES = words("""
     none true [] [1,2] (1,) "text" "{N}" x x[0] x[...,0] x[:,none] x.shape x.dtype mean(x) relu(x)
     zeros() ones([2,3]) range(3) N f32 relu [x,x] (x,x) grad(sum(x),x) cast(x,f16) argmax(x) x>0
     onnx.Relu nncomp.Grad training [i*i for i in range(3)] partial x|>relu -x (x if true else 1)
-""".split()
+""")
 _BYTES = [*"\0\t\r\n \"'{}()[]#\\", "\u00e9", "\U0001f600", "\ufeff", "\u2028"]
 
 

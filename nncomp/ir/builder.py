@@ -159,7 +159,9 @@ def _report(
     failure: InferError, op: Op, values: Sequence[Value | None], origin: Origin
 ) -> CompileError:
     notes: list[Note] = []
-    for operand in (failure.operand, failure.against):
+    hint = failure.help
+    pair = (failure.operand, failure.against)
+    for operand, other in (pair, pair[::-1]):
         value = None if operand is None or notes else values[operand]
         source = value and _where_changed(value, failure.axis)
         if operand is not None and source and source.node and source.node.origin.spans:
@@ -170,11 +172,23 @@ def _report(
                     source.node.op.name,
                 )
             )
+            wanted = None if other is None else values[other]
+            if value is not None and wanted is not None and failure.axis is not None:
+                hint = hint or _missing_pad(source.node.op, value, wanted, failure.axis)
     span = origin.spans[0] if origin.spans else None
     message = failure.message if span else f"{op.name}: {failure.message}"
-    return CompileError(
-        Diagnostic(failure.code, message, span, failure.label, tuple(notes), failure.help)
-    )
+    return CompileError(Diagnostic(failure.code, message, span, failure.label, tuple(notes), hint))
+
+
+def _missing_pad(op: Op, value: Value, wanted: Value, axis: int) -> str | None:
+    """What to do where a window has taken just the border that the other side still has."""
+    kernel = getattr(op, "kernel_shape", ())
+    if axis >= 0 or -axis > min(len(kernel), wanted.rank):
+        return None
+    reach = (kernel[axis] - 1) * (getattr(op, "dilations", ()) or [1] * len(kernel))[axis]
+    if not reach or reach % 2 or equal(wanted.shape[axis] - value.shape[axis], reach) is not True:
+        return None
+    return f"did you mean `pad={reach // 2}`? It keeps the size"
 
 
 def _ordinal(index: int) -> str:

@@ -119,7 +119,12 @@ def attribute(ctx: Context, value: Any, name: ast.Name) -> Any:
         return _member(ctx, value.path, name, f"`{value.factory.decl.name.text}`")
     if isinstance(value, Tree):
         return _leaf(value, name)
-    raise error("NN0103", f"{describe(value)} has no attribute `{name.text}`", name.span)
+    hint = None
+    if isinstance(value, Value):
+        hint = "a tensor has `shape`, `rank` and `dtype`"
+        if name.text in ctx.prelude:
+            hint = f"`{name.text}` is a function: `{name.text}(…)`, or `… |> {name.text}`"
+    raise error("NN0103", f"{describe(value)} has no attribute `{name.text}`", name.span, help=hint)
 
 
 def _leaf(tree: Tree, name: ast.Name) -> Any:

@@ -187,7 +187,7 @@ def _check_dtype(ctx: Context, type_: ast.TypeExpr, value: Value, what: str, spa
             span,
             f"dtype {dtype}, not {name}",
             notes=_came_from(value),
-            help=f"convert it: `cast(…, {name if name != 'float' else 'f32'})`",
+            help=f"convert it: `cast(…, { {'float': 'f32', 'int': 'i64'}.get(name, name) })`",
         )
 
 
@@ -212,7 +212,20 @@ class _Claim:
 
     def error(self, code: str, label: str) -> CompileError:
         notes = [*_came_from(self.value), Note("the type is declared here", self.type.span)]
-        return error(code, str(self), self.span, label, notes=notes)
+        return error(code, str(self), self.span, label, notes=notes, help=self._other_order())
+
+    def _other_order(self) -> str | None:
+        """Where the dims would fit if they were swapped: how to."""
+        wanted, shape = self.type.dims or (), self.value.shape
+        numbers = [d.value if isinstance(d, ast.Int) else None for d in wanted]
+        known = [n for n in numbers if n is not None]
+        if len(shape) != len(wanted) or len(set(shape)) != len(shape) or len(known) < 2:
+            return None
+        if any(n not in shape for n in known) or len(set(known)) != len(known):
+            return None
+        rest = (axis for axis, dim in enumerate(shape) if dim not in known)
+        perm = [next(rest) if n is None else shape.index(n) for n in numbers]
+        return f"the dims are there in another order: `transpose(…, perm={perm})`"
 
     def unknown(self, ctx: Context, comparison: Comparison) -> None:
         """Leaves the comparison to the run, or refuses it."""

@@ -48,19 +48,19 @@ class Recovery:
         end = self._end(first, index)
         if tokens.lost is not None and end > tokens.lost:
             if index < tokens.lost:
-                self.problems.add(self._fault(failure, first, index + 1))
+                self.problems.add(self._fault(failure, first, index))
             self.problems.add(tokens.faults[tokens.lost]())
             raise self.problems.error()
         kind = tokens.kinds[index]
         follows = kind == "ELSE" or (kind == "BAD" and tokens.text(index) == "}")
         if not (self.problems and follows):
-            self.problems.add(self._fault(failure, first, end))
+            self.problems.add(self._fault(failure, first, index))
         return end
 
-    def _fault(self, failure: CompileError, first: int, end: int) -> CompileError:
+    def _fault(self, failure: CompileError, first: int, last: int) -> CompileError:
         """What is wrong with a character or bracket between two tokens comes first: it may be why
         the statement cannot be read."""
-        at = min((t for t in self._tokens.faults if first <= t < end), default=None)
+        at = min((t for t in self._tokens.faults if first <= t <= last), default=None)
         return failure if at is None else self._tokens.faults[at]()
 
     def _end(self, first: int, index: int) -> int:
