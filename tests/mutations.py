@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 _TOKEN = re.compile(
     r'"""[\s\S]*?"""|"[^"\n]*"|#[^\n]*|\n[ ]*|[A-Za-z_]\w*|[\d.]+|\|>|->|[^\w\s]|[ ]+'
 )
-_NUMBERS = words("0 1 2 3 7 -1 64 1000 9223372036854775807 9223372036854775808 0.5 1e400")
+_NUMBERS = words("0 1 2 3 7 -1 64 100 9223372036854775807 9223372036854775808 0.5 1e400")
 _WORDS = words("""
     ( ) [ ] { } , : . ... ? = -> |> + - * / // % @ ** == < >= and or not in if else for as return
     yield assert input output param buffer state update metric minimize over by when axis reverse

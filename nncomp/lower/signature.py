@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nncomp.dims import Dim, DimLike, Symbol, equal, new_dim
@@ -409,6 +409,9 @@ def input_type(ctx: Context, type_: ast.TypeExpr) -> TensorType:
             type_.span,
             help="write `f32[]` for a scalar; `--set` gives static values",
         )
+    declared_type(
+        ctx, replace(type_, dims=())
+    )  # before dims come into being: is there such a dtype?
     for dim in type_.dims or ():
         if isinstance(dim, ast.Splice):
             raise error("NN0206", "an input's number of dimensions must be fixed", dim.span)
