@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Union
 
+from nncomp.errors import error
+
 DimLike = Union[int, "Dim"]
+MAX_SIZE = 5_000  # parts of a formula
 _serial = itertools.count()
 # atoms sort by what they print as, then by the symbols themselves: two may have one name
 Order = tuple[str, tuple[int, ...]]
@@ -59,6 +62,10 @@ class Function:
         if self.name in ("min", "max"):
             return f"{self.name}({self.left}, {self.right})"
         return f"{_bracketed(self.left)} {self.name} {_bracketed(self.right)}"
+
+    @cached_property
+    def size(self) -> int:
+        return 1 + _size(self.left) + _size(self.right)
 
     @cached_property
     def order(self) -> Order:
@@ -108,7 +115,10 @@ class Dim:
 
     def __mul__(self, other: DimLike) -> DimLike:
         if isinstance(other, int):
+            if abs(other) >> 64 or any(abs(c) >> 64 for c in self.terms.values()):
+                raise error("NN0005", "a number in the formula of a dim does not fit into 64 bits")
             return _polynomial({m: c * other for m, c in self.terms.items()})
+        _require_small(self.size * other.size)
         product: dict[Monomial, int] = {}
         for (m1, c1), (m2, c2) in itertools.product(self.terms.items(), other.terms.items()):
             monomial = tuple(sorted(m1 + m2, key=lambda atom: atom.order))
@@ -128,6 +138,11 @@ class Dim:
 
     def __rmod__(self, other: DimLike) -> DimLike:
         return mod(other, self)
+
+    @cached_property
+    def size(self) -> int:
+        """How long it is: its terms, and the symbols and functions in them."""
+        return sum(1 + sum(a.size if isinstance(a, Function) else 1 for a in m) for m in self.terms)
 
     @property
     def symbol(self) -> Symbol | None:
@@ -343,7 +358,19 @@ def _is_at_most(left: DimLike, right: DimLike) -> bool:
 
 
 def _function(name: FunctionName, left: DimLike, right: DimLike) -> DimLike:
-    return Dim({(Function(name, left, right),): 1})
+    function = Function(name, left, right)
+    _require_small(function.size)
+    return Dim({(function,): 1})
+
+
+def _size(dim: DimLike) -> int:
+    return dim.size if isinstance(dim, Dim) else 1
+
+
+def _require_small(size: int) -> None:
+    """Formulas end somewhere: one that is squared again and again would fill the memory."""
+    if size > MAX_SIZE:
+        raise error("NN0005", f"the formula of a dim is too long: over {MAX_SIZE:,} parts")
 
 
 def product(dims: Iterable[DimLike]) -> DimLike:

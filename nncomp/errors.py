@@ -22,7 +22,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from nncomp.codes import CODES
@@ -95,7 +95,46 @@ class CompileError(Exception):
     def __init__(self, *diagnostics: Diagnostic) -> None:
         assert diagnostics
         self.diagnostics = diagnostics
-        super().__init__("\n\n".join(d.render() for d in diagnostics))
+        super().__init__(*diagnostics)
+
+    def at(self, span: Span | None) -> CompileError:
+        """The same, at `span` where it had no place."""
+        return CompileError(*(d if d.span else replace(d, span=span) for d in self.diagnostics))
+
+    def __str__(self) -> str:
+        return "\n\n".join(d.render() for d in self.diagnostics)
+
+
+MAX_ERRORS = 100
+
+
+class Problems:
+    """The errors of one run, each code and place once; who reports them goes on to find more."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, Span | None], Diagnostic] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def add(self, failure: CompileError) -> None:
+        """Takes note. Raises CompileError with all of them when there are too many."""
+        for diagnostic in failure.diagnostics:
+            self._found.setdefault((diagnostic.code, diagnostic.span), diagnostic)
+        if len(self._found) >= MAX_ERRORS:
+            raise self.error()
+
+    def error(self) -> CompileError:
+        """All that was found, in the order of the source; files in the order they were met."""
+        files: dict[object, int] = {}
+        for d in self._found.values():
+            files.setdefault(d.span and d.span.source, len(files))
+        return CompileError(
+            *sorted(
+                self._found.values(),
+                key=lambda d: (files[d.span and d.span.source], d.span.start if d.span else 0),
+            )
+        )
 
 
 def error(
@@ -113,7 +152,7 @@ def error(
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
     """A help line that names the candidate nearest to a misspelt name, if one is near."""
-    near = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.65)
     return f"did you mean `{near[0]}`?" if near else None
 
 

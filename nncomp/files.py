@@ -11,6 +11,7 @@ from nncomp.errors import CompileError, error
 from nncomp.source import SourceFile, Span
 
 PathLike = str | os.PathLike[str]
+MAX_SOURCE = 16 << 20  # bytes of a .nn file
 
 
 def read_bytes(path: PathLike) -> bytes:
@@ -22,12 +23,19 @@ def read_bytes(path: PathLike) -> bytes:
 
 
 def read_source(path: PathLike) -> SourceFile:
-    """The text of a `.nn` file. Raises CompileError NN0001, NN0002 (not UTF-8)."""
-    return decode_source(os.fspath(path), read_bytes(path))
+    """The text of a `.nn` file. Raises CompileError NN0001, NN0002 (not UTF-8), NN0009."""
+    try:
+        with open(path, "rb") as file:
+            return decode_source(os.fspath(path), file.read(MAX_SOURCE + 1))
+    except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
+        raise cannot("read", path, failure) from None
 
 
 def decode_source(name: str, data: bytes) -> SourceFile:
-    """UTF-8 bytes as a source. Raises CompileError NN0002, pointing at the first bad byte."""
+    """UTF-8 bytes as a source. Raises CompileError NN0002, pointing at the first bad byte, and
+    NN0009 for more than MAX_SOURCE bytes."""
+    if len(data) > MAX_SOURCE:
+        raise error("NN0009", f"{name} is larger than {MAX_SOURCE >> 20} MiB")
     try:
         return SourceFile(name, data.decode("utf-8").removeprefix("\ufeff"))
     except UnicodeDecodeError as failure:

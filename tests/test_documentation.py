@@ -23,20 +23,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nncomp import dims, files
 from nncomp.codes import CODES
 from nncomp.dims import Dim, DimLike, substitute
 from nncomp.driver.compiling import initial_values
 from nncomp.driver.running import run
 from nncomp.errors import CompileError
+from nncomp.ir import builder
 from nncomp.ir.graph import Graph
-from nncomp.lower import context, expressions, modules, tensors
+from nncomp.lower import context, modules, tensors, values
 from nncomp.lower.builtins import BUILTINS, MAX_RANGE
 from nncomp.lower.modules import std_index, std_value
 from nncomp.lower.program import Program, lower, models
 from nncomp.lower.state import MAX_ELEMENTS
 from nncomp.lower.values import Factory, Function
 from nncomp.source import SourceFile
-from nncomp.syntax import ast, lexer, parser
+from nncomp.syntax import ast, lexer, literals, parser
 from nncomp.syntax.formatter import format_source
 from nncomp.types import DType
 
@@ -225,9 +227,17 @@ def test_limits_are_stated() -> None:
         context.MAX_CALLS,
         context.MAX_NODES,
         MAX_RANGE,
-        expressions.MAX_ITEMS,
+        values.MAX_ITEMS,
         modules.MAX_IMPORTS,
-        modules.MAX_BYTES >> 20,
+        files.MAX_SOURCE >> 20,
+        lexer.MAX_FILE,
+        lexer.MAX_STATEMENT,
+        literals.MAX_STRING,
+        dims.MAX_SIZE,
+        context.MAX_WORK,
+        context.DEEP,
+        context.MAX_DEEP_WORK,
+        builder.MAX_RANK,
         tensors.MAX_INT_BITS,
         MAX_ELEMENTS,
     ]

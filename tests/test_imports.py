@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "source": [],
     "errors": ["codes", "source"],
     "files": ["errors", "source"],
-    "dims": [],
+    "dims": ["errors"],
     "types": ["dims"],
     **LAYERS,
     "driver": [*FOUNDATION, *LAYERS],

@@ -147,9 +147,11 @@ positive.__name__ = "integer"  # argparse shows it
 
 def source_of(name: str) -> SourceFile:
     """The text of FILE. Raises CompileError NN0001, NN0002."""
-    from nncomp.files import decode_source, read_source
+    from nncomp.files import MAX_SOURCE, decode_source, read_source
 
-    return decode_source("<stdin>", sys.stdin.buffer.read()) if name == "-" else read_source(name)
+    if name == "-":
+        return decode_source("<stdin>", sys.stdin.buffer.read(MAX_SOURCE + 1))
+    return read_source(name)
 
 
 def program_of(

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from nncomp.errors import CompileError, Diagnostic
 
-_MOST = 50  # diagnostics shown as text
+_MOST = 20  # diagnostics shown as text
 _RED, _YELLOW, _BLUE, _BOLD, _OFF = "\033[1;31m", "\033[1;33m", "\033[1;34m", "\033[1m", "\033[0m"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.driver.compiling import Settings, compiled_step, graphs, load_program, onnx_model
-from nncomp.errors import CompileError, Diagnostic
+from nncomp.errors import CompileError, Diagnostic, Problems
 from nncomp.lower.program import Program, models
 from nncomp.passes.manager import optimize
 from nncomp.source import SourceFile
@@ -21,19 +21,24 @@ def check(
 ) -> Iterator[str | Diagnostic]:
     """Compiles one model, or all of the file; warnings, and a line about each. A model with
     optional inputs is compiled without them and with all, unless `with_inputs` names some. Raises
-    CompileError."""
+    CompileError with the errors of all models."""
     names = [model] if model else models(source)
     if not names:
         _check_library(source)
         yield f"{source.name}: fine, declares no model"
+    problems = Problems()
     for name in names:
-        program = load_program(source, name, settings, with_inputs=with_inputs)
-        warnings = dict.fromkeys(program.warnings)
-        _compile(program)
-        if program.optional and not with_inputs:
-            program = load_program(source, name, settings, with_inputs=program.optional)
-            warnings.update(dict.fromkeys(program.warnings))
+        try:
+            program = load_program(source, name, settings, with_inputs=with_inputs)
+            warnings = dict.fromkeys(program.warnings)
             _compile(program)
+            if program.optional and not with_inputs:
+                program = load_program(source, name, settings, with_inputs=program.optional)
+                warnings.update(dict.fromkeys(program.warnings))
+                _compile(program)
+        except CompileError as failure:
+            problems.add(failure)
+            continue
         yield from warnings
         parts = [f"{_parameters(program):,} parameters"]
         parts += [f"with and without {name}" for name in program.optional if not with_inputs]
@@ -42,6 +47,8 @@ def check(
             section if section == "train" else f"train {section}" for section in program.train
         ]
         yield f"{source.name}: {program.name} is fine ({', '.join(parts)})"
+    if problems:
+        raise problems.error()
 
 
 def _compile(program: Program) -> None:

@@ -8,12 +8,14 @@ from typing import overload
 import numpy as np
 
 from nncomp.dims import DimLike, equal
-from nncomp.errors import CompileError, Diagnostic, Note
+from nncomp.errors import CompileError, Diagnostic, Note, error
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import NOWHERE, Node, Origin, Value
 from nncomp.ir.op import Data, InferError, Op, parse_signature
 from nncomp.types import Array, DType, TensorType
 
+MAX_RANK = 64  # as in NumPy
+MAX_ELEMENTS = 2**63 - 1
 Input = Value | int | float | None
 
 
@@ -72,9 +74,11 @@ class Builder:
         try:
             _check_arity(op, values)
             result = op.infer(*(None if v is None else v.type for v in values))
+            types = result if isinstance(result, tuple) else (result,)
+            _check_sizes(types)
         except InferError as failure:
             raise _report(failure, op, values, self.origin) from None
-        return result if isinstance(result, tuple) else (result,)
+        return types
 
     def at(self, origin: Origin) -> At:
         """Gives `origin` to the nodes added inside."""
@@ -94,7 +98,11 @@ class Builder:
         name: str = "",
     ) -> Value:
         """A constant; equal ones are shared."""
-        data = Data(np.asarray(value, None if dtype is None else dtype.numpy))
+        try:
+            data = Data(np.asarray(value, None if dtype is None else dtype.numpy))
+        except OverflowError:
+            span = self.origin.spans[0] if self.origin.spans else None
+            raise error("NN0005", f"{value} does not fit into {dtype}", span) from None
         if data not in self._constants:
             with self.at(Origin(scope=self.origin.scope)):
                 self._constants[data] = self(Constant(data), name=name)
@@ -135,11 +143,25 @@ def _check_arity(op: Op, values: Sequence[Value | None]) -> None:
             raise InferError("NN0702", f"{op.name} lacks its operand `{formal.operands[i].name}`")
 
 
+def _check_sizes(types: Sequence[TensorType]) -> None:
+    for type_ in types:
+        known = 1
+        for dim in type_.shape:
+            if dim.__class__ is int and dim:
+                known *= dim
+        if known > MAX_ELEMENTS:
+            raise InferError("NN0008", f"a tensor {type_} would have over 2**63 elements")
+        if len(type_.shape) > MAX_RANK:
+            raise InferError("NN0204", f"a tensor has at most {MAX_RANK} dimensions")
+
+
 def _report(
     failure: InferError, op: Op, values: Sequence[Value | None], origin: Origin
 ) -> CompileError:
     notes: list[Note] = []
-    for operand in (failure.operand, failure.against):
+    hint = failure.help
+    pair = (failure.operand, failure.against)
+    for operand, other in (pair, pair[::-1]):
         value = None if operand is None or notes else values[operand]
         source = value and _where_changed(value, failure.axis)
         if operand is not None and source and source.node and source.node.origin.spans:
@@ -150,11 +172,23 @@ def _report(
                     source.node.op.name,
                 )
             )
+            wanted = None if other is None else values[other]
+            if value is not None and wanted is not None and failure.axis is not None:
+                hint = hint or _missing_pad(source.node.op, value, wanted, failure.axis)
     span = origin.spans[0] if origin.spans else None
     message = failure.message if span else f"{op.name}: {failure.message}"
-    return CompileError(
-        Diagnostic(failure.code, message, span, failure.label, tuple(notes), failure.help)
-    )
+    return CompileError(Diagnostic(failure.code, message, span, failure.label, tuple(notes), hint))
+
+
+def _missing_pad(op: Op, value: Value, wanted: Value, axis: int) -> str | None:
+    """What to do where a window has taken just the border that the other side still has."""
+    kernel = getattr(op, "kernel_shape", ())
+    if axis >= 0 or -axis > min(len(kernel), wanted.rank):
+        return None
+    reach = (kernel[axis] - 1) * (getattr(op, "dilations", ()) or [1] * len(kernel))[axis]
+    if not reach or reach % 2 or equal(wanted.shape[axis] - value.shape[axis], reach) is not True:
+        return None
+    return f"did you mean `pad={reach // 2}`? It keeps the size"
 
 
 def _ordinal(index: int) -> str:

@@ -6,6 +6,7 @@ from nncomp.errors import Note, error
 from nncomp.ir.obligation import RELATIONS, Clause, compared
 from nncomp.lower.context import Context
 from nncomp.lower.expressions import compare, holds, interpolate
+from nncomp.lower.tensors import require_length
 from nncomp.lower.values import Results
 from nncomp.syntax import ast
 
@@ -43,6 +44,8 @@ def _clauses(ctx: Context, expr: ast.Expr) -> bool | list[Clause]:
         return left + right if expr.op == "and" else [a + b for a in left for b in right]
     if isinstance(expr, ast.Binary) and expr.op in RELATIONS:
         left_value, right_value = (_first(ctx.evaluate(e)) for e in (expr.left, expr.right))
+        with ctx.at(expr.span):
+            require_length(ctx, left_value, right_value)
         answer = compared(expr.op, left_value, right_value)
         if isinstance(answer, list):
             return answer

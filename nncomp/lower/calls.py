@@ -10,7 +10,7 @@ from nncomp.lower import tensors, trees
 from nncomp.lower.context import Context, Frame
 from nncomp.lower.names import attribute, look_up_callable
 from nncomp.lower.raw import apply_raw
-from nncomp.lower.signature import check
+from nncomp.lower.signature import check, is_tensor_type
 from nncomp.lower.sites import join, nodes, site_names
 from nncomp.lower.values import (
     Argument,
@@ -256,6 +256,9 @@ def bind_arguments(
                 f"{', '.join(f'`{m}`' for m in missing)}",
                 span,
                 notes=[Note(f"`{name}` is declared here", decl.name.span)],
+                help=f"a fn makes no instance: write `{name}(…)`, or `… |> {name}`"
+                if isinstance(decl, ast.FnDecl) and not given
+                else None,
             )
         value = check(
             ctx, formal.type, argument.value, f"`{formal_name}` of `{name}`", argument.span
@@ -312,6 +315,7 @@ def instantiate(
             notes=[Note(f"`{frame.decl.name.text}` is declared here", frame.decl.name.span)],
             help=f"make it a block: `block {frame.decl.name.text}()(…)`",
         )
+    _refuse_tensor(decl, arguments)
     path = _take_path(ctx, site, name)
     inner = Frame(decl, factory.module, {}, path, frame.float_dtype)
     with ctx.at(site.span), ctx.call(inner, site.span):
@@ -323,6 +327,24 @@ def instantiate(
         formals = tuple(f for f in decl.hyperparameters if f.name.text not in factory.given)
         bind_arguments(ctx, formals, arguments, decl, site.span)
     return Instance(factory, inner.names, path, site.span)
+
+
+def _refuse_tensor(decl: ast.BlockDecl, arguments: Arguments) -> None:
+    """A block that is called as if it were a fn: a tensor where a number is to be."""
+    formals = [*decl.hyperparameters, *[None] * len(arguments.positional)]
+    for formal, argument in zip(formals, arguments.positional, strict=False):
+        takes = formal is not None and (formal.type is None or is_tensor_type(formal.type))
+        if isinstance(argument.value, Value) and not takes:
+            name = decl.name.text
+            hyper = "…" if decl.hyperparameters else ""
+            raise error(
+                "NN0201",
+                f"the {decl.kind} `{name}` is made first, then applied to tensors",
+                argument.span,
+                describe(argument.value),
+                notes=[Note(f"`{name}` is declared here", decl.name.span)],
+                help=f"write `{argument.span.text} |> {name}({hyper})`",
+            )
 
 
 def _take_path(ctx: Context, site: ast.Call, name: SiteName) -> str:

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from nncomp.errors import CompileError, Diagnostic, Note, error
+from nncomp.errors import CompileError, Diagnostic, Note, Problems, error
 from nncomp.ir.builder import At, Builder
 from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
 from nncomp.ir.obligation import Clause, Obligation
 from nncomp.ir.sizes import sources
+from nncomp.lower.recovery import CONSEQUENCES
 from nncomp.ops.elementwise import Add, Mul
 from nncomp.source import Span
 from nncomp.syntax import ast
@@ -21,6 +22,9 @@ from nncomp.types import Array, DType, TensorType
 
 MAX_CALLS = 64  # blocks within blocks
 MAX_NODES = 1_000_000
+MAX_WORK = 1_000_000  # calls, and runs of static loops, of one graph
+DEEP = 24  # levels of calls and loops: beyond, there is room for few, since what doubles at each
+MAX_DEEP_WORK = 2_000  # level would go on for ever
 SCALAR = TensorType(DType.I64, ())
 
 
@@ -123,12 +127,14 @@ class Store:
 
     wanted: the optional inputs that the graphs have; optional: all that there are
     warnings: what is odd but no error, each once
+    problems: the errors found so far
     """
 
     def __init__(self, wanted: Collection[str] = ()) -> None:
         self.wanted = wanted
         self.optional: dict[str, None] = {}
         self.warnings: dict[tuple[str, Span | None], Diagnostic] = {}
+        self.problems = Problems()
         self.initial: dict[str, Initial] = {}
         self.builder = Builder()
         self.seed = Value(SCALAR, "seed")
@@ -164,6 +170,12 @@ class Store:
     def warn(self, diagnostic: Diagnostic) -> None:
         """Takes note of a warning; a body that is lowered for several graphs gives it once."""
         self.warnings.setdefault((diagnostic.message, diagnostic.span), diagnostic)
+
+    def report(self, failure: CompileError) -> None:
+        """Takes note of an error, unless it follows from an earlier one."""
+        follows = all(d.code in CONSEQUENCES for d in failure.diagnostics)
+        if not (self.problems and follows):
+            self.problems.add(failure)
 
     def site(self, name: str) -> int:
         """A number for a place that draws random numbers, the same in every graph of the name."""
@@ -212,6 +224,8 @@ class Context:
         self.initializing: str | None = None  # path of the parameter being initialised
         self.regions: list[Region] = []  # bodies of control flow around the point of execution
         self.numbers: dict[tuple[str, DType], Array] = {}  # literals that were converted, by text
+        self._depth = self._work = self._deep_work = 0
+        self.failures = 0  # statements that failed, by an error of their own or not
         self._draws: dict[str, int] = {}
 
     @property
@@ -242,10 +256,37 @@ class Context:
         if len(self.frames) >= MAX_CALLS:
             self._refuse_depth(frame, span)
         self.frames.append(frame)
+        self._depth += 1
         try:
+            self._count(span)
             yield
         finally:
+            self._depth -= 1
             self.frames.pop()
+
+    @contextmanager
+    def repeating(self, number: int, span: Span) -> Iterator[None]:
+        """Executes one run of a static loop."""
+        self.frame.loops.append(number)
+        self._depth += 1
+        try:
+            self._count(span)
+            yield
+        finally:
+            self._depth -= 1
+            self.frame.loops.pop()
+
+    def _count(self, span: Span | None) -> None:
+        """Bounds the expansion of a program that makes no nodes, or hides how many it makes."""
+        self._work += 1
+        self._deep_work += self._depth > DEEP
+        if self._work > MAX_WORK:
+            what = f"{MAX_WORK:,} calls and runs of loops"
+        elif self._deep_work > MAX_DEEP_WORK:
+            what = f"{MAX_DEEP_WORK:,} calls and runs of loops that are {DEEP} deep"
+        else:
+            return
+        raise error("NN0004", f"the program expands to over {what}", self.span or span)
 
     def _refuse_depth(self, frame: Frame, span: Span | None) -> None:
         span = self.span or span

@@ -13,10 +13,8 @@ from nncomp.lower import calls, control, indexing, tensors
 from nncomp.lower.context import Context
 from nncomp.lower.names import attribute, look_up
 from nncomp.lower.targets import bind
-from nncomp.lower.values import Deferred, Results, Tree, describe
+from nncomp.lower.values import MAX_ITEMS, Deferred, Results, Tree, describe
 from nncomp.syntax import ast
-
-MAX_ITEMS = 1_000_000
 
 
 def evaluate(ctx: Context, expr: ast.Expr) -> Any:
@@ -40,7 +38,9 @@ def interpolate(ctx: Context, string: ast.String) -> str:
             parts.append(part)
         else:
             parts.append(_spelt(evaluate(ctx, part)))
-    return "".join(parts)
+    text = "".join(parts)
+    tensors.require_length(ctx, text)
+    return text
 
 
 def _spelt(value: Any) -> str:
@@ -68,6 +68,7 @@ def _items(ctx: Context, exprs: tuple[ast.Expr, ...]) -> list[Any]:
                     "NN0201", f"only a list can be spliced, this is {describe(spliced)}", item.span
                 )
             values += spliced
+            tensors.require_length(ctx, values)
         else:
             values.append(evaluate(ctx, item))
     return values
@@ -96,11 +97,8 @@ def _comprehension(ctx: Context, expr: ast.Comprehension) -> list[Any]:
             bind(ctx, part.target, item, part.span)
             if part.condition is not None and not truth(ctx, part.condition):
                 continue
-            frame.loops.append(i)
-            try:
+            with ctx.repeating(i, part.span):
                 clause(number + 1)
-            finally:
-                frame.loops.pop()
 
     try:
         clause(0)
@@ -201,6 +199,7 @@ def _apply_binary(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> Any:
             raise ctx.fail("NN0201", f"`in` needs a list, this is {describe(right)}")
         if isinstance(right, str) and not isinstance(left, str):
             raise ctx.fail("NN0201", f"a string holds no {describe(left).removeprefix('the ')}")
+        tensors.require_length(ctx, left, right)
         if isinstance(right, (list, tuple)):
             return _is_among(ctx, left, right)
         return left in right
@@ -226,6 +225,7 @@ def compare(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> Any:
         if asks and (left is None or right is None):
             return expr.op == "!="
         return tensors.compare(ctx, expr.op, left, right)
+    tensors.require_length(ctx, left, right)
     if isinstance(left, (Dim, list, tuple)) or isinstance(right, Dim):
         answer = compared(expr.op, left, right)
         if isinstance(answer, list):

@@ -5,53 +5,46 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
-from importlib.resources import files
+from functools import cache, partial
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from nncomp import files
 from nncomp.errors import CompileError, Note, did_you_mean, error
 from nncomp.lower.builtins import BUILTINS
 from nncomp.lower.context import Module
+from nncomp.lower.recovery import POISON, PoisonError
 from nncomp.lower.values import Factory, Function, Namespace
 from nncomp.source import SourceFile, Span
 from nncomp.syntax import ast
 from nncomp.syntax.parser import parse
 
 MAX_IMPORTS = 16  # files importing files
-MAX_BYTES = 16 << 20
 LANGUAGE_VERSION = 1
 
 
 def read_source(path: Path, span: Span | None = None) -> SourceFile:
-    """The text of a `.nn` file."""
+    """The text of a `.nn` file. An error without a place of its own is at the import, `span`."""
     try:
-        if path.is_dir():
-            raise error("NN0001", f"{path} is a directory", span)
-        if path.stat().st_size > MAX_BYTES:
-            raise error("NN0001", f"{path} is larger than {MAX_BYTES >> 20} MiB", span)
-        data = path.read_bytes()
-    except (OSError, ValueError) as failure:
-        reason = getattr(failure, "strerror", None) or str(failure)
-        raise error("NN0001", f"{path} cannot be read: {reason}", span) from None
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as failure:
-        line = data.count(b"\n", 0, failure.start) + 1
-        raise error(
-            "NN0002", f"{path} is not UTF-8 text: byte {failure.start} in line {line}", span
-        ) from None
-    return SourceFile(str(path), text.removeprefix("\ufeff"))
+        return files.read_source(path)
+    except CompileError as failure:
+        raise failure.at(span) from None
 
 
 class Loader:
     """Loads the files of one program, each once.
 
     constant: evaluates a constant of a file, `NAME = expr`, when all before it have values
+    report: takes an error, after which the file is read on; or raises it
     """
 
-    def __init__(self, constant: Callable[[Module, ast.ConstDecl], Any]) -> None:
-        self._constant = constant
+    def __init__(
+        self,
+        constant: Callable[[Module, ast.ConstDecl], Any],
+        report: Callable[[CompileError], None],
+    ) -> None:
+        self._constant, self._report = constant, report
         self._modules: dict[str, Module] = {}
         self._trees: dict[str, ast.File] = {}
         self._loading: list[str] = []
@@ -80,32 +73,48 @@ class Loader:
         for declaration in tree.declarations:
             name = declaration.name.text
             if name in spans:
-                raise error(
+                again = error(
                     "NN0104",
                     f"`{name}` is declared twice",
                     declaration.name.span,
                     notes=[Note("the other one", spans[name])],
                 )
+                self._report(again)
             spans[name] = declaration.name.span
-            _check_parameters(declaration)
+            try:
+                _check_parameters(declaration)
+            except CompileError as failure:
+                self._report(failure)
             if not isinstance(declaration, ast.ConstDecl):
                 module.names[name] = _value(declaration, module)
         for declaration in tree.declarations:
             if isinstance(declaration, ast.ConstDecl):
-                module.names[declaration.name.text] = self._constant(module, declaration)
+                make = partial(self._constant, module, declaration)
+                self._define(module, declaration.name.text, make)
         return module, tree
 
     def _import(self, module: Module, source: SourceFile, statement: ast.Import) -> None:
         if statement.names is None:
             assert not isinstance(statement.module, str)
             alias = statement.alias.text if statement.alias else statement.module[-1]
-            module.names[alias] = self._namespace(source, statement)
+            make = partial(self._namespace, source, statement)
+            self._define(module, alias, make)
             return
         for item in statement.names:
             alias = (item.alias or item.name).text
             if alias in module.names:
-                raise error("NN0104", f"`{alias}` is imported twice", item.span)
-            module.names[alias] = self._imported(source, statement, item.name)
+                self._report(error("NN0104", f"`{alias}` is imported twice", item.span))
+            self._define(module, alias, partial(self._imported, source, statement, item.name))
+
+    def _define(self, module: Module, name: str, make: Callable[[], Any]) -> None:
+        """Gives a name of the file its value, or poison where that fails."""
+        module.names[name] = POISON
+        try:
+            module.names[name] = make()
+        except CompileError as failure:
+            self._report(failure)
+        except PoisonError:
+            pass
 
     def _namespace(self, source: SourceFile, statement: ast.Import) -> Namespace:
         text = ".".join(statement.module)
@@ -194,7 +203,7 @@ _DECLARATION = re.compile(r"^(block|fn|optimizer)[ \t]+(\w+)", re.MULTILINE)
 
 @cache
 def _std_texts() -> dict[str, str]:
-    folder = files("nncomp.std")
+    folder = resources.files("nncomp.std")
     return {
         entry.name.removesuffix(".nn"): entry.read_text("utf-8")
         for entry in sorted(folder.iterdir(), key=lambda e: e.name)
@@ -234,6 +243,10 @@ def _std_file(statement: ast.Import) -> str | None:
     return file
 
 
+def _raise(failure: CompileError) -> None:
+    raise failure
+
+
 def _no_constant(module: Module, declaration: ast.ConstDecl) -> Any:
     raise AssertionError(f"{module.name} declares the constant {declaration.name.text}")
 
@@ -242,7 +255,7 @@ def _no_constant(module: Module, declaration: ast.ConstDecl) -> Any:
 def _std_module(file: str) -> Module:
     source = SourceFile(f"std/{file}.nn", _std_texts()[file])
     try:
-        return Loader(_no_constant)._load(source, parse(source), is_std=True)[0]
+        return Loader(_no_constant, _raise)._load(source, parse(source), is_std=True)[0]
     except CompileError as failure:  # a defect of the library, not of the user's program
         raise AssertionError(f"std/{file}.nn: {failure}") from failure
 

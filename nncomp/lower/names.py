@@ -8,6 +8,7 @@ from typing import Any
 from nncomp.errors import did_you_mean, error
 from nncomp.ir.graph import Value
 from nncomp.lower.context import Context, Prelude
+from nncomp.lower.recovery import POISON, PoisonError
 from nncomp.lower.static_types import DTYPES
 from nncomp.lower.trees import parameters_of
 from nncomp.lower.values import (
@@ -31,10 +32,12 @@ _MISSING = object()
 def look_up(ctx: Context, ref: ast.Ref) -> Any:
     """The value of a name: of the call, then of the file, then of the prelude."""
     frame = ctx.frame
-    if ref.name in frame.names:
-        return frame.names[ref.name]
-    if ref.name in frame.module.names:
-        return frame.module.names[ref.name]
+    for names in (frame.names, frame.module.names):
+        if ref.name in names:
+            value = names[ref.name]
+            if value is POISON:
+                raise PoisonError
+            return value
     if ref.name in ctx.prelude:
         return ctx.prelude[ref.name]
     if ref.name == "training":
@@ -54,6 +57,8 @@ def look_up_callable(ctx: Context, ref: ast.Ref) -> Any:
         value = names.get(ref.name, _MISSING)
         if value is _MISSING:
             continue
+        if value is POISON:
+            raise PoisonError
         if isinstance(value, CALLABLE):
             return value
         first = value if first is _MISSING else first
@@ -90,6 +95,8 @@ def attribute(ctx: Context, value: Any, name: ast.Name) -> Any:
         value = value[0]
     if isinstance(value, Namespace):
         found = value.lookup(name.text)
+        if found is POISON:
+            raise PoisonError
         if found is None:
             raise error(
                 "NN0103",
@@ -112,7 +119,12 @@ def attribute(ctx: Context, value: Any, name: ast.Name) -> Any:
         return _member(ctx, value.path, name, f"`{value.factory.decl.name.text}`")
     if isinstance(value, Tree):
         return _leaf(value, name)
-    raise error("NN0103", f"{describe(value)} has no attribute `{name.text}`", name.span)
+    hint = None
+    if isinstance(value, Value):
+        hint = "a tensor has `shape`, `rank` and `dtype`"
+        if name.text in ctx.prelude:
+            hint = f"`{name.text}` is a function: `{name.text}(…)`, or `… |> {name.text}`"
+    raise error("NN0103", f"{describe(value)} has no attribute `{name.text}`", name.span, help=hint)
 
 
 def _leaf(tree: Tree, name: ast.Name) -> Any:

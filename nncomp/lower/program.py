@@ -18,6 +18,7 @@ from nncomp.lower.calls import bind_arguments
 from nncomp.lower.context import Context, Frame, Module, Store
 from nncomp.lower.expressions import evaluate
 from nncomp.lower.modules import Loader, StandardPrelude
+from nncomp.lower.recovery import PoisonError
 from nncomp.lower.statements import execute
 from nncomp.lower.values import Argument, Arguments, Instance, describe
 from nncomp.source import SourceFile
@@ -69,13 +70,23 @@ def lower(
     kinds: Collection[str] = ("entry", "train"),
     wanted: Collection[str] = (),
 ) -> Program:
-    """Lowers one model of a source (the first, if no name is given). Raises CompileError.
+    """Lowers one model of a source (the first, if no name is given). Raises CompileError, with all
+    errors that do not follow from each other.
 
     kinds: of sections that are wanted; who only looks at the model itself saves the rest
     wanted: the optional inputs that the graphs have; without the others, these are `none`
     """
+    store = Store(wanted)
     with _deep_recursion():
-        return _Lowering(source, model, settings or {}, wanted).program(kinds)
+        try:
+            program = _Lowering(source, model, settings or {}, store).program(kinds)
+        except CompileError as failure:
+            store.report(failure)
+        except PoisonError:
+            pass
+    if store.problems:
+        raise store.problems.error()
+    return program
 
 
 def models(source: SourceFile) -> list[str]:
@@ -97,15 +108,11 @@ class _Lowering:
     """Lowers a model once for each of its graphs."""
 
     def __init__(
-        self,
-        source: SourceFile,
-        model: str | None,
-        settings: Mapping[str, Any],
-        wanted: Collection[str],
+        self, source: SourceFile, model: str | None, settings: Mapping[str, Any], store: Store
     ) -> None:
         self.prelude = StandardPrelude()
-        self.store = Store(wanted)
-        self.module, tree = Loader(self._constant).load(source)
+        self.store = store
+        self.module, tree = Loader(self._constant, store.report).load(source)
         self.model = _choose(source, tree, model)
         self.settings = settings
 
@@ -125,9 +132,12 @@ class _Lowering:
         ctx = self._context(None, False, False)
         ctx.frames.append(Frame(declaration, module, {}))
         value = evaluate(ctx, declaration.value)
-        pending = [value]
+        pending, seen = [value], set[int]()
         while pending:
             item = pending.pop()
+            if id(item) in seen:
+                continue
+            seen.add(id(item))
             if isinstance(item, (Value, Instance)):
                 name = declaration.name.text
                 raise error(
@@ -154,7 +164,9 @@ class _Lowering:
                 continue
             title = section.name.text if section.name else section.kind
             if title in entries or title in train:
-                raise error("NN0104", f"there are two sections `{title}`", section.span)
+                self.store.report(
+                    error("NN0104", f"there are two sections `{title}`", section.span)
+                )
             if section.kind == "entry":
                 entries[title] = self._graph(title, section, training=False, learning=False)
                 self._require_outputs(entries[title], section)
@@ -174,7 +186,7 @@ class _Lowering:
         return Program(name, graph, entries, train, self._initial(name), optional, warnings)
 
     def _require_outputs(self, graph: Graph, node: ast.Node) -> None:
-        if not graph.outputs:
+        if not graph.outputs and not self.store.problems:
             what = "the model" if isinstance(node, ast.ModelDecl) else "the section"
             add = "`output name = …`"
             if isinstance(node, ast.Section) and node.kind == "train":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nncomp.dims import Dim, DimLike, Symbol, equal, new_dim
@@ -143,7 +143,20 @@ class _Claim:
 
     def error(self, code: str, label: str) -> CompileError:
         notes = [*_came_from(self.value), Note("the type is declared here", self.type.span)]
-        return error(code, str(self), self.span, label, notes=notes)
+        return error(code, str(self), self.span, label, notes=notes, help=self._other_order())
+
+    def _other_order(self) -> str | None:
+        """Where the dims would fit if they were swapped: how to."""
+        wanted, shape = self.type.dims or (), self.value.shape
+        numbers = [d.value if isinstance(d, ast.Int) else None for d in wanted]
+        known = [n for n in numbers if n is not None]
+        if len(shape) != len(wanted) or len(set(shape)) != len(shape) or len(known) < 2:
+            return None
+        if any(n not in shape for n in known) or len(set(known)) != len(known):
+            return None
+        rest = (axis for axis, dim in enumerate(shape) if dim not in known)
+        perm = [next(rest) if n is None else shape.index(n) for n in numbers]
+        return f"the dims are there in another order: `transpose(…, perm={perm})`"
 
     def unknown(self, ctx: Context, comparison: Comparison) -> None:
         """Leaves the comparison to the run, or refuses it."""
@@ -229,7 +242,9 @@ def _bind_dim(ctx: Context, pattern: ast.Expr, dim: DimLike, claim: _Claim) -> D
         names[unknown[0]] = solved
         sized: DimLike = ctx.evaluate(pattern)
         return sized
-    expected: DimLike = ctx.evaluate(pattern)
+    expected = ctx.evaluate(pattern)
+    if isinstance(expected, bool) or not isinstance(expected, (int, Dim)):
+        raise error("NN0201", f"a dim must be an int, this is {describe(expected)}", pattern.span)
     same = equal(expected, dim)
     if same is None:
         claim.unknown(ctx, Comparison(expected, "==", dim))
@@ -310,6 +325,8 @@ def dims_of(ctx: Context, exprs: tuple[ast.Expr, ...]) -> list[DimLike]:
         for item in items:
             if isinstance(item, bool) or not isinstance(item, (int, Dim)):
                 raise error("NN0201", f"a dim must be an int, this is {describe(item)}", expr.span)
+            if isinstance(item, int) and item >= 2**63:
+                raise error("NN0005", f"the dim {item} does not fit into 63 bits", expr.span)
             if isinstance(item, int) and item < 0:
                 raise error("NN0205", f"a dim cannot be negative, this is {item}", expr.span)
             dims.append(item)
@@ -325,6 +342,9 @@ def input_type(ctx: Context, type_: ast.TypeExpr) -> TensorType:
             type_.span,
             help="write `f32[]` for a scalar; `--set` gives static values",
         )
+    declared_type(
+        ctx, replace(type_, dims=())
+    )  # before dims come into being: is there such a dtype?
     for dim in type_.dims or ():
         if isinstance(dim, ast.Splice):
             raise error("NN0206", "an input's number of dimensions must be fixed", dim.span)

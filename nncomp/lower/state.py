@@ -11,6 +11,7 @@ from nncomp.ir.graph import Parameter, ParameterKind, Value
 from nncomp.lower import calls, tensors, trees
 from nncomp.lower.context import Context, Initial
 from nncomp.lower.expressions import evaluate, truth
+from nncomp.lower.recovery import POISON, PoisonError
 from nncomp.lower.signature import declared_type, is_tensor_type
 from nncomp.lower.sites import join
 from nncomp.lower.values import Deferred, Instance, Results, describe
@@ -198,6 +199,8 @@ def update(ctx: Context, statement: ast.Update) -> None:
 def _update_path(ctx: Context, target: ast.Expr) -> tuple[str, str | None]:
     frame = ctx.frame
     if isinstance(target, ast.Ref):
+        if frame.names.get(target.name) is POISON:
+            raise PoisonError
         if target.name in frame.state:
             return frame.state[target.name], target.name
         raise error(

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nncomp.errors import Note, error
+from nncomp.errors import CompileError, Note, error
 from nncomp.ir.graph import Value
 from nncomp.lower import calls, state
 from nncomp.lower.assertions import assert_
 from nncomp.lower.context import Context, Yielded
 from nncomp.lower.expressions import evaluate, iterate, truth
+from nncomp.lower.recovery import PoisonError, recover
 from nncomp.lower.signature import input_type
 from nncomp.lower.targets import bind
 from nncomp.lower.training import metric, minimize
@@ -28,14 +29,23 @@ class Returned:
 
 
 def execute(ctx: Context, body: tuple[ast.Stmt, ...]) -> Any:
-    """Runs a body; its returned value, or None."""
+    """Runs a body; its returned value, or None. Raises PoisonError if that could not be told."""
+    before = ctx.failures
     outcome = _run(ctx, body)
+    if ctx.failures > before:
+        in_region = ctx.regions and ctx.regions[-1].frame is ctx.frame
+        if in_region or (outcome is None and not isinstance(ctx.frame.decl, ast.ModelDecl)):
+            raise PoisonError
     return None if outcome is None else outcome.value
 
 
 def _run(ctx: Context, body: tuple[ast.Stmt, ...]) -> Returned | None:
     for statement in body:
-        outcome = _HANDLERS[type(statement)](ctx, statement)
+        try:
+            outcome = _HANDLERS[type(statement)](ctx, statement)
+        except (CompileError, PoisonError) as failure:
+            recover(ctx, statement, failure)
+            continue
         if outcome is not None:
             return outcome
     return None
@@ -65,16 +75,15 @@ def _if(ctx: Context, statement: ast.If) -> Returned | None:
 
 
 def _for(ctx: Context, statement: ast.For) -> Returned | None:
-    frame = ctx.frame
+    before = ctx.failures
     for number, item in enumerate(iterate(ctx, statement.iterable)):
         bind(ctx, statement.target, item, statement.iterable.span)
-        frame.loops.append(number)
-        try:
+        with ctx.repeating(number, statement.iterable.span):
             outcome = _run(ctx, statement.body)
-        finally:
-            frame.loops.pop()
         if outcome is not None:
             return outcome
+        if ctx.failures > before:  # the other runs would mostly repeat it
+            raise PoisonError
     return None
 
 

@@ -8,6 +8,7 @@ from nncomp.errors import error
 from nncomp.ir.graph import Value
 from nncomp.lower import indexing
 from nncomp.lower.context import Context
+from nncomp.lower.recovery import POISON, PoisonError
 from nncomp.lower.signature import check
 from nncomp.lower.values import Results, describe
 from nncomp.source import Span
@@ -54,6 +55,8 @@ def _bind_item(ctx: Context, target: ast.ItemTarget, value: Any) -> None:
     current = ctx.frame.names.get(name)
     if name not in ctx.frame.names:
         raise error("NN0103", f"`{name}` is not defined", target.span)
+    if current is POISON:
+        raise PoisonError
     if not isinstance(current, list):
         hint = None
         if isinstance(current, Value):

@@ -12,7 +12,16 @@ from nncomp.ir.graph import Value
 from nncomp.ir.op import Op
 from nncomp.lower.context import Context
 from nncomp.lower.trees import combine
-from nncomp.lower.values import Deferred, Instance, Results, Tree, describe, is_static_number
+from nncomp.lower.values import (
+    MAX_ITEMS,
+    Deferred,
+    Instance,
+    Results,
+    Tree,
+    describe,
+    is_static_number,
+    too_long,
+)
 from nncomp.ops import REGISTRY
 from nncomp.types import Array, DType, TensorType
 
@@ -38,6 +47,12 @@ def as_tensor(ctx: Context, value: Any, dtype: DType) -> Value:
     raise ctx.fail("NN0201", f"a tensor is needed here, this is {describe(value)}")
 
 
+def require_length(ctx: Context, *values: Any) -> None:
+    """Raises NN0009 for lists and texts that are too long together, with all that is in them."""
+    if too_long(*values):
+        raise ctx.fail("NN0009", f"lists and texts end at {MAX_ITEMS:,} items")
+
+
 def number(ctx: Context, value: float, dtype: DType) -> Value:
     """A static number as a constant of that dtype, which must hold it."""
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
@@ -50,6 +65,7 @@ def number(ctx: Context, value: float, dtype: DType) -> Value:
 
 def tensor_of(ctx: Context, value: Sequence[Any], dtype: DType | None = None) -> Value:
     """A (nested) list of numbers, dims or tensors as one tensor."""
+    require_length(ctx, value)
     if any(isinstance(v, Dim) for v in value) and all(isinstance(v, (int, Dim)) for v in value):
         return cast(ctx, ctx.b.dims(value), dtype or DType.I64)
     first = next((v for v in value if isinstance(v, Value)), None)
@@ -152,12 +168,14 @@ def _deferred_binary(symbol: str, left: Any, right: Any) -> Deferred:
 
 
 def _static_binary(ctx: Context, symbol: str, left: Any, right: Any) -> Any:
-    numbers = is_static_number(left) and is_static_number(right)
+    numbers = symbol != "@" and is_static_number(left) and is_static_number(right)
     sequences = isinstance(left, (list, tuple, str)) and type(left) is type(right)
     repeats = symbol == "*" and isinstance(left, list) and isinstance(right, int)
     if not (numbers or (sequences and symbol == "+") or repeats):
         wrong = next((v for v in (left, right) if not is_static_number(v)), left)
         hint = None
+        if symbol == "@":
+            hint = "`@` is the matrix product of tensors; numbers are multiplied by `*`"
         if isinstance(wrong, Instance):
             hint = "an instance is not a tensor: apply it to one"
         raise ctx.fail(
@@ -168,13 +186,15 @@ def _static_binary(ctx: Context, symbol: str, left: Any, right: Any) -> Any:
     if isinstance(left, Dim) or isinstance(right, Dim):
         return _dim_binary(ctx, symbol, left, right)
     try:
-        if repeats and len(left) * right > 1_000_000:
+        if repeats and len(left) * right > MAX_ITEMS:
             raise OverflowError
         value = _power(left, right) if symbol == "**" else _ARITHMETIC[symbol](left, right)
     except ZeroDivisionError:
         raise ctx.fail("NN0211", "division by zero", f"{left} {symbol} {right}") from None
     except (OverflowError, ValueError):
         raise ctx.fail("NN0005", f"{left} {symbol} {right} is too large") from None
+    if isinstance(value, (list, tuple, str)):
+        require_length(ctx, value)
     if isinstance(value, complex):
         raise ctx.fail("NN0211", f"{left} {symbol} {right} is not a real number")
     if isinstance(value, int) and value.bit_length() > MAX_INT_BITS:

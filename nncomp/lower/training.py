@@ -31,7 +31,8 @@ def metric(ctx: Context, statement: ast.Metric) -> None:
 
 def _require_train(ctx: Context, statement: ast.Stmt, what: str) -> None:
     ctx.refuse_inside(what, statement.span)
-    if ctx.section is None or ctx.section.kind != "train":
+    section = ctx.section if ctx.section and ctx.section.kind == "train" else None
+    if section is None or not any(node is statement for node in nodes(section)):
         raise error("NN0106", f"{what} belongs into a `train` section", statement.span)
 
 

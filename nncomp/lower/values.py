@@ -123,6 +123,23 @@ class Arguments:
         return {name: a.value for name, a in self.named.items()}
 
 
+MAX_ITEMS = 1_000_000
+
+
+def too_long(*values: Any) -> bool:
+    """Whether lists, with those inside them, or a text have more than MAX_ITEMS items."""
+    pending, count = list(values), 0
+    while pending:
+        value = pending.pop()
+        if isinstance(value, (list, tuple, str)):
+            count += len(value)
+            if count > MAX_ITEMS:
+                return True
+            if not isinstance(value, str):
+                pending += [v for v in value if isinstance(v, (list, tuple))]
+    return False
+
+
 def is_static_number(value: Any) -> bool:
     return isinstance(value, (int, float, Dim)) and not isinstance(value, bool)
 
@@ -141,7 +158,7 @@ def describe(value: Any) -> str:
         case float():
             return f"the float {value}"
         case str():
-            return f'the string "{value}"'
+            return f'the string "{value if len(value) <= 60 else value[:60] + "…"}"'
         case Dim():
             return f"the dim {value}"
         case DType():

@@ -37,6 +37,9 @@ class MatMul(Op):
                 f"{inner} rows (right)",
                 operand=1,
                 axis=max(-2, -b.rank),
+                help="the right side fits turned: `… @ transpose(…)`"
+                if b.rank > 1 and equal(a.shape[-1], b.shape[-1]) is True
+                else None,
             )
         batch = broadcast(
             a.with_shape(a.shape[:-2]), b.with_shape(b.shape[:-2]), verb="multiply batches"

@@ -7,7 +7,7 @@ stand in the same list.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from nncomp.errors import Note, error
@@ -16,6 +16,11 @@ from nncomp.syntax.build_expressions import Children, ExpressionBuilder, nodes
 from nncomp.syntax.literals import Doc, read_doc, read_int
 
 _Documented = TypeVar("_Documented", ast.Decl, ast.Section)
+
+
+@dataclass(frozen=True, eq=False)
+class Broken(ast.Node):
+    """Stands for a statement or declaration that could not be read, in a tree that is dropped."""
 
 
 class TreeBuilder(ExpressionBuilder):
@@ -51,6 +56,8 @@ class TreeBuilder(ExpressionBuilder):
                 doc = item
             elif isinstance(item, ast.Decl):
                 declarations.append(self.documented(item, doc))
+                doc = None
+            elif isinstance(item, Broken):
                 doc = None
             else:
                 version = item.value
@@ -176,6 +183,9 @@ class TreeBuilder(ExpressionBuilder):
         statements: list[ast.Stmt] = []
         doc: Doc | None = None
         for item in nodes(c):
+            if isinstance(item, Broken):
+                doc = None
+                continue
             if doc is not None and not isinstance(item, ast.Section):
                 raise self.stray_doc(doc)
             if isinstance(item, Doc):

@@ -7,14 +7,17 @@ matched, and nesting is bounded: so no later stage can be driven into deep recur
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 
 from nncomp.errors import CompileError, Note, error
 from nncomp.source import SourceFile, Span
 from nncomp.syntax.tables import Tables, load_tables
 
 MAX_NESTING = 64
+MAX_STATEMENT = 50_000  # tokens, but for those of bodies
+MAX_FILE = 1_000_000  # tokens
 
 
 def words(text: str) -> frozenset[str]:
@@ -53,6 +56,9 @@ class Tokens:
 
     comments: start and end of each comment; only the formatter looks at them.
     pairs:    opening bracket -> closing bracket, as indices of tokens
+    faults:   what is wrong with characters and brackets, by the token at fault; one that fits
+              nowhere is of the kind BAD
+    lost:     the token from which on the structure cannot be told: a `{` without its `}`
     """
 
     source: SourceFile
@@ -61,6 +67,8 @@ class Tokens:
     ends: list[int] = field(default_factory=list)
     comments: list[tuple[int, int]] = field(default_factory=list)
     pairs: dict[int, int] = field(default_factory=dict)
+    faults: dict[int, Callable[[], CompileError]] = field(default_factory=dict)
+    lost: int | None = None
 
     def span(self, index: int) -> Span:
         return Span(self.source, self.starts[index], self.ends[index])
@@ -80,7 +88,7 @@ def _pattern() -> re.Pattern[str]:
     return re.compile(
         r"[ \t\r]*+(?:(?P<LINE>\n)|(?P<COMMENT>#[^\n]*)|"
         + "|".join(groups)
-        + r"|(?P<LAST>\Z)|(?P<BAD>.))"
+        + r"""|(?P<LAST>\Z)|(?P<BAD>\"\"\"[\s\S]*|"[^\n]*|'(?:[^'\n]*')?|&&|\|\||.))"""
     )
 
 
@@ -92,8 +100,8 @@ def _hard_keywords() -> dict[str, str]:
 def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
     """The tokens of source.text[start:end], the last of them `$END`.
 
-    Raises NN0101 for a character that starts nothing, NN0105 for a bracket or string that is
-    not closed, NN0003 for brackets nested more than 64 deep.
+    Characters and brackets at fault are kept in `faults`. Raises NN0003 for brackets nested more
+    than 64 deep, NN0009 for a text that is too long.
     """
     text = source.text
     end = len(text) if end is None else end
@@ -108,6 +116,7 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
     new_line = False  # a line end came before this token
     soft = False  # the last token may turn out to be a keyword of its statement
     minimizing = False  # this is a `minimize`, which goes on before a line that starts with `by`
+    longest = MAX_STATEMENT  # the number of tokens that this statement may end with
     for match in _pattern().finditer(text, start, end):
         kind = match.lastgroup
         if kind == "LINE":
@@ -129,8 +138,6 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
             continue
         elif kind == "LAST":
             break
-        elif kind == "BAD":
-            raise bad_character(source, first)
         if new_line:
             new_line = False
             goes_on = kind in CONTINUES or (minimizing and kind == "NAME" and word in _IN_MINIMIZE)
@@ -140,6 +147,7 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
                 starts.append(ends[-1])
                 ends.append(ends[-1] + 1)
                 previous = "NL"
+                longest = min(len(kinds) + MAX_STATEMENT, MAX_FILE)
         if soft:  # the token before is a NAME at the start of its statement
             soft = False
             word_before = tokens.text(-1)
@@ -166,17 +174,27 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
             if len(stack) > MAX_NESTING:
                 raise too_deep(Span(source, first, last))
             in_lines = kind == "LBRACE"
+            if in_lines:
+                longest = min(len(kinds) + MAX_STATEMENT, MAX_FILE)
         elif kind in CLOSERS:
-            if not stack or kinds[stack[-1]] != CLOSERS[kind]:
-                raise _unbalanced(tokens, stack, Span(source, first, last))
-            tokens.pairs[stack.pop()] = len(kinds)
+            if stack and kinds[stack[-1]] == CLOSERS[kind]:
+                tokens.pairs[stack.pop()] = len(kinds)
+            else:
+                kind = _unbalanced(tokens, stack, kind, Span(source, first, last))
             in_lines = not stack or kinds[stack[-1]] == "LBRACE"
             minimizing = minimizing and kind != "RBRACE"
+        elif kind == "BAD":
+            tokens.faults[len(kinds)] = partial(bad_character, source, first)
+            if text.startswith('"""', first):
+                tokens.lost = len(kinds)
         kinds.append(kind)
         starts.append(first)
         ends.append(last)
-    if stack:
-        raise _unclosed(tokens, _likely_unclosed(tokens, stack[-1]), None)
+        if len(kinds) > longest:
+            raise _too_long(Span(source, first, last), len(kinds) > MAX_FILE)
+    if stack and tokens.lost is None:
+        tokens.lost = _likely_unclosed(tokens, stack[-1])
+        tokens.faults.setdefault(tokens.lost, partial(_unclosed, tokens, tokens.lost, None))
     if kinds and kinds[-1] == "NL":
         del kinds[-1], starts[-1], ends[-1]
     kinds.append("$END")
@@ -248,10 +266,40 @@ def _likely_unclosed(tokens: Tokens, opener: int) -> int:
     return opener
 
 
-def _unbalanced(tokens: Tokens, stack: list[int], found: Span) -> CompileError:
-    if stack and not (tokens.kinds[stack[-1]] == "LBRACE" and found.text != "}"):
-        return _unclosed(tokens, stack[-1], found)
+def _unbalanced(tokens: Tokens, stack: list[int], kind: str, found: Span) -> str:
+    """Takes note of a closing bracket that does not fit; what it counts as from here on.
+
+    A `}` closes the body around, whatever is open inside it.
+    """
+    kinds, at = tokens.kinds, len(tokens.kinds)
+    inner = stack and kinds[stack[-1]] != "LBRACE"
+    if inner:
+        tokens.faults[stack[-1]] = partial(_unclosed, tokens, stack[-1], found)
+    if kind == "RBRACE" and any(kinds[opener] == "LBRACE" for opener in stack):
+        while kinds[stack[-1]] != "LBRACE":
+            stack.pop()
+        tokens.pairs[stack.pop()] = at
+        return kind
+    if kind != "RBRACE" and inner:
+        tokens.pairs[stack.pop()] = at
+        return kind
+    tokens.faults[at] = partial(_closes_nothing, found)
+    return "BAD"
+
+
+def _closes_nothing(found: Span) -> CompileError:
     return error("NN0105", f"this `{found.text}` closes nothing", found, "no bracket is open here")
+
+
+def _too_long(span: Span, is_file: bool) -> CompileError:
+    what, most = ("file", MAX_FILE) if is_file else ("statement", MAX_STATEMENT)
+    return error(
+        "NN0009",
+        f"this {what} is longer than {most:,} words and signs",
+        span,
+        "one too many",
+        help="repeat layers with `for`; large tables of numbers belong into weights",
+    )
 
 
 _INSTEAD = {

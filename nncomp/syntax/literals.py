@@ -14,6 +14,7 @@ from nncomp.syntax import ast
 
 MAX_DIGITS = 30
 MAX_INT = 2**63 - 1
+MAX_STRING = 100_000
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "{": "{", "}": "}"}
 _PIECE = re.compile(
@@ -63,6 +64,8 @@ def string_parts(
     """
     source = span.source
     body = span.text[1:-1]
+    if len(body) > MAX_STRING:
+        raise error("NN0009", f"a string ends at {MAX_STRING:,} characters", span)
     if "\\" not in body and "{" not in body and "}" not in body:
         return body, (body,)
     parts: list[str | ast.Expr] = []

@@ -2,7 +2,8 @@
 
 The tables come from Lark (`tables.py`); the loop that follows them is here, since it is short
 and, free of Lark's token and tree objects, several times faster. It keeps its own stacks, so
-the depth of a program never meets Python's recursion limit.
+the depth of a program never meets Python's recursion limit. After an error it goes on with the
+next statement (`recovery.py`), so that one run finds all errors.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 from typing import Any, cast
 
 from nncomp.collector import collector_paused
-from nncomp.errors import error
+from nncomp.errors import CompileError, error
 from nncomp.source import SourceFile, Span
 from nncomp.syntax import ast
-from nncomp.syntax.build import TreeBuilder
+from nncomp.syntax.build import Broken, TreeBuilder
 from nncomp.syntax.explain import syntax_error
 from nncomp.syntax.lexer import Tokens, scan
+from nncomp.syntax.recovery import Recovery
 from nncomp.syntax.tables import Tables, load_tables
 
 # Brackets count at most 64 levels; this bounds what needs none (`- - - x`, `a ** b ** c`, sums
@@ -27,7 +29,8 @@ MAX_HEIGHT = 250
 def parse(source: SourceFile) -> ast.File:
     """The syntax tree of a whole file.
 
-    Raises CompileError (NN0003, NN0005, NN0101, NN0102, NN0105, NN0106), always with a span.
+    Raises CompileError with all errors (NN0003, NN0005, NN0007, NN0009, NN0101, NN0102, NN0105,
+    NN0106), always with a span.
     """
     return cast(ast.File, parse_tokens(scan(source), "file"))
 
@@ -39,86 +42,151 @@ def parse_expression(source: SourceFile) -> ast.Expr:
 
 def parse_tokens(tokens: Tokens, start: str) -> ast.Node:
     """Run the LALR tables over the tokens; `start` is "file" or "expr"."""
-    tables = load_tables()
-    actions, gotos = tables.actions, tables.gotos
-    builder = TreeBuilder(tokens, _parse_part)
-    rules = [
-        (
-            r.head,
-            r.size,
-            None if r.action is None or r.splice else getattr(builder, r.action),
-            r.splice,
-            r.gathers,
-            r.layout,
+    run = _Run(tokens, start)
+    if start != "file":
+        return run.tree()
+    recovery = Recovery(run.tables, tokens)
+    while True:
+        try:
+            tree = run.tree()
+        except CompileError as failure:
+            run.drop(recovery, failure)
+            continue
+        if recovery.problems:
+            raise recovery.problems.error()
+        return tree
+
+
+class _Run:
+    """The state of a parse.
+
+    index: the token that comes next
+    states, values, firsts, lasts, heights: one entry per symbol: its state, its value (a token is
+        its index), where it starts and ends, and how high its tree is. The first entry stands for
+        the bottom.
+    """
+
+    def __init__(self, tokens: Tokens, start: str) -> None:
+        self.tables, self.tokens = load_tables(), tokens
+        first, self.complete = self.tables.starts[start]
+        self.index = self.sound = 0
+        self.states, self.values = [first], [cast(Any, None)]
+        self.firsts, self.lasts, self.heights = [0], [0], [0]
+        builder = TreeBuilder(tokens, _parse_part)
+        self.rules = [
+            (
+                r.head,
+                r.size,
+                None if r.action is None or r.splice else getattr(builder, r.action),
+                r.splice,
+                r.gathers,
+                r.layout,
+            )
+            for r in self.tables.rules
+        ]
+
+    def drop(self, recovery: Recovery, failure: CompileError) -> None:
+        """Drops the statement that an error is in; `index` is then the token that ends it."""
+        depth = recovery.depth(self.states[: self.sound], self.values)
+        start = [*self.firsts[depth:], self.tokens.starts[self.index]][0]
+        broken = Broken(self.tokens.span(self.index))
+        self.index = recovery.skip(failure, self.index, start)
+        self.states[depth:] = [recovery.unit(self.states[depth - 1])]
+        self.values[depth:] = [broken]
+        self.firsts[depth:], self.lasts[depth:] = [start], [self.tokens.starts[self.index]]
+        self.heights[depth:] = [0]
+
+    def _misfit(self, index: int) -> CompileError:
+        if index in self.tokens.faults:
+            return self.tokens.faults[index]()
+        return syntax_error(
+            self.tokens, index, _acceptable(self.tables, self.states, self.complete)
         )
-        for r in tables.rules
-    ]
-    state, complete = tables.starts[start]
-    # One entry per symbol: its state, its value (a token is its index), where it starts and
-    # ends, and how high its tree is. The first entry stands for the bottom.
-    states, values, firsts, lasts, heights = [state], [cast(Any, None)], [0], [0], [0]
-    for index, kind in enumerate(tokens.kinds):
-        shortcuts = tables.shortcuts[kind]
-        while True:
-            action = actions[state].get(kind)
-            if action is None:
-                if kind == "$END" and state == complete:
-                    return cast(ast.Node, values[-1])
-                raise syntax_error(tokens, index, _acceptable(tables, states, complete))
-            if action >= 0:
-                state = action
-                states.append(state)
-                values.append(index)
-                firsts.append(tokens.starts[index])
-                lasts.append(tokens.ends[index])
-                heights.append(0)
-                break
-            head, size, make, splice, gathers, layout = rules[~action]
-            if make is None and not splice:  # the child is handed on, often through many rules
-                below = states[-2]
-                state = shortcuts.get((below, state), -1)
-                if state < 0:
-                    state = _hand_on(tables, below, states[-1], kind)
-                states[-1] = state
-                if kind == "$END" and state == complete:
-                    return cast(ast.Node, values[-1])
-                continue
-            if size == 0:  # only an empty file
-                assert make is not None
-                values.append(make([None], tokens.starts[index], tokens.starts[index]))
-                firsts.append(tokens.starts[index])
-                lasts.append(tokens.starts[index])
-                heights.append(0)
-            else:
-                children = values[-size:]
-                height = max(heights[-size:])
-                if splice:
-                    children = _spliced(children)
-                    value: Any = children
-                else:
-                    if layout is not None:
-                        children = [None if i < 0 else children[i] for i in layout]
-                    if gathers:
-                        children = _spliced(children)
-                    height += 1
-                    if height > MAX_HEIGHT:
-                        raise _too_high(Span(tokens.source, firsts[-size], lasts[-1]))
-                    assert make is not None
-                    value = make(children, firsts[-size], lasts[-1])
-                if size > 1:
-                    last = lasts[-1]
-                    keep = 1 - size
-                    del states[keep:], values[keep:], firsts[keep:], lasts[keep:], heights[keep:]
-                    lasts[-1] = last
-                values[-1] = value
-                heights[-1] = height
-            if size:
-                states.pop()
-            state = gotos[states[-1]][head]
-            states.append(state)
-            if kind == "$END" and state == complete:
-                return cast(ast.Node, values[-1])
-    raise AssertionError("the tokens end with $END")
+
+    def tree(self) -> ast.Node:
+        """The tree of what is left. After an error `index` is the token at which it was found, and
+        `sound` entries of the stacks are not part of it."""
+        tokens, tables, rules, complete = self.tokens, self.tables, self.rules, self.complete
+        actions, gotos = tables.actions, tables.gotos
+        states, values, firsts = self.states, self.values, self.firsts
+        lasts, heights = self.lasts, self.heights
+        state, index, size = states[-1], self.index, 0
+        try:
+            for index in range(self.index, len(tokens.kinds)):
+                kind = tokens.kinds[index]
+                shortcuts = tables.shortcuts[kind]
+                while True:
+                    action = actions[state].get(kind)
+                    if action is None:
+                        if kind == "$END" and state == complete:
+                            return cast(ast.Node, values[-1])
+                        size = 0
+                        raise self._misfit(index)
+                    if action >= 0:
+                        state = action
+                        states.append(state)
+                        values.append(index)
+                        firsts.append(tokens.starts[index])
+                        lasts.append(tokens.ends[index])
+                        heights.append(0)
+                        break
+                    head, size, make, splice, gathers, layout = rules[~action]
+                    if (
+                        make is None and not splice
+                    ):  # the child is handed on, often through many rules
+                        below = states[-2]
+                        state = shortcuts.get((below, state), -1)
+                        if state < 0:
+                            state = _hand_on(tables, below, states[-1], kind)
+                        states[-1] = state
+                        if kind == "$END" and state == complete:
+                            return cast(ast.Node, values[-1])
+                        continue
+                    if size == 0:  # only an empty file
+                        assert make is not None
+                        values.append(make([None], tokens.starts[index], tokens.starts[index]))
+                        firsts.append(tokens.starts[index])
+                        lasts.append(tokens.starts[index])
+                        heights.append(0)
+                    else:
+                        children = values[-size:]
+                        height = max(heights[-size:])
+                        if splice:
+                            children = _spliced(children)
+                            value: Any = children
+                        else:
+                            if layout is not None:
+                                children = [None if i < 0 else children[i] for i in layout]
+                            if gathers:
+                                children = _spliced(children)
+                            height += 1
+                            if height > MAX_HEIGHT:
+                                raise _too_high(Span(tokens.source, firsts[-size], lasts[-1]))
+                            assert make is not None
+                            value = make(children, firsts[-size], lasts[-1])
+                        if size > 1:
+                            last = lasts[-1]
+                            keep = 1 - size
+                            del (
+                                states[keep:],
+                                values[keep:],
+                                firsts[keep:],
+                                lasts[keep:],
+                                heights[keep:],
+                            )
+                            lasts[-1] = last
+                        values[-1] = value
+                        heights[-1] = height
+                    if size:
+                        states.pop()
+                    state = gotos[states[-1]][head]
+                    states.append(state)
+                    if kind == "$END" and state == complete:
+                        return cast(ast.Node, values[-1])
+        except CompileError:
+            self.index, self.sound = index, len(states) - size
+            raise
+        raise AssertionError("the tokens end with $END")
 
 
 def _hand_on(tables: Tables, below: int, state: int, kind: str) -> int:

@@ -32,4 +32,5 @@ def operators(graph: Graph) -> list[str]:
 def failure(text: str, **settings: Any) -> Diagnostic:
     with pytest.raises(CompileError) as caught:
         program(text, **settings)
-    return caught.value.diagnostics[0]
+    [found] = caught.value.diagnostics  # one fault, one report
+    return found

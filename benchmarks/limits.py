@@ -1,0 +1,40 @@
+"""What inputs that ask for too much cost: the code that answers, processor seconds, megabytes.
+
+    python benchmarks/limits.py [--only TEXT]
+
+Each runs `nncomp` in a process of its own, after it has started. The first row is a good program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.bad_inputs import CASES, GOOD, Case, Runner
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name")
+    only = parser.parse_args().only
+    print(f"{'input':46} {'code':8} {'seconds':>8} {'MB':>6}")
+    for case in (Case("a good program", "", GOOD), *CASES):
+        if only not in case.name:
+            continue
+        with tempfile.TemporaryDirectory() as folder, Runner() as runner:
+            (Path(folder) / "case").mkdir()
+            outcome = runner.run(case, Path(folder) / "case")
+        found = re.search(r"error\[(NN\d+)\]", outcome.report)
+        code = found[1] if found else f"exit {outcome.status}"
+        print(
+            f"{case.name:46} {code:8} {outcome.seconds:8.2f} {outcome.megabytes:6.0f}", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()
