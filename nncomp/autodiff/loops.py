@@ -27,7 +27,12 @@ from nncomp.ops.shape import Squeeze, Unsqueeze
 from nncomp.types import DType
 
 _ORDERS = Less | LessOrEqual | Greater | GreaterOrEqual
-_SWAPPED = {Less: Greater, Greater: Less, LessOrEqual: GreaterOrEqual, GreaterOrEqual: LessOrEqual}
+_SWAPPED: dict[type, type] = {
+    Less: Greater,
+    Greater: Less,
+    LessOrEqual: GreaterOrEqual,
+    GreaterOrEqual: LessOrEqual,
+}
 
 
 class UncountedError(Exception):
@@ -274,7 +279,7 @@ class _Counter:
         if node is None or not isinstance(node.op, _ORDERS):
             return False
         left, right = (v.type.elements for v in node.operands)
-        order: type = type(node.op)
+        order = type(node.op)
         wanted = ((self.start,), (self.limit,))
         return (left, right, order) == (*wanted, self.order) or (
             (right, left) == wanted and _SWAPPED[order] is self.order
@@ -288,7 +293,7 @@ class _Counter:
         way = self.limit - value if upward else value - self.limit
         if self.order in (LessOrEqual, GreaterOrEqual):
             way = way + 1
-        return maximum(0, -floordiv(-way, abs(self.step)))
+        return maximum(0, floordiv(way + abs(self.step) - 1, abs(self.step)))
 
 
 def _step(state: Value, after: Value) -> int:

@@ -61,4 +61,6 @@ def _body(body: Body, dims: Dims) -> Body:
     nodes = [with_dims(node, values, dims) for node in body.nodes]
     if all(a is b for a, b in zip(nodes, body.nodes, strict=True)) and inputs == body.inputs:
         return body
-    return dataclasses.replace(body.replace(nodes, values), inputs=inputs)
+    new = body.replace(nodes, values)
+    assert isinstance(new, Body)
+    return dataclasses.replace(new, inputs=inputs)
