@@ -61,12 +61,11 @@ def check_differences(sample: Sample, gradients: dict[str, Array]) -> None:
         for _ in range(DIRECTIONS):
             d = rng.standard_normal(x.shape)
             d /= max(1.0, float(np.abs(d).max()))
-            ends = {
-                k: float(
-                    run(sample.graph, {**sample.arrays, name: x + k * STEP * d}).outputs["loss"]
-                )
-                for k in (-2, -1, 1, 2)
-            }
+
+            def at(k: int, name: str = name, x: Array = x, d: Array = d) -> float:
+                moved = {**sample.arrays, name: x + k * STEP * d}
+                return float(run(sample.graph, moved).outputs["loss"])
+
             slope = (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * STEP)
             scale = max(1.0, abs(slope), float(np.abs(gradient * d).sum()))
             error = abs(float((gradient * d).sum()) - slope) / scale

@@ -271,7 +271,8 @@ def test_transformer() -> None:
         def embedded(self, text: torch.Tensor) -> torch.Tensor:
             width = self.table.shape[1]
             place = torch.arange(text.shape[1])[:, None]
-            angle = place / 10000 ** (torch.arange(0, width, 2, dtype=torch.float64) / width)
+            slope = np.float32(-2 * np.log(10000.0) / width)  # a constant of the f32 model
+            angle = place * torch.exp(torch.arange(width // 2).double() * float(slope))
             code = torch.stack([angle.sin(), angle.cos()], 2).reshape(text.shape[1], width)
             return self.table[text] * width**0.5 + code.to(self.table.dtype)
 
