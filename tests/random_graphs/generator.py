@@ -65,7 +65,7 @@ def _sizes(shape: Sequence[DimLike], batch: Symbol, size: int) -> tuple[int, ...
 class Generator:
     """Collects one graph."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int | Sequence[int]) -> None:
         self.rng = np.random.default_rng(seed)
         self.b = Builder()
         self.batch: Dim = new_dim("N")
