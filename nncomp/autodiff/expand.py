@@ -26,7 +26,7 @@ def expand_gradients(graph: Graph) -> Graph:
     """
     if not _holds_derivative(graph):
         return graph
-    asked = [next(node.operands) for node in graph.nodes if isinstance(node.op, DERIVATIVES)]
+    asked = [node.operands[0] for node in graph.nodes if isinstance(node.op, DERIVATIVES)]
     graph = loops_as_scans(graph, set(ancestors(*asked)))
     b = Builder()
     values: dict[Value, Value] = {}

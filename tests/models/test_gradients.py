@@ -27,7 +27,7 @@ from nncomp.passes.retype import retype
 from nncomp.types import Array, DType, TensorType
 from tests.models import support, support_images
 from tests.models.agreement import drawn
-from tests.models.test_text import SMALL_BERT, SMALL_GPT, TINY_TRANSFORMER, torch_transformer
+from tests.models.test_text import SMALL_BERT, SMALL_GPT, torch_transformer
 
 FLOOR = 1e-6  # of onnxruntime's error, beside the largest gradient
 KINKS = 1e-2  # of deep networks of ReLUs: in one of millions float32 takes the other side
@@ -265,7 +265,13 @@ def texts(size: tuple[int, int], seed: int = 0) -> Array:
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor")
 def test_transformer() -> None:
     # roots of the width and of the heads' size that are the same numbers in f32 and f64
-    settings = {**TINY_TRANSFORMER, "width": 16, "heads": 4}
+    settings = {
+        "layers": 1,
+        "width": 16,
+        "heads": 4,
+        "hidden": 12,
+        "vocabulary": SMALL_GPT["vocabulary"],
+    }
     graph = support.load("transformer.nn", **settings).graph
     heads, hidden = settings["heads"], settings["hidden"]
 
