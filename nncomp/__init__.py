@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nncomp.driver.differentiating import GradientFunction, grad
     from nncomp.driver.model import Model, TrainingStep, load
     from nncomp.errors import CompileError, Diagnostic
     from nncomp.weights import load_weights
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CompileError",
     "Diagnostic",
+    "GradientFunction",
     "Model",
     "TrainingStep",
     "__version__",
+    "grad",
     "load",
     "load_weights",
 ]
@@ -32,8 +35,10 @@ __all__ = [
 _HOMES = {
     "CompileError": "nncomp.errors",
     "Diagnostic": "nncomp.errors",
+    "GradientFunction": "nncomp.driver.differentiating",
     "Model": "nncomp.driver.model",
     "TrainingStep": "nncomp.driver.model",
+    "grad": "nncomp.driver.differentiating",
     "load": "nncomp.driver.model",
     "load_weights": "nncomp.weights",
 }

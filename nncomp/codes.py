@@ -57,6 +57,7 @@ CODES: dict[str, str] = {
     "NN0403": "nothing to train",
     "NN0404": "training went wrong",
     "NN0405": "the memory budget cannot be met",
+    "NN0406": "it is not clear what to differentiate",
     # data and weights
     "NN0501": "a data set cannot be used",
     "NN0502": "weights do not fit the model",

@@ -238,12 +238,14 @@ class _Writer:
     def _results(self, node: Node) -> list[str]:
         outputs = list(node.outputs)
         whole = node.op.results()[-1].variadic  # none may be left out, though none reads it
-        while len(outputs) > 1 and not whole and not self._is_used(outputs[-1]):
+        declared = schema(node.op.name, self.opset)
+        needed = declared.min_output if declared is not None else 1
+        while len(outputs) > needed and not whole and not self._is_used(outputs[-1]):
             outputs.pop()
         names = []
         for value in outputs:
             if value not in self.values:
-                used = whole or self._is_used(value) or len(outputs) == 1
+                used = whole or value.index < needed or self._is_used(value)
                 hint = value.name
                 if not hint and len(node.op.results()) > 1 and value.index:
                     hint = f"{node.op.name}.{_result_name(node, value.index)}"

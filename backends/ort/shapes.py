@@ -70,7 +70,10 @@ class RuntimeShapes:
                 parts.append(self._size(b, dim, node))
             if known:
                 parts.append(b.ints(*known))
-            self._vectors[op] = parts[0] if len(parts) == 1 else b(Concat(axis=0), *parts)
+            result = parts[0] if len(parts) == 1 else b(Concat(axis=0), *parts)
+            if result.type.elements != op.dims:  # which arithmetic on dims may not find again
+                result.type = op.infer()
+            self._vectors[op] = result
         return self._vectors[op]
 
     def _size(self, b: Builder, dim: DimLike, node: Node) -> Value:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from nncomp.autodiff.loops import UncountedError, runs_of
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Body, Node, Value
@@ -389,10 +390,16 @@ def _loop(
     active: Sequence[bool],
     pull_back: PullBack,
 ) -> Gradients:
+    """Loops whose runs can be counted are Scans by now; this says why another one cannot."""
     assert isinstance(node.op, Loop)
+    try:
+        runs_of(node)
+        reason = "it gives a length that is known at run time only out of the body around"
+    except UncountedError as found:
+        reason = str(found)
     raise NoGradientError(
-        "a `loop` runs for as long as its condition holds, so nothing says how many runs there "
-        "are to go back through; a `scan` over a tensor has a gradient"
+        f"nothing says how many runs there are to go back through: {reason}; a `scan`, and a "
+        "`loop` while a counter is below a limit known as a dim, have a gradient"
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from nncomp.autodiff.control import longer_scan
-from nncomp.autodiff.reverse import gradients, pull_back
+from nncomp.autodiff.loops import loops_as_scans
+from nncomp.autodiff.reverse import ancestors, gradients, pull_back
 from nncomp.collector import collector_paused
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Body, Graph, Node, Value
@@ -25,6 +26,8 @@ def expand_gradients(graph: Graph) -> Graph:
     """
     if not _holds_derivative(graph):
         return graph
+    asked = [node.operands[0] for node in graph.nodes if isinstance(node.op, DERIVATIVES)]
+    graph = loops_as_scans(graph, set(ancestors(*asked)))
     b = Builder()
     values: dict[Value, Value] = {}
     for node in graph.nodes:

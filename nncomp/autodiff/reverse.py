@@ -73,12 +73,12 @@ class _Reverse:
                 continue
             origin = node.origin.merged((), Rewrite(PASS_NAME, node.op.name))
             with self.b.at(origin):
-                if node.op.has_vjp() or type(node.op) in CONTROL:
+                try:
                     self.propagate(node)
-                elif node.op.has_decomposition():
+                except NoGradientError as reason:
+                    if not node.op.has_decomposition():
+                        raise self.no_gradient(node, str(reason)) from None
                     pending += self.decompose(node)
-                else:
-                    raise self.no_gradient(node)
         return [self.found.get(v) for v in self.wrt]
 
     def activate(self, nodes: Iterable[Node]) -> list[Node]:
@@ -93,17 +93,15 @@ class _Reverse:
         return through
 
     def propagate(self, node: Node) -> None:
-        """Adds what flows through the node to the gradients of its operands."""
+        """Adds what flows through the node to the gradients of its operands. Raises
+        NoGradientError where there is no rule, or none for these attributes or operands."""
         dy = tuple(self.found.get(v) for v in node.outputs)
         outputs = tuple(self.same.get(v, v) for v in node.outputs)
-        try:
-            if type(node.op) in CONTROL:
-                active = [v in self.active for v in node.inputs]
-                found = CONTROL[type(node.op)](self.b, node, dy, active, pull_back)
-            else:
-                found = node.op.vjp(Vjp(self.b, node.inputs, outputs, dy))
-        except NoGradientError as reason:
-            raise self.no_gradient(node, str(reason)) from None
+        if type(node.op) in CONTROL:
+            active = [v in self.active for v in node.inputs]
+            found = CONTROL[type(node.op)](self.b, node, dy, active, pull_back)
+        else:
+            found = node.op.vjp(Vjp(self.b, node.inputs, outputs, dy))
         for operand, gradient in zip(node.inputs, found, strict=False):
             if operand is not None and gradient is not None and operand in self.active:
                 self.accumulate(operand, sum_to(self.b, gradient, operand))

@@ -78,6 +78,16 @@ def add_level(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_opset(parser: argparse.ArgumentParser) -> None:
+    """--opset."""
+    parser.add_argument(
+        "--opset",
+        metavar="N",
+        type=int,
+        help="17 to 26 (default: the lowest that expresses the graph)",
+    )
+
+
 def add_place(parser: argparse.ArgumentParser) -> None:
     """--backend and --device."""
     parser.add_argument(

@@ -12,6 +12,7 @@ from nncomp.cli.arguments import (
     add_level,
     add_memory,
     add_model,
+    add_opset,
     add_target,
     add_weights,
     positive,
@@ -28,12 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
     add_weights(parser)
     add_level(parser)
-    parser.add_argument(
-        "--opset",
-        metavar="N",
-        type=int,
-        help="17 to 26 (default: the lowest that expresses the graph)",
-    )
+    add_opset(parser)
     add_memory(parser)
     parser.add_argument(
         "--size",
@@ -78,8 +74,7 @@ def execute(args: argparse.Namespace) -> int:
     )
     for file in (result.inference, *result.steps.values()):
         if file:
-            size = f"{file.bytes / 1e6:.2f} MB" if file.bytes >= 10_000 else f"{file.bytes:,} B"
-            print(f"wrote {file.path}: {file.nodes} nodes, opset {file.opset}, {size}")
+            print(f"wrote {file}")
             if file.data:
                 print(f"wrote {file.data}: its weights")
     for section, saved in result.saved.items():

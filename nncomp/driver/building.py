@@ -37,6 +37,10 @@ class Written:
     bytes: int
     data: Path | None = None
 
+    def __str__(self) -> str:
+        size = f"{self.bytes / 1e6:.2f} MB" if self.bytes >= 10_000 else f"{self.bytes:,} B"
+        return f"{self.path}: {self.nodes} nodes, opset {self.opset}, {size}"
+
 
 @dataclass(frozen=True)
 class BuildResult:
@@ -93,7 +97,7 @@ def build(
                 saved[name] = step.memory
             proto = onnx_model(sized(step.step, batch), opset, target=target)
             protos[name] = stem.with_name(stem.name + suffix), proto
-    written = {name: _write(file, proto) for name, (file, proto) in protos.items()}
+    written = {name: write_model(file, proto) for name, (file, proto) in protos.items()}
     initial = stem.with_name(stem.name + ".init.safetensors") if train else None
     if initial:
         save_weights(initial, state)
@@ -101,10 +105,12 @@ def build(
     return BuildResult(inference, result, written, initial, saved)
 
 
-def _write(path: Path, proto: onnx.ModelProto) -> Written:
+def write_model(file: PathLike, proto: onnx.ModelProto) -> Written:
+    """Writes one model, its weights beside it where they are large. Raises CompileError NN0001."""
     from nncomp.backends.ort.emit import to_bytes
     from nncomp.backends.ort.external import externalize, is_large
 
+    path = Path(file)
     beside, size = None, 0
     if is_large(proto):
         external = externalize(proto, path.stem)

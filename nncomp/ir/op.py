@@ -145,7 +145,7 @@ class Op:
 
         A gradient has the operand's broadcast shape: the driver sums over broadcast dims.
         """
-        raise NoGradientError(self.name)
+        raise NoGradientError
 
     def decompose(self, b: Builder, *inputs: Any, **kwargs: Any) -> Value | tuple[Value, ...]:
         """The operator's meaning in standard operators, one value for each result.

@@ -175,8 +175,11 @@ class MergeReshapes(Rule):
         if same_type(x, y):
             return by_value(x, inner, node)
         plain = plain_shape(x, y.shape)
-        if plain is None:  # the dims would have to be computed at run time
-            return None
+        if plain is None:  # the dims have to be computed at run time
+            shape = node.inputs[1] if isinstance(node.op, Reshape) else None
+            if shape is None or facts.constant(shape) is not None:
+                return None
+            return by_node(node.op, (x, shape), inner, node)
         return Replacement(lambda b: b(Reshape(), x, b.ints(*plain)), (inner, node))
 
 

@@ -15,6 +15,7 @@ from nncomp.ops.grad import DERIVATIVES
 from nncomp.passes.base import Evaluate, Pass, PassContext, PassResult, Refusal
 from nncomp.passes.eliminate_common_subexpressions import EliminateCommonSubexpressions
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
+from nncomp.passes.eliminate_expands import EliminateExpands
 from nncomp.passes.eliminate_no_ops import EliminateNoOps
 from nncomp.passes.fold_batch_norm import FoldBatchNorm
 from nncomp.passes.fold_constants import FoldConstants
@@ -28,6 +29,7 @@ O1: tuple[Pass, ...] = (
     PruneBodies(),
     SimplifyShapes(),
     EliminateNoOps(exact=True),
+    EliminateExpands(exact=True),
     FoldConstants(exact=True),
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
@@ -38,6 +40,7 @@ O2: tuple[Pass, ...] = (
     PruneBodies(),
     SimplifyShapes(),
     EliminateNoOps(),
+    EliminateExpands(),
     FoldConstants(),
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
@@ -56,6 +59,7 @@ TRAINING: tuple[Pass, ...] = (
     PruneBodies(),
     SimplifyShapes(),
     EliminateNoOps(),
+    EliminateExpands(),
     FoldConstants(),
     EliminateCommonSubexpressions(),
     FuseMatmulBias(),

@@ -119,6 +119,29 @@ def test_run_with_defaults_buffers_and_gradients(capsys: pytest.CaptureFixture[s
     assert main(["build", "m.nn"]) == 0
 
 
+def test_grad_writes_loss_and_gradients(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["grad", LENET, "--set", "classes=7", "--wrt", "image", "--wrt", "conv*.weight"]
+    assert main([*asked, "--opset", "21"]) == 0
+    assert "wrote lenet5.grad.onnx" in capsys.readouterr().out
+    model = onnx.load("lenet5.grad.onnx")
+    assert model.opset_import[0].version == 21
+    outputs = ["loss", "grad/image", "grad/conv1.weight", "grad/conv2.weight"]
+    assert [o.name for o in model.graph.output] == outputs
+    onnx.checker.check_model(model, full_check=True)
+    parameters = nncomp.load(LENET, classes=7).parameters
+    assert {i.name for i in model.graph.input} == {"image", "label", *parameters}
+
+
+def test_grad_with_weights_written_in() -> None:
+    nncomp.load(MLP, widths=[8]).save("w.safetensors")
+    asked = ["grad", MLP, "--set", "widths=[8]", "--weights", "w.safetensors", "-o", "out/m.onnx"]
+    for level in ("-O0", "-O2"):
+        assert main([*asked, level]) == 0
+        model = onnx.load("out/m.onnx")
+        assert [i.name for i in model.graph.input] == ["x", "label"]
+        assert len(model.graph.output) == 5
+
+
 ODD = """model Odd {
   input x: f32[T, 2]
   param w: f32[2] = ones()

@@ -1,4 +1,4 @@
-"""Bodies of the gradients of pooling."""
+"""Bodies of pooling and its gradients."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nncomp.backends.ort.bodies.body import Body, Target, constant_cost, operand
+from nncomp.backends.ort.bodies.body import Body, Target, always, constant_cost, operand
 from nncomp.dims import equal
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.elementwise import Mul
+from nncomp.ops.pooling import GlobalLpPool
 from nncomp.ops.pooling_average import AveragePool, AveragePoolGrad
 from nncomp.ops.pooling_base import Pool, divisors
 from nncomp.ops.pooling_max import MaxPoolGrad, MaxUnpool
@@ -153,7 +154,15 @@ def _slid(b: Builder, node: Node) -> Value:
     return b(AveragePool(kernel_shape=tuple(a.kernel for a in axes)), padded)
 
 
+def _powers(b: Builder, node: Node) -> Value:
+    """GlobalLpPool by its formula: onnxruntime has it up to opset 21 only."""
+    result = node.op.decompose(b, operand(node, 0))
+    assert isinstance(result, Value)
+    return result
+
+
 BODIES = (
+    Body("powers", GlobalLpPool, always, constant_cost(1.0), _powers),
     Body("max-unpool", MaxPoolGrad, _unpool_refuses, constant_cost(0.8), _unpool),
     Body("nearest-resize", AveragePoolGrad, _resize_refuses, constant_cost(0.2), _resized),
     Body("slid-average", AveragePoolGrad, _slide_refuses, constant_cost(1.0), _slid),

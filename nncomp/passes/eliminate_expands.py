@@ -1,0 +1,97 @@
+"""Expands that need not be: before what broadcasts by itself, and before a sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nncomp.dims import equal, product
+from nncomp.ir.builder import Builder
+from nncomp.ir.graph import Node, Value
+from nncomp.ir.op import InferError
+from nncomp.ops.comparison import Comparison, Logic
+from nncomp.ops.conversion import Where
+from nncomp.ops.elementwise import Add, Div, Max, Mean, Min, Mul, Sub, Sum
+from nncomp.ops.elementwise_math import Pow
+from nncomp.ops.gradient import dim_as
+from nncomp.ops.reduction import ReduceSum
+from nncomp.ops.rules import broadcast
+from nncomp.ops.shape import Expand, Unsqueeze
+from nncomp.passes.eliminate_no_ops import operand
+from nncomp.passes.rewrite import Answer, Facts, Replacement, Rule, RulePass, by_node
+
+BROADCASTING = (Add, Sub, Mul, Div, Pow, Max, Min, Mean, Sum, Where)
+
+
+class BroadcastAnyway(Rule):
+    """f(…, Expand(x), …) → f(…, x, …) for an elementwise f whose other operands have the shape."""
+
+    name = "broadcast-anyway"
+    roots = (*BROADCASTING, *Comparison.__subclasses__(), *Logic.__subclasses__())
+
+    def match(self, node: Node, facts: Facts) -> Answer:
+        for place, value in enumerate(node.inputs):
+            expand = operand(value, Expand)
+            if expand is None:
+                continue
+            inputs = [*node.inputs]
+            inputs[place] = expand.inputs[0]
+            if _gives(inputs, node.outputs[0]):
+                return by_node(node.op, inputs, node)
+        return None
+
+
+def _gives(inputs: list[Value | None], result: Value) -> bool:
+    """Whether the operands broadcast to the result's shape."""
+    try:
+        shape = broadcast(*(v.type for v in inputs if v is not None))
+    except InferError:
+        return False
+    return len(shape) == result.rank and all(
+        equal(a, b) is True for a, b in zip(shape, result.shape, strict=True)
+    )
+
+
+class SumOfExpand(Rule):
+    """ReduceSum(Expand(x)) → ReduceSum(x) · n, where all axes of size 1 that became larger, n in
+    all, are among those that are summed over."""
+
+    name = "sum-of-expand"
+    roots = (ReduceSum,)
+
+    def match(self, node: Node, facts: Facts) -> Answer:
+        expand = operand(node.inputs[0], Expand)
+        op = node.op
+        if expand is None or not isinstance(op, ReduceSum):
+            return None
+        x, wide = expand.inputs[0], expand.outputs[0]
+        assert x is not None
+        axes = node.inputs[1] if len(node.inputs) > 1 else None
+        summed = op.axes(wide.type, None if axes is None else axes.type)
+        missing = wide.rank - x.rank
+        narrow = (1,) * missing + x.shape
+        grown = [a for a in range(wide.rank) if equal(narrow[a], wide.shape[a]) is not True]
+        if not set(grown) <= set(summed):
+            return None
+        count = product(wide.shape[a] for a in grown)
+
+        def build(b: Builder) -> Value:
+            y = x if not missing else b(Unsqueeze(), x, b.ints(*range(missing)))
+            total = b(op, y, axes)
+            return b(Mul(), total, dim_as(b, count, total.type.dtype))
+
+        return Replacement(build, (node, expand))
+
+
+@dataclass(frozen=True)
+class EliminateExpands(RulePass):
+    """Leaves broadcasting to the operators that do it, and does not sum what was broadcast.
+
+    exact: only what changes no bit
+    """
+
+    name = "eliminate-expands"
+    exact: bool = False
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return (BroadcastAnyway(),) if self.exact else (BroadcastAnyway(), SumOfExpand())
