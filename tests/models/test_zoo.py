@@ -114,9 +114,9 @@ def batches(graph: Graph, row: Row) -> Iterator[dict[str, Array]]:
 
 def agree(row: Row) -> None:
     program = support.load(row.file, row.model, **row.settings)
-    values: dict[str, Array] = {}
+    values: dict[str, Array] = support.weights(program) if row.initial else {}
     for graph in {program.graph.name: program.graph, **program.entries}.values():
-        values |= drawn(graph)
+        values = drawn(graph) | values
     for graph in {program.graph.name: program.graph, **program.entries}.values():
         model = compiled(graph, values)
         for inputs in batches(graph, row):

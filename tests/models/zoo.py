@@ -88,6 +88,7 @@ class Row:
     """One model with hyperparameters.
 
     special: inputs that cannot be any numbers
+    initial: with the weights that training starts from, where others are badly conditioned
     symbols: whole numbers among the inputs are below it
     sizes: of the batch, and of every other open dim
     """
@@ -96,6 +97,7 @@ class Row:
     settings: dict[str, Any] = field(default_factory=dict)
     model: str | None = None
     special: dict[str, Make] = field(default_factory=dict)
+    initial: bool = False
     symbols: int = 10
     sizes: tuple[int, ...] = (1, 3, 7)
 
@@ -159,7 +161,7 @@ FULL: list[Row] = [
     Row("lenet5.nn"),
     Row("linear.nn"),
     Row("lstm.nn"),
-    Row("mamba.nn"),
+    Row("mamba.nn", initial=True),
     Row("memnet.nn"),
     Row("mlp.nn"),
     Row("moe.nn"),
