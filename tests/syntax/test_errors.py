@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from nncomp.errors import CompileError, Diagnostic
@@ -158,6 +156,4 @@ def test_file(text: str, code: str, line: int, column: int, part: str) -> None:
     ids=lambda text: text[:12],
 )
 def test_depth_is_bounded(text: str) -> None:
-    start = time.perf_counter()
     assert diagnostic(text).code == "NN0003"
-    assert time.perf_counter() - start < 2
