@@ -99,20 +99,19 @@ def check_runtime(graph: Graph, sample: Sample, exact: dict[str, Array]) -> None
             same(array, exact[name], 2e-3, what)
 
 
-def check_torch(sample: Sample, exact: dict[str, Array]) -> bool:
-    """Whether PyTorch can express the graph; then its gradients are ours."""
+def check_torch(sample: Sample, exact: dict[str, Array]) -> None:
+    """Where PyTorch can express the graph, its gradients are ours."""
     try:
         loss, leaves = in_torch.run(sample.graph, sample.arrays)
     except in_torch.InexpressibleError:
-        return False
+        return
     found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
     for name, gradient in zip(leaves, found, strict=True):
         wanted = np.zeros_like(exact[f"d_{name}"]) if gradient is None else gradient.numpy()
         same(exact[f"d_{name}"], wanted, 1e-9, f"d_{name} beside torch")
-    return True
 
 
-def check(seed: int) -> bool:
+def check(seed: int) -> None:
     sample = random_graph(seed, ALL)
     try:
         graph = with_gradients(sample)
@@ -120,7 +119,7 @@ def check(seed: int) -> bool:
         check_differences(sample, exact)
         check_passes(sample, graph, exact)
         check_runtime(graph, sample, exact)
-        return check_torch(sample, exact)
+        check_torch(sample, exact)
     except Exception as failure:
         failure.add_note(f"random graph {seed}: {', '.join(sample.kinds)}")
         raise
@@ -134,8 +133,8 @@ def test_random_graphs(seed: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(MANY // PART))
 def test_many_random_graphs(part: int) -> None:
-    expressible = sum(check(FEW + part * PART + i) for i in range(PART))
-    assert expressible >= PART // 10  # torch has a say
+    for i in range(PART):
+        check(FEW + part * PART + i)
 
 
 # what no recipe makes, and why
@@ -154,11 +153,14 @@ WITHOUT_RECIPE = {
 def test_every_other_operator_has_a_recipe() -> None:
     """In a few hundred graphs, with their gradients, every operator comes up."""
     made: Counter[str] = Counter()
+    torch_has = 0
     for seed in range(300):
         sample = random_graph(seed, ALL)
+        torch_has += {*sample.kinds} - {"Constant", "Dims"} <= in_torch.CALLS.keys()
         made.update(sample.kinds)
         made.update(node.op.name for node in with_gradients(sample).nodes)
     assert set(REGISTRY) - set(made) - set(WITHOUT_RECIPE) == set()
+    assert torch_has >= 30
 
 
 def test_the_generator_is_deterministic() -> None:

@@ -30,6 +30,7 @@ from nncomp.ops.elementwise import Mul
 from nncomp.ops.indexing import GatherGrad
 from nncomp.ops.loss import SoftmaxCrossEntropyLoss
 from nncomp.ops.normalization_batch import BatchNormalization, BatchNormGrad, BatchNormTraining
+from nncomp.ops.pooling import GlobalLpPool
 from nncomp.ops.pooling_average import AveragePoolGrad
 from nncomp.ops.pooling_max import MaxPool, MaxPoolGrad
 from nncomp.ops.random import Random
@@ -138,6 +139,7 @@ def other_cases() -> list[Case]:
     scale, bias, mean, inv_std = floats(4), floats(4), floats(4), np.abs(floats(4)) + 0.5
     labels = RNG.integers(0, 4, (BATCH, 5, 6))
     return [
+        Case("global-lp-pool", GlobalLpPool(p=3), (image,), (True,)),
         Case("relu", ReluGrad(), (dy, np.maximum(image, 0)), (True, True), None, "steep-sigmoid"),
         Case("batch-norm", BatchNormTraining(1e-3), (image, scale, bias), (True, False, False)),
         Case(

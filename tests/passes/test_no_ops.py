@@ -152,10 +152,17 @@ def test_ort_agrees_on_a_chain() -> None:
     check(net.graph(y), EXACT, "Reshape Exp Transpose", exact=True)
 
 
-def test_two_symbolic_dims_keep_their_reshapes() -> None:
+def test_reshapes_to_two_symbolic_dims_are_one_to_dims() -> None:
     net = Net()
     flat = net(Reshape(), net.input(N, T, 4), net.b.dims((N * T * 4,)))
-    graph = net.graph(net(Reshape(), flat, net.b.dims((4, N, T))))
+    check(net.graph(net(Reshape(), flat, net.b.dims((4, N, T)))), EXACT, "Dims Reshape", exact=True)
+
+
+def test_a_reshape_by_zeros_keeps_the_one_before() -> None:
+    """0 copies a size of what stands before it, two of which are not known here."""
+    net = Net()
+    first = net(Reshape(), net.input(N, T, 4), net.b.dims((T, N, 4)))
+    graph = net.graph(net(Reshape(), first, net.b.ints(0, 0, 2, 2)))
     check(graph, EXACT, names(graph), exact=True)
 
 

@@ -298,8 +298,9 @@ def gemm(g: Generator) -> Value:
 
 RECIPES: tuple[Recipe, ...] = (
     smooth(em.Sin(), em.Cos(), em.Erf(), act.Tanh(), act.Sigmoid(), ew.Neg(), act.Softplus()),
-    smooth(act.Gelu(), act.Gelu("tanh"), act.Mish(), act.Softsign()),
+    smooth(act.Gelu(), act.Gelu("tanh"), act.Mish()),
     with_kink(act.Relu(), em.Abs(), act.LeakyRelu(0.2), act.Elu(0.7), act.Selu()),
+    with_kink(act.Softsign()),  # of its second derivative
     with_kink(act.HardSigmoid(), at=(-2.5, 2.5)),
     with_kink(act.HardSwish(), at=(-3.0, 3.0)),
     *(guarded, bounded, steps, binary, binary, several, clip, prelu, where, cast),
