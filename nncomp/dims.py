@@ -11,6 +11,7 @@ repetition); an atom is a `Symbol` or a function (`//`, `%`, min, max) of two di
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -277,6 +278,8 @@ def floordiv(left: DimLike, right: DimLike) -> DimLike:
         low, high = bounds(rest)
         if low is not None and high is not None and low // right == high // right:
             return quotient + low // right
+        if _leads_with_minus(rest):  # -a // b = -((a + b - 1) // b): one form for both
+            return quotient - floordiv(right - 1 - rest, right)
         inner = _lone_floordiv(rest)
         if inner is not None:  # (a // b + c) // d = (a + b*c) // (b*d)
             (numerator, divisor), offset = inner
@@ -290,6 +293,13 @@ def floordiv(left: DimLike, right: DimLike) -> DimLike:
     if isinstance(left, int) and left == 0:
         return 0
     return _function("//", left, right)
+
+
+def _leads_with_minus(dim: DimLike) -> bool:
+    if isinstance(dim, int):
+        return dim < 0
+    terms = [item for item in dim.terms.items() if item[0]]
+    return min(terms, key=_print_order)[1] < 0
 
 
 def _lone_floordiv(dim: DimLike) -> tuple[tuple[DimLike, int], int] | None:
@@ -396,31 +406,46 @@ def bounds(dim: DimLike) -> Bounds:
             term = _times(term, _atom_bounds(atom))
         low = None if low is None or term[0] is None else low + term[0]
         high = None if high is None or term[1] is None else high + term[1]
-    whole, less, more = _undivided(dim)
-    if whole is dim:
+    whole, scale, less, more = _undivided(dim)
+    if scale == 1:
         return low, high
-    other = bounds(whole)
-    lows = [end for end in (low, None if other[0] is None else other[0] - less) if end is not None]
-    highs = [
-        end for end in (high, None if other[1] is None else other[1] + more) if end is not None
-    ]
-    return max(lows, default=None), min(highs, default=None)
+    least, most = bounds(whole)
+    lows = [low, None if least is None else -((less - least) // scale)]
+    highs = [high, None if most is None else (most + more) // scale]
+    return (
+        max((end for end in lows if end is not None), default=None),
+        min((end for end in highs if end is not None), default=None),
+    )
 
 
-def _undivided(dim: Dim) -> tuple[DimLike, int, int]:
-    """The dim with x for k (x // k), and how much less and more the dim itself can be."""
-    whole: DimLike = dim
+def _undivided(dim: Dim) -> tuple[DimLike, int, int, int]:
+    """whole, scale, less, more with whole - less ≤ dim · scale ≤ whole + more, where `whole` has
+    x · scale / k in place of each scale · (x // k)."""
+    scale = math.lcm(*(_divisor(monomial) for monomial in dim.terms))
+    if scale == 1:
+        return dim, 1, 0, 0
+    whole: DimLike = 0
     less = more = 0
     for monomial, coefficient in dim.terms.items():
-        atom = monomial[0] if len(monomial) == 1 else None
-        if not isinstance(atom, Function) or atom.name != "//" or not isinstance(atom.right, int):
+        divisor = _divisor(monomial)
+        if divisor == 1:
+            whole = whole + Dim({monomial: coefficient}) * scale
             continue
-        times, rest = divmod(coefficient, atom.right)
-        if rest == 0 and atom.right > 0:
-            whole = whole - Dim({monomial: coefficient}) + atom.left * times
-            slack = times * (atom.right - 1)
-            less, more = less + max(slack, 0), more + max(-slack, 0)
-    return whole, less, more
+        (division,) = monomial
+        assert isinstance(division, Function)
+        share = coefficient * (scale // divisor)
+        whole = whole + division.left * share
+        slack = share * (divisor - 1)
+        less, more = less + max(slack, 0), more + max(-slack, 0)
+    return whole, scale, less, more
+
+
+def _divisor(monomial: Monomial) -> int:
+    """k where the monomial is `x // k` alone, else 1."""
+    if len(monomial) != 1 or not isinstance(monomial[0], Function) or monomial[0].name != "//":
+        return 1
+    right = monomial[0].right
+    return right if isinstance(right, int) and right > 0 else 1
 
 
 def _times(a: Bounds, b: Bounds) -> Bounds:

@@ -222,3 +222,14 @@ def test_division_by_zero_is_python_s() -> None:
         mod(N, 0)
     with pytest.raises(ZeroDivisionError):
         substitute(floordiv(6, N - M), dict.fromkeys((*N.symbols(), *M.symbols()), 3))
+
+
+def test_bounds_of_floor_divisions() -> None:
+    """Division is known to within its remainder: (d + 1) // 2 - d // 2 is 0 or 1."""
+    d, e = new_dim("d"), new_dim("e")
+    assert bounds((d + 1) // 2 - d // 2) == (0, 1)
+    assert bounds(d // 2 + d // 3 - d)[1] == -1
+    assert bounds(6 * (d // 3) - 2 * d) == (-4, 0)
+    assert bounds((d // 2) * e) == (0, None)
+    assert (-d) // 2 + (d + 1) // 2 == 0
+    assert (e - d) // 3 == -((d - e + 2) // 3)
