@@ -17,6 +17,7 @@ from nncomp.backends.ort.hoist import hoist_dims
 from nncomp.backends.ort.live import live_nodes
 from nncomp.backends.ort.opsets import InexpressibleError, spell
 from nncomp.backends.ort.shapes import RuntimeShapes, static_reshape
+from nncomp.backends.ort.sharing import share_transposed
 from nncomp.collector import collector_paused
 from nncomp.dims import Symbol, equal
 from nncomp.errors import error
@@ -58,7 +59,7 @@ def legalize(graph: Graph, target: Target | None = None, *, choose: Choose = cho
     for _ in range(_MAX_ROUNDS):
         graph, changed = _expand(graph, target, choose)
         if not changed:
-            return _materialize_shapes(graph)
+            return share_transposed(_materialize_shapes(graph))
     raise AssertionError("bodies expand without end")
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +16,7 @@ from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, Rul
 from nncomp.types import Array
 
 MAX_GROWTH = 1 << 20
-"""Bytes by which a folded result may be larger than the constants that it makes needless."""
+"""Bytes by which a folded result may be larger than the constants it is computed from."""
 
 # Operators whose result is exact, or rounded once as IEEE 754 says, on every backend.
 EXACT = {
@@ -32,11 +30,9 @@ EXACT = {
 
 
 class FoldConstant(Rule):
-    """f(constants) → constant, if f is pure and the result is at most 1 MiB larger than those that
-    nothing else reads.
+    """f(constants) → constant, if f is pure and the result is at most 1 MiB larger than they.
 
-    So weights are folded whatever their size; a large tensor of zeros is not stored, nor is a
-    shared weight in two forms.
+    So weights are folded whatever their size, and a large tensor of zeros is not stored.
     """
 
     name = "fold"
@@ -56,10 +52,9 @@ class FoldConstant(Rule):
             return None
         if not all(v.type.is_static for v in node.outputs):
             return None
-        freed = [v for v, n in Counter(node.operands).items() if facts.reads[v] == n]
-        growth = _bytes(node.outputs) - _bytes(freed)
+        growth = _bytes(node.outputs) - sum(a.nbytes for a in operands if a is not None)
         if growth > MAX_GROWTH:
-            return Refused(f"its result is {growth} bytes larger than the constants that go for it")
+            return Refused(f"its result is {growth} bytes larger than the constants it is made of")
         try:
             arrays = facts.context.evaluate(node.op, operands)
         except CompileError as failure:
@@ -70,15 +65,13 @@ class FoldConstant(Rule):
         return Replacement(lambda b: [*(_constant(b, a) for a in arrays), *missing])
 
 
-def _bytes(values: Sequence[Value]) -> int:
+def _bytes(values: tuple[Value, ...]) -> int:
     return sum(v.type.dtype.size * math.prod(v.type.static_shape) for v in values)
 
 
 def _constant(b: Builder, array: Array) -> Value:
     """A constant of its own: unlike the builder's, not shared, so that it keeps its name."""
-    if not array.flags.c_contiguous:
-        array = np.ascontiguousarray(array)
-    return b(Constant(Data(array)))
+    return b(Constant(Data(np.ascontiguousarray(array).reshape(array.shape))))
 
 
 @dataclass(frozen=True)
