@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nncomp.backends.reference.interpreter import evaluate, run
-from nncomp.backends.reference.kernels import KERNELS, blocks, cores, windows
+from nncomp.backends.reference.kernels import KERNELS, blocks, windows
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Parameter, Value
 from nncomp.ir.op import Op
@@ -161,7 +160,6 @@ def test_convolution_in_blocks_and_threads(
     expected = np.maximum(plain + bias.reshape(-1, *(1,) * rank) + z, 0)
     _reference(plain, x, w, group, slide["strides"])
     monkeypatch.setattr(windows, "_CACHE_BYTES", cache)
-    monkeypatch.setattr(cores, "CORES", 3)
     (found,) = evaluate(FusedConv(group=group, activation="Relu", **slide), [x, w, bias, z])
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
@@ -179,32 +177,10 @@ def _reference(y: Array, x: Array, w: Array, group: int, strides: tuple[int, ...
         np.testing.assert_allclose(y[(n, m, *place)], (met * w[m]).sum(), rtol=1e-9, atol=1e-12)
 
 
-def test_threads_keep_numpy_s_error_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = np.float32([np.inf, -np.inf, np.nan, 1e38, 0.5, -2] * 9)
-    expected = [evaluate(op, [x])[0] for op in (Gelu(), Gelu(approximate="tanh"), Erf())]
-    monkeypatch.setattr(cores, "CORES", 3)
-    monkeypatch.setattr(blocks, "_ELEMENTS", 5)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for op, values in zip((Gelu(), Gelu(approximate="tanh"), Erf()), expected, strict=True):
-            np.testing.assert_array_equal(evaluate(op, [x])[0], values)
-
-
 def test_blocks_of_an_array_in_another_order() -> None:
     x = np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3))
     expected = -x
     np.testing.assert_array_equal(blocks.blockwise(np.negative, x, x), expected)
-
-
-def test_an_error_in_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cores, "CORES", 2)
-
-    def work(items: Any) -> None:
-        if 1 in items:
-            raise ValueError("in the second share")
-
-    with pytest.raises(ValueError, match="second share"):
-        cores.deal_out(work, [0, 1])
 
 
 def test_max_pool_without_indices_gives_the_same_values() -> None:

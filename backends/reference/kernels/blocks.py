@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
-from nncomp.backends.reference.kernels.cores import deal_out
 from nncomp.types import Array
 
 _ELEMENTS = 1 << 14
@@ -21,11 +20,7 @@ def blockwise(function: Callable[[Array], Array], x: Array, out: Array | None = 
     if result is None or not result.flags.c_contiguous:
         result = np.empty(x.shape, x.dtype)
     given, taken = np.ravel(x), result.reshape(-1)
-
-    def work(starts: Sequence[int]) -> None:
-        for start in starts:
-            part = slice(start, start + _ELEMENTS)
-            taken[part] = function(given[part])
-
-    deal_out(work, range(0, given.size, _ELEMENTS))
+    for start in range(0, given.size, _ELEMENTS):
+        part = slice(start, start + _ELEMENTS)
+        taken[part] = function(given[part])
     return result

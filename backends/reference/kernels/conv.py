@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
-from nncomp.backends.reference.kernels.cores import deal_out
 from nncomp.backends.reference.kernels.precision import widened
 from nncomp.backends.reference.kernels.windows import (
     blocks,
@@ -31,6 +32,8 @@ from nncomp.ops.convolution import Convolution
 from nncomp.ops.fused import FusedConv
 from nncomp.ops.windows import Window
 from nncomp.types import Array
+
+_FEW_FILTERS = 64  # their products cost less than short runs of columns
 
 Windows = tuple[Window, ...]
 Finish = Callable[[Array, slice, slice], Any]
@@ -57,12 +60,8 @@ def correlate(
         _correlate_groups(x, w, windows, y, group, finish)
     else:
         _correlate_dense(x, w, windows, y)
-
-        def follow(parts: Sequence[tuple[slice, slice]]) -> None:
-            for samples, channels in parts:
-                finish(y[samples, channels], samples, channels)
-
-        deal_out(follow, list(blocks(n, m, y[0, 0].nbytes)))
+        for samples, channels in blocks(n, m, y[0, 0].nbytes):
+            finish(y[samples, channels], samples, channels)
     return y
 
 
@@ -74,6 +73,9 @@ def _correlate_dense(x: Array, w: Array, windows: Windows, y: Array) -> None:
         return
     length, places = filters.shape[-1], flat.shape[-1]
     step = together(n, length * places * x.itemsize)
+    if _in_whole_rows(windows, m, step):
+        _correlate_rows(x, filters, windows, y, step)
+        return
     for first in range(0, n, step):
         samples = slice(first, first + step)
         met = windowed(pad(x[samples], windows), windows)
@@ -84,6 +86,42 @@ def _correlate_dense(x: Array, w: Array, windows: Windows, y: Array) -> None:
         columns = np.moveaxis(met, 0, len(windows) + 1).reshape(length, -1)
         product = np.matmul(filters, columns).reshape(m, -1, places)
         np.copyto(flat[samples], product.swapaxes(0, 1))
+
+
+def _in_whole_rows(windows: Windows, filters: int, samples: int) -> bool:
+    """Whether columns are to be taken with what lies between the rows of the result: long runs to
+    copy, for a few products that are thrown away."""
+    if len(windows) != 2 or any(v.stride != 1 for v in windows):
+        return False
+    wasted = padded_sizes(windows)[1] / outputs(windows)[1]
+    return wasted <= 1.5 and filters <= _FEW_FILTERS and samples > 1
+
+
+def _correlate_rows(x: Array, filters: Array, windows: Windows, y: Array, step: int) -> None:
+    """`step` samples in one product, all in the same memory; [N, C, H, W]."""
+    channels, (height, width), across = x.shape[1], y.shape[2:], padded_sizes(windows)[1]
+    kernel, run = ints([v.kernel for v in windows]), (height - 1) * across + width
+    columns = np.empty((channels, *kernel, step, run), x.dtype)
+    product = np.empty((len(filters), step * run), x.dtype)
+    item = x.itemsize
+    found = as_strided(  # the products of each sample that are wanted
+        product,
+        (step, len(filters), height, width),
+        (run * item, product.strides[0], across * item, item),
+    )
+    for first in range(0, len(x), step):
+        padded = pad(x[first : first + step], windows)
+        used = len(padded)
+        *outer, down, right = padded.strides
+        met = as_strided(
+            padded,
+            (used, channels, *kernel, run),
+            (*outer, down * windows[0].dilation, right * windows[1].dilation, right),
+            writeable=False,
+        )
+        np.copyto(columns[..., :used, :], np.moveaxis(met, 0, 3))
+        np.matmul(filters, columns.reshape(filters.shape[-1], -1), out=product)
+        y[first : first + used] = found[:used]
 
 
 def _correlate_sample(met: Array, filters: Array, y: Array, rows: int) -> None:
@@ -107,26 +145,19 @@ def _correlate_groups(
     filters = w.reshape(group, 1, given, length)
     inputs = x.reshape(n, group, taken, *x.shape[2:])
     results = y.reshape(n, group, given, pieces, -1).swapaxes(2, 3)
-
-    def work(parts: Sequence[tuple[int, slice]]) -> None:
-        padded = np.zeros((step, taken, *padded_sizes(windows)), x.dtype)
-        inside, met = view(padded, interior(windows)), windowed(padded, windows)
-        columns = np.empty(met.shape, x.dtype)
-        matrices = columns.reshape(step, length, pieces, -1).swapaxes(1, 2)
-        for sample, groups in parts:
-            used = slice(groups.stop - groups.start)
-            inside[used] = inputs[sample, groups]
-            np.copyto(columns[used], met[used])
-            np.matmul(filters[groups], matrices[used], out=results[sample, groups])
-            samples = slice(sample, sample + 1)
-            channels = slice(groups.start * given, groups.stop * given)
-            finish(y[samples, channels], samples, channels)
-
     step = together(group, length * places * x.itemsize)
-    starts = range(0, group, step)
-    deal_out(
-        work, [(i, slice(start, min(group, start + step))) for i in range(n) for start in starts]
-    )
+    padded = np.zeros((step, taken, *padded_sizes(windows)), x.dtype)
+    inside, met = view(padded, interior(windows)), windowed(padded, windows)
+    columns = np.empty(met.shape, x.dtype)
+    matrices = columns.reshape(step, length, pieces, -1).swapaxes(1, 2)
+    for sample, start in itertools.product(range(n), range(0, group, step)):
+        groups = slice(start, min(group, start + step))
+        used = slice(groups.stop - start)
+        inside[used] = inputs[sample, groups]
+        np.copyto(columns[used], met[used])
+        np.matmul(filters[groups], matrices[used], out=results[sample, groups])
+        samples, channels = slice(sample, sample + 1), slice(start * given, groups.stop * given)
+        finish(y[samples, channels], samples, channels)
 
 
 def _pieces(rows: int, size: int) -> int:
