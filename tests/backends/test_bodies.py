@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 
+from nncomp.autodiff.expand import expand_gradients
 from nncomp.backends.ort.bodies import BODIES, conv_scaled
 from nncomp.backends.ort.bodies.body import Body, Target
 from nncomp.backends.ort.emit import emit
@@ -23,17 +24,21 @@ from nncomp.dims import new_dim
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ir.op import Op
-from nncomp.ops.activation import ReluGrad
+from nncomp.ops.activation import HardSigmoid, ReluGrad
 from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
 from nncomp.ops.einsum import Einsum
 from nncomp.ops.elementwise import Mul
+from nncomp.ops.grad import Grad
 from nncomp.ops.indexing import GatherGrad
+from nncomp.ops.linear import MatMul
 from nncomp.ops.loss import SoftmaxCrossEntropyLoss
 from nncomp.ops.normalization_batch import BatchNormalization, BatchNormGrad, BatchNormTraining
 from nncomp.ops.pooling import GlobalLpPool
 from nncomp.ops.pooling_average import AveragePoolGrad
 from nncomp.ops.pooling_max import MaxPool, MaxPoolGrad
 from nncomp.ops.random import Random
+from nncomp.ops.reduction import ReduceSum
+from nncomp.ops.shape import Transpose
 from nncomp.types import Array, DType, TensorType
 
 RNG = np.random.default_rng(7)
@@ -139,6 +144,9 @@ def other_cases() -> list[Case]:
     scale, bias, mean, inv_std = floats(4), floats(4), floats(4), np.abs(floats(4)) + 0.5
     labels = RNG.integers(0, 4, (BATCH, 5, 6))
     return [
+        Case("matrix-vector", MatMul(), (image, floats(6)), (True, False)),
+        Case("vector-matrix", MatMul(), (floats(5), image), (False, True)),
+        Case("vector-vector", MatMul(), (floats(5), floats(5)), (False, False)),
         Case("global-lp-pool", GlobalLpPool(p=3), (image,), (True,)),
         Case("relu", ReluGrad(), (dy, np.maximum(image, 0)), (True, True), None, "steep-sigmoid"),
         Case("batch-norm", BatchNormTraining(1e-3), (image, scale, bias), (True, False, False)),
@@ -374,3 +382,19 @@ def test_batch_moments_do_not_cancel() -> None:
     results = Session(emit(legalize(graph))).run(feeds)
     for actual, wanted in zip(results.values(), expected(case), strict=True):
         np.testing.assert_allclose(actual, wanted, rtol=2e-3, atol=2e-4)
+
+
+def test_a_transposed_matrix_times_a_vector() -> None:
+    """In such a gradient onnxruntime's optimiser gets it wrong, where it sees the vector."""
+    b = Builder()
+    shapes = {"x": (2, 6, 3), "w": (7, 3), "u": (6,)}
+    x, w, u = (Value(TensorType(DType.F32, shape), name) for name, shape in shapes.items())
+    turned = b(Transpose((0, 2, 1)), b(MatMul(), x, b(Transpose((1, 0)), w)))
+    y = b(MatMul(), b(HardSigmoid(), turned), u)
+    loss = b(ReduceSum(keepdims=0), b(Mul(), y, y))
+    outputs = {"loss": loss, "dx": b(Grad(), loss, x)}
+    graph = expand_gradients(Graph("g", (x, w, u), (), tuple(b.nodes), outputs))
+    feeds = {name: floats(*shape) for name, shape in shapes.items()}
+    wanted = run(graph, feeds).outputs
+    for name, array in Session(emit(legalize(graph)), optimize=True).run(feeds).items():
+        np.testing.assert_allclose(array, wanted[name], atol=1e-5)

@@ -145,6 +145,8 @@ def reduce(g: Generator) -> Value:
     axes = g.axes(x)
     if kind in (ReduceL2, ReduceLogSum):
         x = positive(g, x)
+    if kind is ReduceProd:
+        x = g(act.Tanh(), x)
     if kind is ReduceL1:
         x = g.away(x, 0.0)
     if kind in (ReduceMax, ReduceMin):
