@@ -1,4 +1,4 @@
-# make demo | test | test-slow | lint | bench
+# make demo | test | test-slow (over an hour on two cores) | lint | bench
 #
 # Each target makes its own part of the virtual environment $(VENV) first, once.
 # Another interpreter: make test PYTHON=python3.12. An environment of your own: VENV=/path/to/venv
