@@ -35,6 +35,7 @@ PAUSE = 0.1  # seconds until the threads of the side before sleep
 NETWORKS: dict[str, tuple[Path, str, dict[str, Any], str, list[int], int]] = {
     "lenet": (MODELS / "lenet5.nn", "LeNet5", {}, "image", [64, 1, 28, 28], 0),
     "mobilenet": (HERE / "mobilenet_v2.nn", "MobileNetV2", {}, "image", [1, 3, 224, 224], 0),
+    "resnet50x8": (MODELS / "resnet.nn", "ResNet", {"depth": 50}, "image", [8, 3, 224, 224], 0),
     "resnet50": (MODELS / "resnet.nn", "ResNet", {"depth": 50}, "image", [1, 3, 224, 224], 0),
     "bert": (MODELS / "bert.nn", "Bert", {}, "tokens", [1, 128], 30522),
     "gpt2": (MODELS / "gpt.nn", "GPT", {"size": "gpt2"}, "tokens", [1, 128], 50257),

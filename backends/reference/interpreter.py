@@ -22,10 +22,11 @@ import numpy as np
 from nncomp.backends.reference.control import CONTROL, Runner
 from nncomp.backends.reference.kernels import FIRST_RESULT, KERNELS, Kernel
 from nncomp.backends.reference.symbols import Symbols
+from nncomp.backends.reference.threads import all_cores
 from nncomp.dims import Dim, Symbol
 from nncomp.errors import did_you_mean, error
 from nncomp.ir.builder import Builder
-from nncomp.ir.constant import Dims
+from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.op import Op
 from nncomp.types import Array, DType, TensorType
@@ -53,7 +54,7 @@ def run(
     """
     plan = _plan(graph)
     symbols = Symbols()
-    values: dict[Value, Array] = {}
+    values = dict(plan.constants)
     for value, array in _inputs(graph, inputs):
         symbols.add(f"input `{value.name}`", value.type, array.shape, "NN0503")
         values[value] = array
@@ -64,7 +65,7 @@ def run(
     for obligation in graph.obligations:
         obligation.require(symbols.values)
     given = {id(array) for array in values.values()}
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), all_cores():
         _execute(plan.steps, plan.read, values, symbols)
 
     def own(value: Value) -> Array:
@@ -135,10 +136,11 @@ class _Step:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """The steps; `same`: values of decomposed nodes, by the value that is computed for them;
-    `read`: every value that is read or is a result."""
+    """The steps; `constants`: values that no step computes; `same`: values of decomposed nodes, by
+    the value that is computed for them; `read`: every value that is read or is a result."""
 
     steps: tuple[_Step, ...]
+    constants: Mapping[Value, Array]
     same: Mapping[Value, Value]
     read: frozenset[Value]
 
@@ -155,10 +157,14 @@ def _plan(graph: Graph) -> _Plan:
 def _make_plan(graph: Graph) -> _Plan:
     same: dict[Value, Value] = {}
     nodes = list(_with_kernels(graph.nodes, same))
+    constants = {
+        node.outputs[0]: node.op.value.array for node in nodes if isinstance(node.op, Constant)
+    }
+    nodes = [node for node in nodes if not isinstance(node.op, Constant)]
     results = [same.get(value, value) for value in graph.results]
     read = set(results)
     steps: list[_Step] = []
-    kept = {*results, *graph.inputs, *(p.value for p in graph.parameters)}
+    kept = {*results, *graph.inputs, *(p.value for p in graph.parameters), *constants}
     for node in reversed(nodes):
         inputs = tuple(None if v is None else same.get(v, v) for v in node.inputs)
         present = dict.fromkeys(v for v in inputs if v is not None)
@@ -168,7 +174,7 @@ def _make_plan(graph: Graph) -> _Plan:
         first_only = not any(v in read for v in node.outputs[1:])
         read.update(present)
         steps.append(_Step(node, inputs, dead, first_only))
-    return _Plan(tuple(reversed(steps)), same, frozenset(read))
+    return _Plan(tuple(reversed(steps)), constants, same, frozenset(read))
 
 
 def _with_kernels(nodes: Iterable[Node], same: dict[Value, Value]) -> Iterable[Node]:
@@ -271,7 +277,7 @@ def _runner(body: Body, fixed: Sequence[Array | None], symbols: Symbols) -> Runn
     """
     plan = _plan(body)
     first = len(body.inputs) - body.captures
-    known: dict[Value, Array] = {}
+    known = dict(plan.constants)
     for value, array in zip(body.inputs[first:], fixed, strict=True):
         assert array is not None
         known[value] = array

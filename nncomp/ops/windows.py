@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NoReturn
 
 from nncomp.dims import DimLike, bounds, equal, floordiv, maximum, minimum
@@ -66,8 +67,9 @@ class Attributes:
     auto_pad: str
     ceil_mode: int = 0
 
+    @lru_cache(maxsize=4096)  # noqa: B019: attributes are few and small
     def resolve(
-        self, kernel: Sequence[DimLike], sizes: Sequence[DimLike], *, check: bool = True
+        self, kernel: tuple[DimLike, ...], sizes: tuple[DimLike, ...], *, check: bool = True
     ) -> tuple[Window, ...]:
         """One window for each spatial axis of an input with these sizes.
 

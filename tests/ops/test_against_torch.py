@@ -15,7 +15,7 @@ import torch
 
 from nncomp.autodiff.reverse import gradients
 from nncomp.backends.reference.interpreter import evaluate, run
-from nncomp.backends.reference.kernels.conv import IN_PLACE
+from nncomp.backends.reference.kernels.in_place import IN_PLACE
 from nncomp.backends.reference.kernels.pooling import FIRST_RESULT
 from nncomp.dims import new_dim
 from nncomp.ir.builder import Builder

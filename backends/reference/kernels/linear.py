@@ -9,6 +9,7 @@ import numpy as np
 
 from nncomp.backends.reference.kernels.elementwise import plain
 from nncomp.backends.reference.kernels.precision import widened
+from nncomp.backends.reference.kernels.products import product
 from nncomp.ir.op import Op
 from nncomp.ops.einsum import Einsum
 from nncomp.ops.linear import Gemm, MatMul
@@ -16,7 +17,7 @@ from nncomp.types import Array
 
 
 def gemm(op: Gemm, a: Array, b: Array, c: Array | None = None) -> Array:
-    y = np.matmul(a.T if op.transA else a, b.T if op.transB else b)
+    y = product(a.T if op.transA else a, b.T if op.transB else b)
     if op.alpha != 1:
         y = (y * op.alpha).astype(a.dtype, copy=False)
     if c is not None:
@@ -29,7 +30,7 @@ def einsum(op: Einsum, *operands: Array) -> Array:
 
 
 KERNELS: dict[type[Op], Callable[..., Any]] = {
-    MatMul: widened(plain(np.matmul)),
+    MatMul: widened(plain(product)),
     Gemm: widened(gemm),
     Einsum: widened(einsum),
 }

@@ -12,11 +12,15 @@ from nncomp.backends.reference.kernels.windows import (
     crop,
     interior,
     ints,
+    outputs,
     pad,
     padded_sizes,
+    steps,
     taps,
+    together,
     view,
 )
+from nncomp.backends.reference.threads import each, shares
 from nncomp.ops.pooling import GlobalAveragePool, GlobalLpPool, GlobalMaxPool
 from nncomp.ops.pooling_average import AveragePool, AveragePoolGrad, LpPool
 from nncomp.ops.pooling_base import divisors
@@ -35,11 +39,19 @@ def _lowest(x: Array) -> Any:
 def max_pool_values(op: MaxPool, x: Array) -> Array:
     """MaxPool's first result alone, at a third of the cost of both."""
     windows = op.windows(x.shape)
-    padded = pad(x, windows, _lowest(x))
-    parts = (view(padded, slices) for slices in taps(windows))
-    y: Array = next(parts).copy()
-    for part in parts:
-        np.maximum(y, part, out=y)
+    y = np.empty((*x.shape[:2], *outputs(windows)), x.dtype)
+    planes, results = x.reshape(-1, *x.shape[2:]), y.reshape(-1, *y.shape[2:])
+    step = together(len(planes), 2 * x[0, 0].nbytes) if planes.size else 1
+
+    def some_planes(part: slice) -> None:
+        for some in steps(part, step):
+            padded = pad(planes[some], windows, _lowest(x))
+            first, *others = (view(padded, slices) for slices in taps(windows))
+            np.copyto(results[some], first)
+            for other in others:
+                np.maximum(results[some], other, out=results[some])
+
+    each(some_planes, shares(len(planes), y.size * len(taps(windows))))
     return y
 
 

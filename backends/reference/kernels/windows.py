@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -30,6 +31,7 @@ def ints(dims: Iterable[Any]) -> tuple[int, ...]:
     return tuple(int(d) for d in dims)
 
 
+@lru_cache
 def outputs(windows: tuple[Window, ...]) -> tuple[int, ...]:
     return ints([v.outputs for v in windows])
 
@@ -40,6 +42,7 @@ def padded_sizes(windows: tuple[Window, ...]) -> tuple[int, ...]:
     return tuple(max(known(v.covered), known(v.before) + known(v.size)) for v in windows)
 
 
+@lru_cache
 def interior(windows: tuple[Window, ...]) -> Slices:
     """Where the input stands in a padded array, along the spatial axes."""
     edges = [(known(v.before), known(v.size)) for v in windows]
@@ -54,6 +57,33 @@ def pad(x: Array, windows: tuple[Window, ...], value: float = 0) -> Array:
     padded = np.full((*x.shape[: -len(sizes)], *sizes), value, x.dtype)
     view(padded, interior(windows))[...] = x
     return padded
+
+
+def pad_rows(x: Array, windows: tuple[Window, ...], rows: slice, padded: Array) -> None:
+    """Into `padded`, [N, C, `row_count`, …], what the windows of these rows of the result meet.
+
+    Beside x it has zeros already.
+    """
+    first = windows[0]
+    start = rows.start * first.stride - known(first.before)
+    stop = start + row_count(windows, rows.stop - rows.start)
+    low = min(max(start, 0), x.shape[2])
+    high = max(min(stop, x.shape[2]), low)
+    padded[:, :, : low - start] = 0
+    padded[:, :, high - start :] = 0
+    view(padded, (slice(low - start, high - start), *interior(windows)[1:]))[...] = x[
+        :, :, low:high
+    ]
+
+
+def row_count(windows: tuple[Window, ...], rows: int) -> int:
+    """How many rows of the padded input so many rows of windows meet."""
+    return (rows - 1) * windows[0].stride + known(windows[0].extent)
+
+
+def cut(memory: Array, shape: tuple[int, ...]) -> Array:
+    """The first elements of flat memory as an array of that shape."""
+    return memory[: math.prod(shape)].reshape(shape)
 
 
 def crop(padded: Array, windows: tuple[Window, ...]) -> Array:
@@ -71,8 +101,12 @@ def taps(windows: tuple[Window, ...]) -> tuple[Slices, ...]:
     return tuple(itertools.product(*along))
 
 
-def windowed(padded: Array, windows: tuple[Window, ...]) -> Array:
-    """What each tap meets in each window, [..., kernel…, outputs…]; not a copy."""
+def windowed(padded: Array, windows: tuple[Window, ...], rows: int | None = None) -> Array:
+    """What each tap meets in each window, [..., kernel…, outputs…]; not a copy.
+
+    rows: how many windows there are along the first axis, if not all
+    """
+    first, *others = outputs(windows)
     rank = len(windows)
     kernel = ints([v.kernel for v in windows])
     strides = padded.strides[-rank:]
@@ -80,10 +114,34 @@ def windowed(padded: Array, windows: tuple[Window, ...]) -> Array:
     further = [s * v.stride for s, v in zip(strides, windows, strict=True)]
     return as_strided(
         padded,
-        (*padded.shape[:-rank], *kernel, *outputs(windows)),
+        (*padded.shape[:-rank], *kernel, first if rows is None else rows, *others),
         (*padded.strides[:-rank], *apart, *further),
         writeable=False,
     )
+
+
+def gapless_runs(padded: Array, windows: tuple[Window, ...]) -> Array:
+    """What each tap meets from the first window to the last, [..., kernel…, run]; not a copy.
+
+    For strides of 1: long runs, which hold what lies between the rows of windows, too.
+    """
+    rank, kernel = len(windows), ints([v.kernel for v in windows])
+    strides = padded.strides[-rank:]
+    apart = [s * v.dilation for s, v in zip(strides, windows, strict=True)]
+    last = sum((n - 1) * s for n, s in zip(outputs(windows), strides, strict=True))
+    return as_strided(
+        padded,
+        (*padded.shape[:-rank], *kernel, last // padded.itemsize + 1),
+        (*padded.strides[:-rank], *apart, padded.itemsize),
+        writeable=False,
+    )
+
+
+def between_gaps(runs: Array, windows: tuple[Window, ...]) -> Array:
+    """The windows among the elements of runs, [..., outputs…]; not a copy."""
+    sizes = padded_sizes(windows)
+    apart = [math.prod(sizes[axis + 1 :]) * runs.itemsize for axis in range(len(sizes))]
+    return as_strided(runs, (*runs.shape[:-1], *outputs(windows)), (*runs.strides[:-1], *apart))
 
 
 def chunks(batch: int, bytes_per_sample: int) -> Iterator[slice]:
@@ -93,9 +151,18 @@ def chunks(batch: int, bytes_per_sample: int) -> Iterator[slice]:
         yield slice(first, min(batch, first + step))
 
 
-def together(count: int, size: int) -> int:
-    """How many of `count` things of this size, in bytes, stay in the caches of one core."""
-    return max(1, min(count, _CACHE_BYTES // max(1, size)))
+def together(count: int, size: int, caches: int = 1) -> int:
+    """How many of `count` things of this size, in bytes, stay in the caches of one core.
+
+    caches: how much more there may be, where larger products gain more than cache misses cost
+    """
+    return max(1, min(count, caches * _CACHE_BYTES // max(1, size)))
+
+
+def steps(part: slice, step: int) -> Iterator[slice]:
+    """The part, cut into ranges of at most `step`."""
+    for first in range(part.start or 0, part.stop, step):
+        yield slice(first, min(first + step, part.stop))
 
 
 def blocks(batch: int, count: int, size: int) -> Iterator[tuple[slice, slice]]:
