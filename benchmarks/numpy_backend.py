@@ -28,15 +28,15 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 MODELS = HERE.parent / "models"
 SIDES = ("numpy", "onnxruntime", "reference")
-TURN = 0.3  # seconds of runs in a turn, which has one at least
+TURN = 1.0  # seconds of runs in a turn, which has one at least
 PAUSE = 0.1  # seconds until the threads of the side before sleep
 
 # file, model, settings; input, its shape (of numbers, or of tokens below the given one)
 NETWORKS: dict[str, tuple[Path, str, dict[str, Any], str, list[int], int]] = {
     "lenet": (MODELS / "lenet5.nn", "LeNet5", {}, "image", [64, 1, 28, 28], 0),
     "mobilenet": (HERE / "mobilenet_v2.nn", "MobileNetV2", {}, "image", [1, 3, 224, 224], 0),
-    "resnet50x8": (MODELS / "resnet.nn", "ResNet", {"depth": 50}, "image", [8, 3, 224, 224], 0),
     "resnet50": (MODELS / "resnet.nn", "ResNet", {"depth": 50}, "image", [1, 3, 224, 224], 0),
+    "resnet50x8": (MODELS / "resnet.nn", "ResNet", {"depth": 50}, "image", [8, 3, 224, 224], 0),
     "bert": (MODELS / "bert.nn", "Bert", {}, "tokens", [1, 128], 30522),
     "gpt2": (MODELS / "gpt.nn", "GPT", {"size": "gpt2"}, "tokens", [1, 128], 50257),
 }

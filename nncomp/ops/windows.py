@@ -67,7 +67,7 @@ class Attributes:
     auto_pad: str
     ceil_mode: int = 0
 
-    @lru_cache(maxsize=4096)  # noqa: B019: attributes are few and small
+    @lru_cache(maxsize=4096)  # noqa: B019 - what it keeps are attributes, few and small
     def resolve(
         self, kernel: tuple[DimLike, ...], sizes: tuple[DimLike, ...], *, check: bool = True
     ) -> tuple[Window, ...]:

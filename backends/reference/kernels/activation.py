@@ -12,9 +12,12 @@ from nncomp.backends.reference.kernels.blocks import blockwise
 from nncomp.backends.reference.kernels.elementwise import into
 from nncomp.backends.reference.kernels.erf import erf
 from nncomp.backends.reference.kernels.precision import widened
+from nncomp.backends.reference.threads import each, shares
 from nncomp.ir.op import Op
 from nncomp.ops import activation as a
 from nncomp.types import Array
+
+_SOFTMAX_PASSES = 8  # over its operand
 
 
 def relu(_op: a.Relu, x: Array, out: Array | None = None) -> Array:
@@ -91,9 +94,21 @@ def _gelu_tanh(x: Array) -> Array:
 
 
 def softmax(op: a.Softmax, x: Array, out: Array | None = None) -> Array:
-    y = np.asarray(np.subtract(x, x.max(op.axis, keepdims=True), out=out))
+    y = np.empty_like(x) if out is None else out
+    if op.axis % x.ndim != x.ndim - 1 or not x.flags.c_contiguous or not y.flags.c_contiguous:
+        return _softmax(x, op.axis, y)
+    rows, results = x.reshape(-1, x.shape[-1]), y.reshape(-1, x.shape[-1])
+    each(
+        lambda part: _softmax(rows[part], 1, results[part]),
+        shares(len(rows), x.size * _SOFTMAX_PASSES),
+    )
+    return y
+
+
+def _softmax(x: Array, axis: int, y: Array) -> Array:
+    np.subtract(x, x.max(axis, keepdims=True), out=y)
     np.exp(y, out=y)
-    y /= y.sum(op.axis, keepdims=True)
+    y /= y.sum(axis, keepdims=True)
     return y
 
 

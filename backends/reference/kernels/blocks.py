@@ -6,9 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nncomp.backends.reference.kernels.windows import steps
+from nncomp.backends.reference.threads import each, shares
 from nncomp.types import Array
 
-_ELEMENTS = 1 << 14
+_ELEMENTS = 1 << 16  # more than fits into the smallest cache: threads that call NumPy for less wait
+# for each other's turn at the interpreter
+_PASSES = 16  # of a long formula over its block
 
 
 def blockwise(function: Callable[[Array], Array], x: Array, out: Array | None = None) -> Array:
@@ -20,7 +24,10 @@ def blockwise(function: Callable[[Array], Array], x: Array, out: Array | None = 
     if result is None or not result.flags.c_contiguous:
         result = np.empty(x.shape, x.dtype)
     given, taken = np.ravel(x), result.reshape(-1)
-    for start in range(0, given.size, _ELEMENTS):
-        part = slice(start, start + _ELEMENTS)
-        taken[part] = function(given[part])
+
+    def some(share: slice) -> None:
+        for part in steps(share, _ELEMENTS):
+            taken[part] = function(given[part])
+
+    each(some, shares(given.size, given.size * _PASSES))
     return result

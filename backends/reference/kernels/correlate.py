@@ -76,8 +76,8 @@ def _work(w: Array, y: Array, filters: int) -> int:
 
     filters: how many use the same columns
     """
-    length = w[0].size
-    return y.size * length // _PRODUCTS + y.size // filters * length + y.size
+    length, size = math.prod(w.shape[1:]), math.prod(y.shape)
+    return size * length // _PRODUCTS + size // filters * length + size
 
 
 def _correlate_few_positions(
