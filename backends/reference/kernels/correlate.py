@@ -76,7 +76,8 @@ def _work(w: Array, y: Array, filters: int) -> int:
 
     filters: how many use the same columns
     """
-    length, size = math.prod(w.shape[1:]), math.prod(y.shape)
+    length: int = math.prod(w.shape[1:])
+    size: int = math.prod(y.shape)
     return size * length // _PRODUCTS + size // filters * length + size
 
 
