@@ -99,7 +99,7 @@ def _one_hot(b: Builder, node: Node) -> Value:
     """dX = [place = index] · dY."""
     ids, rows, places = _rows(b, node)
     assert isinstance(places, int)
-    every = b.constant(np.arange(places)[:, None])
+    every = b.constant(np.arange(places, dtype=ids.type.dtype.numpy)[:, None])
     return _restored(b, node, b(MatMul(), _equality(b, every, ids, rows.type.dtype), rows))
 
 
