@@ -28,17 +28,24 @@ from nncomp.ir.graph import Graph, Node, Origin, Rewrite, Value
 from nncomp.ir.rebuild import remap
 from nncomp.ops.shape import Reshape
 
-__all__ = ["Target", "choose_body", "legalize"]
+__all__ = ["Target", "choose_body", "legalize", "weigh_bodies"]
 
 _MAX_ROUNDS = 16  # bodies of bodies of bodies; more means that two expand into each other
 
 
 def choose_body(node: Node, target: Target) -> Body | None:
     """The cheapest body that applies to the node; None for the operator's decomposition."""
-    candidates = [
-        body for body in BODIES.get(type(node.op), ()) if body.refuses(node, target) is None
-    ]
-    return min(candidates, key=lambda body: body.cost(node, target), default=None)
+    weighed = weigh_bodies(node, target)
+    costs = {body: cost for body, cost in weighed.items() if not isinstance(cost, str)}
+    return min(costs, key=costs.__getitem__, default=None)
+
+
+def weigh_bodies(node: Node, target: Target) -> dict[Body, float | str]:
+    """For each body of the node's operator its cost, or why it does not apply."""
+    return {
+        body: body.refuses(node, target) or body.cost(node, target)
+        for body in BODIES.get(type(node.op), ())
+    }
 
 
 Choose = Callable[[Node, Target], Body | None]

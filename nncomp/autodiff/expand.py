@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
-from nncomp.autodiff.control import longer_scan
 from nncomp.autodiff.loops import loops_as_scans
 from nncomp.autodiff.reverse import ancestors, gradients, pull_back
+from nncomp.autodiff.scans import longer_scan
 from nncomp.collector import collector_paused
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Body, Graph, Node, Value

@@ -23,6 +23,7 @@ from nncomp.ops.control_building import add_if
 from nncomp.ops.conversion import Identity
 from nncomp.ops.elementwise import Add, Sub
 from nncomp.ops.filling import Range
+from nncomp.ops.gradient import zeros_like
 from nncomp.ops.shape import Squeeze, Unsqueeze
 from nncomp.types import DType
 
@@ -94,7 +95,8 @@ def _counted(
 ) -> tuple[Value, ...] | None:
     """Adds the Scan, if the runs can be counted; its results. `dims` is told what was unknown.
 
-    A Scan over nothing is refused by onnxruntime, so what may not run at all stands in an If.
+    A Scan over nothing is refused by onnxruntime, so what may not run at all stands in an If, which
+    then passes on what is carried, and yields nothing.
     """
     try:
         count = runs_of(node, outer)
@@ -105,12 +107,14 @@ def _counted(
         if _runs(count):
             results = as_scan(b, node, count).outputs
         else:
-            inner = Builder(node.origin)
+            count = maximum(0, count)
+            inner, other = Builder(node.origin), Builder(node.origin)
             scan = as_scan(inner, node, count)
             some = b(Greater(), _scalar(b, count), b.constant(0, DType.I64))
             carried = [v for v in node.inputs[2 : 2 + node.op.num_states] if v is not None]
-            pairs = list(zip(scan.outputs, carried, strict=True))
-            results = add_if(b, some, (inner.nodes, ()), pairs)
+            nothing = [zeros_like(other, v) for v in scan.outputs[len(carried) :]]
+            pairs = list(zip(scan.outputs, [*carried, *nothing], strict=True))
+            results = add_if(b, some, (inner.nodes, other.nodes), pairs)
     for old, new in zip(node.outputs, results, strict=True):
         length = old.shape[0] if old.rank else 0
         if not isinstance(length, int) and length.symbol and length != new.shape[0]:
@@ -173,10 +177,7 @@ def runs_of(node: Node, outer: Mapping[Value, Value] | None = None) -> DimLike:
         counts.append(_Counter.of(node).runs(first))
     if not counts:
         raise UncountedError("its condition always holds, and no number of runs is given")
-    count = counts[0] if len(counts) == 1 else minimum(*counts)
-    if op.yields and not _runs(count):
-        raise UncountedError("it yields something, and may not run at all")
-    return count
+    return counts[0] if len(counts) == 1 else minimum(*counts)
 
 
 def _dim(value: Value, what: str) -> DimLike:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from nncomp.autodiff.control import CONTROL
+from nncomp.autodiff.rule import ControlVjp
 from nncomp.dims import equal
 from nncomp.errors import CompileError, Note, error
 from nncomp.ir.builder import Builder
@@ -99,7 +100,8 @@ class _Reverse:
         outputs = tuple(self.same.get(v, v) for v in node.outputs)
         if type(node.op) in CONTROL:
             active = [v in self.active for v in node.inputs]
-            found = CONTROL[type(node.op)](self.b, node, dy, active, pull_back)
+            rule = CONTROL[type(node.op)]
+            found = rule(ControlVjp(self.b, node, dy, active, pull_back))
         else:
             found = node.op.vjp(Vjp(self.b, node.inputs, outputs, dy))
         for operand, gradient in zip(node.inputs, found, strict=False):

@@ -2,14 +2,16 @@
 
 `nncomp explain NN0207` says what the code means, `nncomp explain fold-batch-norm` what the pass
 does, `nncomp explain FILE NODE` where a node comes from, what rewrote it, and what was refused
-and why. NODE is a block's path (`conv1`), an operator's name (`Conv`) or a value's name.
+and why. NODE is a block's path (`conv1`), an operator's name (`Conv`) or a value's name. With
+`--train` it is one of the training step, and of several formulas for onnxruntime (of gradients,
+mostly) the chosen one is named, and why it is not another.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from nncomp.cli.arguments import add_choice, add_level
+from nncomp.cli.arguments import add_choice, add_level, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,16 +19,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("node", metavar="NODE", nargs="?", help="of the model in FILE")
     add_choice(parser, "the file's first")
     add_level(parser)
+    parser.add_argument("--train", action="store_true", help="NODE is one of the training step")
+    parser.add_argument(
+        "--batch", metavar="N", type=positive, help="with --train: the number of samples, if known"
+    )
 
 
 def execute(args: argparse.Namespace) -> int:
     if args.node is None:
         return _explain_name(args.subject)
     from nncomp.cli.arguments import program_of
-    from nncomp.driver.inspecting import explain_node
+    from nncomp.driver.inspecting import explain_node, explain_step
 
     args.file = args.subject
-    print("\n\n".join(explain_node(program_of(args), args.node, level=args.level)))
+    program = program_of(args)
+    if args.train:
+        stories = explain_step(program, args.node, batch=args.batch)
+    else:
+        stories = explain_node(program, args.node, level=args.level)
+    print("\n\n".join(stories))
     return 0
 
 

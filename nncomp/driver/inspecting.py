@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
-from nncomp.driver.compiling import entry_of
-from nncomp.errors import did_you_mean, error
+from nncomp.driver.compiling import compiled_step, entry_of, section_of, sized
+from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.inspect.cost import known_before_run
 from nncomp.inspect.summary import Summary, summarize
+from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Origin
 from nncomp.lower.program import Program
 from nncomp.passes.manager import LEVELS, OptimizeResult, optimize
@@ -61,18 +62,42 @@ def explain_node(program: Program, wanted: str, *, level: int = 2) -> list[str]:
         gone = [node for node in before.nodes if _is_called(node, wanted)]
         found = _successors(gone, result.graph)
     if not found:
-        names = {node.origin.scope for node in before.nodes} | {n.op.name for n in before.nodes}
-        raise error(
-            "NN0103",
-            f"{program.name} has no node, block or operator `{wanted}`",
-            help=did_you_mean(wanted, names - {""}) or _known(before),
-        )
+        raise _no_such(program, before, wanted)
     once = known_before_run(result.graph)  # new weights in the making; named only if all is such
     found = [node for node in found if not once.issuperset(node.outputs)] or found
-    stories = [_story(node, result) for node in found[:_MOST]]
+    return _several(found, lambda node: _story(node, result))
+
+
+def explain_step(program: Program, wanted: str, *, batch: int | None = None) -> list[str]:
+    """The story of each node of the first training step that has the name, and in which standard
+    operators onnxruntime gets it: of several formulas, which and why.
+
+    batch: the number of samples, if it is to be known
+    Raises CompileError NN0103 if there is none, NN0403 without a train section.
+    """
+    _, section = section_of(program)
+    step = sized(compiled_step(section).step, batch)
+    found = [node for node in step.nodes if _is_called(node, wanted)]
+    if not found:
+        raise _no_such(program, step, wanted)
+    found = [node for node in found if not isinstance(node.op, Constant | Dims)] or found
+    return _several(found, lambda node: "\n".join((*_told(node), *_formulas(node))))
+
+
+def _several(found: Sequence[Node], story: Callable[[Node], str]) -> list[str]:
+    stories = [story(node) for node in found[:_MOST]]
     if len(found) > _MOST:
         stories.append(f"… and {len(found) - _MOST} more")
     return stories
+
+
+def _no_such(program: Program, graph: Graph, wanted: str) -> CompileError:
+    names = {node.origin.scope for node in graph.nodes} | {n.op.name for n in graph.nodes}
+    return error(
+        "NN0103",
+        f"{program.name} has no node, block or operator `{wanted}`",
+        help=did_you_mean(wanted, names - {""}) or _known(graph),
+    )
 
 
 def _known(graph: Graph) -> str | None:
@@ -93,7 +118,36 @@ def _successors(gone: Iterable[Node], graph: Graph) -> list[Node]:
     return [n for n in graph.nodes if any(_key(span) in spans for span in n.origin.spans)]
 
 
+def _formulas(node: Node) -> Iterator[str]:
+    """Of several formulas for onnxruntime on the CPU, the chosen one and what the others lack."""
+    from nncomp.backends.ort.legalize import Target, weigh_bodies
+
+    weighed = weigh_bodies(node, Target())
+    costs = {body.name: cost for body, cost in weighed.items() if not isinstance(cost, str)}
+    for name in sorted(costs, key=costs.__getitem__):
+        least = min(costs.values())
+        if costs[name] == least:
+            yield f"  written as {name}"
+            if least == 0:  # it is written for other operands, by one of the others
+                del costs[name]
+        else:
+            yield f"  rather than {name}, estimated at {costs[name] / least:.3g} times the time"
+    for body, reason in weighed.items():
+        if isinstance(reason, str):
+            yield f"  not as {body.name}: {reason}"
+
+
 def _story(node: Node, result: OptimizeResult) -> str:
+    lines = _told(node)
+    own = {_key(span) for span in node.origin.spans[:1]}
+    for refusal in result.refusals:
+        if any(_key(span) in own for span in refusal.node.origin.spans[:1]):
+            lines.append(f"  refused {refusal.rule} at {refusal.node.op.name}: {refusal.reason}")
+    return "\n".join(lines)
+
+
+def _told(node: Node) -> list[str]:
+    """What the node is, where it comes from and what made it."""
     operands = ", ".join(str(value.type) for value in node.operands)
     types = ", ".join(str(value.type) for value in node.outputs)
     lines = [f"{node.op.name}({operands}) -> {types}"]
@@ -102,12 +156,7 @@ def _story(node: Node, result: OptimizeResult) -> str:
     for span in _one_a_line(node.origin):
         line = span.source.line(span.line).strip()
         lines.append(f"  from {span}: {line[:100]}")
-    lines += [f"  made by {rewrite}" for rewrite in node.origin.history]
-    own = {_key(span) for span in node.origin.spans[:1]}
-    for refusal in result.refusals:
-        if any(_key(span) in own for span in refusal.node.origin.spans[:1]):
-            lines.append(f"  refused {refusal.rule} at {refusal.node.op.name}: {refusal.reason}")
-    return "\n".join(lines)
+    return [*lines, *(f"  made by {rewrite}" for rewrite in node.origin.history)]
 
 
 def _one_a_line(origin: Origin) -> list[Span]:

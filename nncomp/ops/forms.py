@@ -19,7 +19,9 @@ from nncomp.types import DType
 
 
 def reshape(b: Builder, x: Value, *dims: DimLike) -> Value:
-    """x as a tensor of these dims."""
+    """x as a tensor of these dims; x itself if it is one."""
+    if x.shape == dims:
+        return x
     return b(Reshape(), x, b.dims(dims))
 
 

@@ -9,13 +9,14 @@ import numpy as np
 from nncomp.dims import DimLike, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Data, Gradients, InferError, NoGradientError, Op, Vjp
+from nncomp.ir.op import Data, Gradients, InferError, Op, Vjp
 from nncomp.ops.elements import ints_of, typed
 from nncomp.ops.elementwise import Add, Mul, Sub
 from nncomp.ops.filling import ConstantOfShape, shape_operand
 from nncomp.ops.gradient import zeros_like
 from nncomp.ops.reduction import ReduceSum
 from nncomp.ops.rules import normalize_axis, same_dtype
+from nncomp.ops.scattering import Scatter
 from nncomp.ops.shape import Expand, reshaped
 from nncomp.types import DType, TensorType
 
@@ -111,20 +112,15 @@ class GatherElements(Op):
 
 
 @dataclass(frozen=True)
-class ScatterElements(Op):
+class ScatterElements(Scatter):
     """data with output[i, indices[i, j, …], …] = updates[i, j, …] for axis 1
-    (ONNX ScatterElements-18).
+    (ONNX ScatterElements-18)."""
 
-    reduction: "none" (indices must not repeat), "add", "mul", "max", "min"
-    """
-
-    signature = "data, indices, updates -> output"
     axis: int = 0
     reduction: str = "none"
 
     def infer(self, data: TensorType, indices: TensorType, updates: TensorType) -> TensorType:
-        if self.reduction not in ("none", "add", "mul", "max", "min"):
-            raise InferError("NN0208", f"ScatterElements has no reduction {self.reduction}")
+        self.check_reduction(self.reduction, data)
         same_dtype(data, updates)
         _check_elementwise_indices(data, indices, self.axis)
         if updates.rank != indices.rank:
@@ -132,16 +128,15 @@ class ScatterElements(Op):
         return TensorType(data.dtype, data.shape)
 
     def vjp(self, at: Vjp) -> Gradients:
-        b, g, indices = at.b, at.g, at.inputs[1]
-        if self.reduction not in ("none", "add"):
-            raise NoGradientError(f"ScatterElements with reduction {self.reduction}")
-        picked = b(GatherElements(axis=self.axis), g, indices)
-        if self.reduction == "add":
-            return g, None, picked
-        assert indices is not None
-        blank = b.constant(0, g.type.dtype)
-        zeros = b(Expand(), blank, b.dims(indices.shape))
-        return b(ScatterElements(axis=self.axis), g, indices, zeros), None, picked
+        return self.gradients(at, self.reduction)
+
+    def scattered(
+        self, b: Builder, data: Value, indices: Value, updates: Value, reduction: str
+    ) -> Value:
+        return b(ScatterElements(self.axis, reduction), data, indices, updates)
+
+    def picked(self, b: Builder, data: Value, indices: Value) -> Value:
+        return b(GatherElements(axis=self.axis), data, indices)
 
 
 def _check_elementwise_indices(data: TensorType, indices: TensorType, axis: int) -> None:

@@ -111,9 +111,9 @@ class SoftmaxCrossEntropyLoss(Op):
             if each.rank:
                 each = b(Unsqueeze(), each, b.ints(1))
             places = b(Unsqueeze(), places, b.ints(1))
-            taken = b(Expand(), b(Neg(), each), b.dims(places.shape))
-            pulled = b(Mul(), probability, each)
-            gradient = b(ScatterElements(axis=1, reduction="add"), pulled, places, taken)
+            minus = b(Expand(), b.constant(-1, scores.type.dtype), b.dims(places.shape))
+            excess = b(ScatterElements(axis=1, reduction="add"), probability, places, minus)
+            gradient = b(Mul(), excess, each)  # last, as scattering may then reuse its operand
         if at.dy[1] is not None:
             total = b(ReduceSum(), at.dy[1], b.ints(1))
             through = b(Sub(), at.dy[1], b(Mul(), probability, total))

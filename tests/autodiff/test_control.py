@@ -201,6 +201,18 @@ def test_what_a_counted_loop_yields() -> None:
     check(graph, randoms(x=(2,), w=(2,), u=(3,)))
 
 
+def test_what_a_loop_that_may_not_run_yields() -> None:
+    """One element less than the tensor has, so none for one of length 1."""
+    graph = with_gradients(
+        "  ys = loop (i = 1, h = x) while i < T {\n"
+        "    h = sin(h) * w\n    i = i + 1\n    yield h * h\n  }\n"
+        "  loss = sum(ys * ys) + sum(h * u[0])",
+        "x: f32[2]; w: f32[2]; u: f32[T]",
+    )
+    for length in (1, 2, 5):
+        check(graph, randoms(x=(2,), w=(2,), u=(length,)))
+
+
 def test_loops_inside_bodies_and_second_order() -> None:
     graph = with_gradients(
         "  ys = scan (h = 0.0) over t = x {\n"

@@ -217,6 +217,33 @@ def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
     assert "made by fuse-conv-activation" in out
 
 
+def test_explain_which_formula_a_gradient_gets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", LENET, "conv2", "--train", "--batch", "64"]) == 0
+    out = capsys.readouterr().out
+    assert "ConvWeightGrad(f32[64, 6, 14, 14], f32[64, 16, 10, 10], i64[4])" in out
+    assert "written as flat-conv\n  rather than separable-im2col, estimated at 3 times" in out
+    assert "not as depthwise-taps: it is not depthwise" in out
+    model = tmp_path / "words.nn"
+    model.write_text(
+        """from std import Embedding
+        from std.optim import SGD
+        model Words {
+          input word: i64[N, 8]
+          y = word |> Embedding(5000, 64) as table
+          train { minimize mean(y * y) by SGD(lr=0.1) }
+        }"""
+    )
+    assert main(["explain", str(model), "GatherGrad", "--train"]) == 0
+    out = capsys.readouterr().out
+    assert "in block table" in out
+    assert "written as sorted-blocks" in out
+    assert "rather than scatter-elements" in out
+    assert main(["explain", str(model), "GatherND", "--train"]) == 1
+    assert "NN0103" in capsys.readouterr().err
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["--version"])

@@ -81,6 +81,10 @@ def _gather(op: Any, x: Tensor, indices: Tensor) -> Tensor:
     return flat.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
 
 
+def _tuples(x: Tensor, indices: Tensor) -> tuple[Tensor, ...]:
+    return tuple(column % size for column, size in zip(indices.unbind(-1), x.shape, strict=False))
+
+
 def _conv(op: Any, x: Tensor, w: Tensor, bias: Tensor | None = None) -> Tensor:
     n = x.dim() - 2
     pads = op.pads or (0,) * (2 * n)
@@ -210,6 +214,8 @@ CALLS: dict[str, Callable[..., Any]] = {
     "Gather": _gather,
     "GatherElements": lambda op, x, i: x.gather(op.axis, i % x.shape[op.axis]),
     "ScatterElements": lambda op, x, i, u: x.scatter_add(op.axis, i % x.shape[op.axis], u),
+    "GatherND": lambda op, x, i: x[_tuples(x, i)],
+    "ScatterND": lambda op, x, i, u: x.index_put(_tuples(x, i), u, accumulate=True),
     "Gemm": _gemm,
     "Einsum": lambda op, *xs: torch.einsum(op.equation, *xs),
     "Conv": _conv,

@@ -14,6 +14,7 @@ from nncomp.ops import elementwise_math as em
 from nncomp.ops.comparison import Greater, Less
 from nncomp.ops.conversion import Cast, Identity, Where
 from nncomp.ops.indexing import Gather, GatherElements, OneHot, ScatterElements, TopK
+from nncomp.ops.indexing_nd import GatherND, ScatterND
 from nncomp.ops.linear import Gemm, MatMul
 from nncomp.ops.reduction import (
     ArgMax,
@@ -278,6 +279,19 @@ def look_up(g: Generator) -> Value:
     return g(ScatterElements(axis, "add"), x, places, g.input(shape))
 
 
+def look_up_tuples(g: Generator) -> Value:
+    """Slices by constant tuples of indices; of a symbolic axis the first and the last."""
+    x = g.ranked(2, 3)
+    named = g.integer(1, 2)
+    sizes = [d if isinstance(d, int) else 1 for d in x.shape[:named]]
+    shape = g.one_of(((4,), (2, 3)))
+    columns = [g.rng.integers(-size, size, shape) for size in sizes]
+    places = g.b.constant(np.stack(columns, axis=-1))
+    if g.chance(0.5):
+        return g(GatherND(), x, places)
+    return g(ScatterND("add"), x, places, g.input((*shape, *x.shape[named:])))
+
+
 def product(g: Generator) -> Value:
     x = g.ranked(2, 3, 4)
     inner = x.shape[-1]
@@ -307,5 +321,6 @@ RECIPES: tuple[Recipe, ...] = (
     with_kink(act.HardSwish(), at=(-3.0, 3.0)),
     *(guarded, bounded, steps, binary, binary, several, clip, prelu, where, cast),
     *(along_axis, reduce, reduce, extreme_place, top),
-    *(transpose, reshape, unit_axes, widen, cut, pad, join, split, look_up, product, gemm),
+    *(transpose, reshape, unit_axes, widen, cut, pad, join, split, look_up, look_up_tuples),
+    *(product, gemm),
 )

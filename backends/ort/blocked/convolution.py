@@ -15,7 +15,8 @@ from nncomp.backends.ort.blocked.filters import (
     plain_weight_grad,
 )
 from nncomp.backends.ort.blocked.operators import BlockedConv, ReorderInput, ReorderOutput
-from nncomp.backends.ort.bodies.conv import Geometry, flipped_pads
+from nncomp.backends.ort.bodies.conv import Geometry
+from nncomp.backends.ort.bodies.conv_input import flipped_pads
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.ops.forms import reduce_sum, reshape, transpose

@@ -5,7 +5,9 @@ from __future__ import annotations
 from nncomp.backends.ort.bodies import (
     activation,
     conv,
+    conv_input,
     conv_scaled,
+    indexing,
     linear,
     loss,
     normalization,
@@ -15,7 +17,18 @@ from nncomp.backends.ort.bodies import (
 from nncomp.backends.ort.bodies.body import Body
 from nncomp.ir.op import Op
 
-_FAMILIES = (activation, conv, conv_scaled, linear, loss, normalization, pooling, random)
+_FAMILIES = (
+    activation,
+    conv,
+    conv_input,
+    conv_scaled,
+    indexing,
+    linear,
+    loss,
+    normalization,
+    pooling,
+    random,
+)
 
 BODIES: dict[type[Op], tuple[Body, ...]] = {}
 for _body in (body for family in _FAMILIES for body in family.BODIES):

@@ -1,4 +1,4 @@
-"""Bodies of the gradients of convolution.
+"""Bodies of the gradient of a convolution's weights.
 
 Ratios are to torch's own operators on two cores, from `benchmarks/gradients.py`. In the formulas
 X is [N, C, H, W], dY [N, K, P, Q], W [K, C, R, S], s the stride, p the padding at the beginning.
@@ -13,15 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from nncomp.backends.ort.bodies.body import Body, Target, constant_cost, operand
+from nncomp.backends.ort.bodies.body import Body, Target, operand
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.conv import Conv
-from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
+from nncomp.ops.conv_grad import ConvWeightGrad
 from nncomp.ops.convolution import Convolution
 from nncomp.ops.elementwise import Mul
 from nncomp.ops.forms import reduce_sum, reshape, swap_batch, transpose
-from nncomp.ops.indexing import Gather
 from nncomp.ops.linear import MatMul
 from nncomp.ops.shape import Unsqueeze
 from nncomp.ops.shape_joining import Concat
@@ -29,7 +28,7 @@ from nncomp.ops.shape_slicing import Pad, Slice
 from nncomp.types import DType, Shape
 
 # channels, as measured
-_FEW = 6
+FEW = 6
 _VERY_FEW = 4
 
 
@@ -95,12 +94,8 @@ def _of_weight_grad(node: Node) -> Geometry | None:
     return geometry(node.op, operand(node, 0).shape, node.outputs[0].shape)
 
 
-def _of_input_grad(node: Node) -> Geometry | None:
-    assert isinstance(node.op, ConvInputGrad)
-    return geometry(node.op, node.outputs[0].shape, operand(node, 1).shape)
-
-
-def _known(of: Geometry | None) -> Geometry:
+def known_geometry(of: Geometry | None) -> Geometry:
+    """The geometry, where a body did not refuse."""
     assert of is not None
     return of
 
@@ -127,7 +122,7 @@ def _pointwise_refuses(node: Node, target: Target) -> str | None:
 
 def _pointwise_weight_grad(b: Builder, node: Node) -> Value:
     """dW = Σ_n dY[n] X[n]ᵀ, with X cut to the pixels that the stride visits."""
-    g, x, dy = _known(_of_weight_grad(node)), operand(node, 0), operand(node, 1)
+    g, x, dy = known_geometry(_of_weight_grad(node)), operand(node, 0), operand(node, 1)
     x = _strided(b, x, g, (0,) * g.rank)
     n = x.shape[0]
     x = reshape(b, x, n, g.channels, g.pixels)
@@ -164,7 +159,7 @@ def _identity_refuses(node: Node, target: Target) -> str | None:
 def _im2col_weight_grad(b: Builder, node: Node) -> Value:
     """Columns by a depthwise convolution whose filters are the taps: filter t of a channel is 1 at
     tap t, 0 elsewhere. Then dW = Σ_n dY[n] columns[n]ᵀ."""
-    g, x, dy = _known(_of_weight_grad(node)), operand(node, 0), operand(node, 1)
+    g, x, dy = known_geometry(_of_weight_grad(node)), operand(node, 0), operand(node, 1)
     taps = np.eye(g.taps, dtype=np.float32).reshape(g.taps, 1, *g.kernel)
     filters = np.tile(taps, (g.channels,) + (1,) * (g.rank + 1))
     op = Conv(strides=g.stride, dilations=g.dilation, pads=g.pads, group=g.channels)
@@ -172,12 +167,12 @@ def _im2col_weight_grad(b: Builder, node: Node) -> Value:
 
 
 def _identity_cost(node: Node, target: Target) -> float:
-    return 0.8 if _known(_of_weight_grad(node)).channels <= _VERY_FEW else 3.0
+    return 0.8 if known_geometry(_of_weight_grad(node)).channels <= _VERY_FEW else 3.0
 
 
 def _separable_weight_grad(b: Builder, node: Node) -> Value:
     """The same columns, one spatial axis after another: R + S filters instead of R · S."""
-    g, x, dy = _known(_of_weight_grad(node)), operand(node, 0), operand(node, 1)
+    g, x, dy = known_geometry(_of_weight_grad(node)), operand(node, 0), operand(node, 1)
     channels = g.channels
     for axis in range(g.rank):
         kernel = [1] * g.rank
@@ -206,7 +201,7 @@ def _from_columns(b: Builder, columns: Value, dy: Value, g: Geometry) -> Value:
 
 
 def _separable_cost(node: Node, target: Target) -> float:
-    return 2.5 if _known(_of_weight_grad(node)).channels > _FEW else 3.0
+    return 2.5 if known_geometry(_of_weight_grad(node)).channels > FEW else 3.0
 
 
 def _flat_refuses(node: Node, target: Target) -> str | None:
@@ -225,7 +220,7 @@ def _flat_weight_grad(b: Builder, node: Node) -> Value:
     image [1, N, H, W·C] = X, filters [K, N, P, Q] = dY, dilations [s, s·C], pads [p, p·C, …];
     its output [1, K, R, S·C] is dW with its channels last. With one spatial axis H = R = P = 1.
     """
-    g, x, dy = _known(_of_weight_grad(node)), operand(node, 0), operand(node, 1)
+    g, x, dy = known_geometry(_of_weight_grad(node)), operand(node, 0), operand(node, 1)
     # padding behind the last window is not wanted; neither are elements there
     after = [end - rest for end, rest in zip(g.after, g.rest, strict=True)]
     if any(end < 0 for end in after):
@@ -252,7 +247,7 @@ def _flat_weight_grad(b: Builder, node: Node) -> Value:
 
 
 def _flat_cost(node: Node, target: Target) -> float:
-    return 1.0 if _known(_of_weight_grad(node)).unit_stride else 0.9
+    return 1.0 if known_geometry(_of_weight_grad(node)).unit_stride else 0.9
 
 
 def _depthwise_refuses(node: Node, target: Target) -> str | None:
@@ -264,7 +259,7 @@ def _depthwise_refuses(node: Node, target: Target) -> str | None:
 
 def _depthwise_weight_grad(b: Builder, node: Node) -> Value:
     """dW[c, t] = Σ X[n, c, tap t] dY[n, c], one product and sum for each tap."""
-    g, x, dy = _known(_of_weight_grad(node)), operand(node, 0), operand(node, 1)
+    g, x, dy = known_geometry(_of_weight_grad(node)), operand(node, 0), operand(node, 1)
     if any(g.pads):
         axes = b.ints(*range(2, 2 + g.rank))
         x = b(Pad(), x, b.ints(*g.pads), None, axes)
@@ -277,55 +272,7 @@ def _depthwise_weight_grad(b: Builder, node: Node) -> Value:
     return reshape(b, taps, g.channels, 1, *g.kernel)
 
 
-# --- the gradient of the input (its decomposition is ConvTranspose) --------------------------
-
-
-def _flipped_refuses(node: Node, target: Target) -> str | None:
-    g = _of_input_grad(node)
-    if g is None:
-        return "spatial sizes are symbolic"
-    if target.provider == "cuda":
-        return "cuDNN computes ConvTranspose as this very gradient"
-    if not g.unit_stride:
-        return "the stride is not 1"
-    if g.channels <= _FEW and g.taps > 1:
-        return "ConvTranspose is faster for few channels"
-    if min(flipped_pads(g)) < 0:
-        return "the padding is wider than the kernel"
-    return None
-
-
-def flipped_pads(g: Geometry) -> tuple[int, ...]:
-    reach = [(k - 1) * d for k, d in zip(g.kernel, g.dilation, strict=True)]
-    return tuple(r - p for r, p in zip(reach * 2, g.pads, strict=True))
-
-
-def _flipped_input_grad(b: Builder, node: Node) -> Value:
-    """Convolution of dY with the weights turned around in space, in and out swapped."""
-    g, dy, w = _known(_of_input_grad(node)), operand(node, 0), operand(node, 1)
-    op = Conv(dilations=g.dilation, group=g.group, pads=flipped_pads(g))
-    return b(op, dy, _flipped(b, w, g))
-
-
-def _flipped(b: Builder, w: Value, g: Geometry) -> Value:
-    """[K, C / group, R, S] -> [C, K / group, R, S], taps in reverse order.
-
-    The taps come first for it, where Gather copies whole rows; a Slice with a negative step, or a
-    Gather on the last axis, is many times slower.
-    """
-    inner = g.filters // g.group
-    outer = g.channels // g.group
-    w = reshape(b, w, g.group, inner, outer, g.taps)
-    if g.taps > 1:
-        w = transpose(b, w, 3, 0, 2, 1)
-        w = b(Gather(axis=0), w, b.ints(*reversed(range(g.taps))))
-        w = transpose(b, w, 1, 2, 3, 0)
-    else:
-        w = transpose(b, w, 0, 2, 1, 3)
-    return reshape(b, w, g.channels, inner, *g.kernel)
-
-
-WEIGHT_GRAD = (
+BODIES = (
     Body(
         "pointwise-matmul",
         ConvWeightGrad,
@@ -350,7 +297,3 @@ WEIGHT_GRAD = (
         _depthwise_weight_grad,
     ),
 )
-INPUT_GRAD = (
-    Body("flipped-conv", ConvInputGrad, _flipped_refuses, constant_cost(1.2), _flipped_input_grad),
-)
-BODIES = WEIGHT_GRAD + INPUT_GRAD

@@ -9,6 +9,7 @@ import numpy as np
 
 from nncomp.ir.op import Op
 from nncomp.ops import indexing as i
+from nncomp.ops import indexing_nd as nd
 from nncomp.types import Array
 
 
@@ -65,6 +66,30 @@ def scatter_elements(op: i.ScatterElements, data: Array, indices: Array, updates
     return result
 
 
+def gather_nd(op: nd.GatherND, data: Array, indices: Array) -> Array:
+    return np.asarray(data[_tuples(data.shape, indices, op.batch_dims)])
+
+
+def scatter_nd(op: nd.ScatterND, data: Array, indices: Array, updates: Array) -> Array:
+    result: Array = data.copy()
+    where = _tuples(data.shape, indices, 0)
+    if op.reduction == "none":
+        result[where] = updates
+    else:
+        _REDUCTIONS[op.reduction].at(result, where, updates)
+    return result
+
+
+def _tuples(sizes: tuple[int, ...], indices: Array, batch_dims: int) -> tuple[Array, ...]:
+    """Index tuples as NumPy takes them: one array for each axis that is named or of the batch."""
+    shape = indices.shape[:-1]
+    named = [
+        _places(indices[..., k], batch_dims + k, sizes[batch_dims + k])
+        for k in range(indices.shape[-1])
+    ]
+    return (*np.indices(shape, sparse=True)[:batch_dims], *named)
+
+
 _REDUCTIONS: dict[str, Any] = {
     "add": np.add,
     "mul": np.multiply,
@@ -97,6 +122,8 @@ KERNELS: dict[type[Op], Callable[..., Any]] = {
     i.GatherGrad: gather_grad,
     i.GatherElements: gather_elements,
     i.ScatterElements: scatter_elements,
+    nd.GatherND: gather_nd,
+    nd.ScatterND: scatter_nd,
     i.OneHot: one_hot,
     i.TopK: top_k,
 }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from nncomp.dims import Symbol
 from nncomp.ir.op import Data
 from nncomp.ops import indexing as i
+from nncomp.ops import indexing_nd as nd
 from nncomp.ops.filling import ConstantOfShape, Range
 from nncomp.types import DType, TensorType
 from tests.ops.sample import Failure, Sample, ints, normal, scalar, spread
@@ -13,6 +15,15 @@ from tests.ops.sample import Failure, Sample, ints, normal, scalar, spread
 _X = normal(5, 7)
 _PLACES = np.array([[1, 0, 4], [2, -5, 1]])
 _COLUMNS = np.array([[1, 0, 4], [2, -1, 5]])
+_TUPLES = np.array(
+    [
+        [[1, 0], [4, -1], [0, 2], [3, 3]],
+        [[-4, 4], [2, 6], [0, 0], [3, -3]],
+        [[1, 1], [3, 0], [4, 0], [2, -6]],
+    ]
+)
+_ZEROS = np.float32([1.5, 2, -1, 3])  # multiplied by the next, two of whose places have zeros
+_SOME = np.float32([0, 2.5, -2, 0, 0])
 
 SAMPLES = [
     Sample(i.Gather(), _X, _PLACES),
@@ -43,9 +54,42 @@ SAMPLES = [
             np.array([[1, 1, 4], [1, 0, 4]]),
             normal(2, 3),
             id=reduction,
-            grad=False,
         )
         for reduction in ("mul", "max", "min")
+    ),
+    Sample(
+        i.ScatterElements(reduction="mul"),
+        *(_ZEROS, ints(1, 1, 0, 3, 3), _SOME),
+        id="zeros",
+        known=(),
+        second=False,  # is of the updates that are not 0 only
+    ),
+    Sample(nd.GatherND(), normal(5, 7, 6), _TUPLES, fixed=(2,)),
+    Sample(nd.GatherND(), _X, np.array([[[1], [-2], [1]], [[0], [4], [1]]]), id="rows"),
+    Sample(nd.GatherND(), _X, np.array([1, -7]), id="one", known=(), fixed=(2,)),
+    Sample(nd.GatherND(batch_dims=1), normal(3, 5, 7, 6), _TUPLES, id="batch", fixed=(2,)),
+    Sample(nd.GatherND(batch_dims=2), normal(3, 4, 5, 7), _TUPLES, id="two batch axes", fixed=(2,)),
+    Sample(nd.ScatterND(), normal(5, 7, 6), _TUPLES, normal(3, 4, 6), fixed=(2,)),
+    *(
+        Sample(
+            nd.ScatterND(reduction),
+            *(normal(5, 7, 6), _TUPLES[:, [0, 1, 2, 1, 0]], normal(3, 5, 6)),
+            id=reduction,
+            fixed=(2,),
+        )
+        for reduction in ("add", "mul", "max", "min")
+    ),
+    Sample(
+        nd.ScatterND("mul"),
+        *(_ZEROS, ints(1, 1, 0, 3, 3)[:, None], _SOME),
+        id="zeros",
+        second=False,  # as above
+    ),
+    Sample(
+        nd.ScatterND("max"),
+        *(ints(2, 8, 4), np.array([[0], [0]]), ints(5, 3)),
+        id="integers",
+        known=(),
     ),
     Sample(
         i.OneHot(), np.array([[0, 2, -1], [7, 1, -9]]), scalar(5), np.float32([-1, 2]), static=(2,)
@@ -73,6 +117,9 @@ SAMPLES = [
 
 _T = TensorType(DType.F32, (2, 3))
 _I = TensorType(DType.I64, (2,))
+_J = TensorType(DType.I64, (4, 1))
+_B = TensorType(DType.BOOL, (2, 3))
+_N = Symbol("n").dim
 
 
 def _ints(*values: int) -> TensorType:
@@ -85,6 +132,18 @@ FAILURES = [
     Failure(i.Gather(), _T, _T, code="NN0203", words="indices"),
     Failure(i.GatherElements(), _T, _I, code="NN0204"),
     Failure(i.ScatterElements(reduction="or"), _T, _T, _T, code="NN0208"),
+    Failure(i.ScatterElements(reduction="add"), _B, _T, _B, code="NN0203", words="numbers"),
+    Failure(nd.GatherND(), _T, TensorType(DType.I32, (2, 1)), code="NN0203", words="i64|cast"),
+    Failure(nd.GatherND(), _T, TensorType(DType.I64, ()), code="NN0204", words="tuples"),
+    Failure(nd.GatherND(), _T, TensorType(DType.I64, (2, 3)), code="NN0205", words="tuples of 3"),
+    Failure(nd.GatherND(), _T, TensorType(DType.I64, (2, _N)), code="NN0212", words="length n"),
+    Failure(nd.GatherND(batch_dims=1), _T, _I, code="NN0210", words="1 batch axes"),
+    Failure(
+        nd.GatherND(batch_dims=1), _T, TensorType(DType.I64, (3, 1)), code="NN0205", words="axis 0"
+    ),
+    Failure(nd.ScatterND("or"), _T, _J, _T, code="NN0208", words="add, mul"),
+    Failure(nd.ScatterND(), _T, _J, TensorType(DType.F32, (4,)), code="NN0204"),
+    Failure(nd.ScatterND(), _T, _J, TensorType(DType.F32, (4, 2)), code="NN0205", words="not 3"),
     Failure(i.TopK(), _T, _ints(4), code="NN0205", words="4 of 3"),
     Failure(i.OneHot(), _I, TensorType(DType.I64, ()), _T, code="NN0212"),
     Failure(ConstantOfShape(), _ints(2, -1), code="NN0205"),
