@@ -49,6 +49,7 @@ def emit(
     opset: int | None = None,
     metadata: Mapping[str, str] | None = None,
     losses: Sequence[str] = (),
+    predictions: Sequence[str] = (),
 ) -> onnx.ModelProto:
     """The graph as an ONNX model.
 
@@ -56,6 +57,7 @@ def emit(
     opset: 17 to 26; None for the lowest that expresses the graph
     metadata: further `metadata_props` of the model
     losses: outputs of a step graph that are losses (of those without, `loss`), for the manifest
+    predictions: outputs of an evaluation graph that are the model's own, for the manifest
 
     CompileError NN0601 where the opset cannot express a node, NN0603 for an operator that is not
     ONNX's.
@@ -65,7 +67,7 @@ def emit(
     writer = _Writer(graph, version)
     for node in live:
         writer.write(node)
-    return writer.model(metadata or {}, losses)
+    return writer.model(metadata or {}, losses, predictions)
 
 
 def to_bytes(model: onnx.ModelProto) -> bytes:
@@ -293,7 +295,9 @@ class _Writer:
             if value is not None
         ]
 
-    def model(self, metadata: Mapping[str, str], losses: Sequence[str]) -> onnx.ModelProto:
+    def model(
+        self, metadata: Mapping[str, str], losses: Sequence[str], predictions: Sequence[str]
+    ) -> onnx.ModelProto:
         for value, written in self._aliases:
             source = self._name(value)
             name = self._node_names.take(f"output/{written}")
@@ -320,18 +324,19 @@ class _Writer:
         if self.block:
             self.proto.opset_import.append(helper.make_opsetid(DOMAIN, 1))
             target = target_metadata(self.block)
-        helper.set_model_props(self.proto, {**metadata, **target, **self._own_metadata(losses)})
+        own = self._own_metadata(losses, predictions)
+        helper.set_model_props(self.proto, {**metadata, **target, **own})
         return self.proto
 
-    def _own_metadata(self, losses: Sequence[str]) -> dict[str, str]:
-        found = self._state_and_names(losses)
+    def _own_metadata(self, losses: Sequence[str], predictions: Sequence[str]) -> dict[str, str]:
+        found = self._state_and_names(losses, predictions)
         if self.graph.obligations:
             inputs = {port.name: port.written for port in self.inputs}
             obligations = describe(self.graph, inputs, self.dims)
             found[OBLIGATIONS_KEY] = json.dumps(obligations, ensure_ascii=False)
         return found
 
-    def _state_and_names(self, losses: Sequence[str]) -> dict[str, str]:
+    def _state_and_names(self, losses: Sequence[str], predictions: Sequence[str]) -> dict[str, str]:
         if self.graph.parameters:
             written = {
                 "inputs": {port.name: port.written for port in self.inputs},
@@ -339,7 +344,7 @@ class _Writer:
                 "outputs": {port.name: port.written for port in self.outputs},
                 "updates": {port.name: port.written for port in self.updates},
             }
-            manifest = step_manifest(self.graph, written, losses, self.dims)
+            manifest = step_manifest(self.graph, written, losses, predictions, self.dims)
             return {MANIFEST_KEY: json.dumps(manifest, ensure_ascii=False)}
         renamed = {port.written: port.name for port in self.outputs if port.written != port.name}
         return {OUTPUTS_KEY: json.dumps(renamed, ensure_ascii=False)} if renamed else {}

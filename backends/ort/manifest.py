@@ -27,12 +27,14 @@ def step_manifest(
     graph: Graph,
     written: Mapping[str, Mapping[str, str]],
     losses: Sequence[str],
+    predictions: Sequence[str],
     dims: DimNames,
 ) -> dict[str, Any]:
     """The manifest of a graph with parameters.
 
     written: for "inputs", "parameters", "outputs", "updates" the model's name of each
     losses: names of outputs that are losses; where none are given, the output `loss`
+    predictions: names of outputs that are the model's own
     """
     chosen = list(losses) or [name for name in graph.outputs if name == "loss"]
     counters = [v for v in graph.inputs if v.name in _COUNTERS and _is_counter(v.type)]
@@ -44,6 +46,9 @@ def step_manifest(
         if parameter.path in graph.updates:
             entry["output"] = written["updates"][parameter.path]
         state.append(entry)
+    outputs = {}
+    if predictions:
+        outputs = {"outputs": {name: written["outputs"][name] for name in predictions}}
     recomputes = {"recomputes": True} if _recomputes(graph) else {}
     return {
         "version": VERSION,
@@ -59,8 +64,11 @@ def step_manifest(
         **{v.name: written["inputs"][v.name] for v in counters},
         "losses": {name: written["outputs"][name] for name in chosen},
         "metrics": {
-            name: output for name, output in written["outputs"].items() if name not in chosen
+            name: output
+            for name, output in written["outputs"].items()
+            if name not in chosen and name not in predictions
         },
+        **outputs,
     }
 
 
@@ -105,6 +113,7 @@ class Manifest:
     hyperparameters: Mapping[str, Slot]
     losses: Mapping[str, str]
     metrics: Mapping[str, str]
+    outputs: Mapping[str, str]
     step: str | None = None
     seed: str | None = None
     recomputes: bool = False
@@ -125,6 +134,7 @@ def read_manifest(model: onnx.ModelProto) -> Manifest:
             hyperparameters={name: _slot(entry) for name, entry in raw["hyperparameters"].items()},
             losses=raw["losses"],
             metrics=raw["metrics"],
+            outputs=raw.get("outputs", {}),
             step=raw.get("step"),
             seed=raw.get("seed"),
             recomputes=raw.get("recomputes", False),

@@ -1,7 +1,7 @@
 """Compile a model to ONNX.
 
-Writes the inference model; with --train also the training step, NAME.train.onnx, and the state
-that it starts from, NAME.init.safetensors.
+Writes the inference model; with --train also the training step, NAME.train.onnx, its evaluation,
+NAME.eval.onnx, and the state that it starts from, NAME.init.safetensors.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def execute(args: argparse.Namespace) -> int:
         target=args.target,
         batch=args.batch,
     )
-    for file in (result.inference, *result.steps.values()):
+    for file in (result.inference, *result.steps.values(), *result.evaluations.values()):
         if file:
             print(f"wrote {file}")
             if file.data:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nncomp.autodiff.rematerialize import Memory, Rematerialized
 from nncomp.driver.compiling import (
     TargetName,
+    compiled_evaluation,
     compiled_step,
     entry_of,
     onnx_model,
@@ -48,6 +49,7 @@ class BuildResult:
 
     inference: None for a model that can only be trained
     steps: training steps by the name of their section
+    evaluations: losses, metrics and the model's outputs, likewise
     initial: the state that training starts from
     saved: what recomputing activations saves, by section, where a budget was given
     """
@@ -55,6 +57,7 @@ class BuildResult:
     inference: Written | None
     optimized: OptimizeResult | None = field(repr=False)  # pages long
     steps: Mapping[str, Written]
+    evaluations: Mapping[str, Written]
     initial: Path | None
     saved: Mapping[str, Rematerialized] = field(default_factory=dict, repr=False)
 
@@ -72,8 +75,9 @@ def build(
     target: TargetName = "onnx",
     batch: int | None = None,
 ) -> BuildResult:
-    """Compiles everything, then writes: `NAME.onnx`, and to train `NAME.train.onnx` (with the
-    section's name in it where there are several) and `NAME.init.safetensors`.
+    """Compiles everything, then writes: `NAME.onnx`, and to train `NAME.train.onnx`,
+    `NAME.eval.onnx` (with the section's name in both where there are several) and
+    `NAME.init.safetensors`.
 
     memory: a budget for the activations of training steps
     target, batch: of the training steps (see `onnx_model`, `sized`). An inference model needs
@@ -82,27 +86,33 @@ def build(
     """
     whole = Path(path)
     stem = whole.with_suffix("") if whole.suffix == ".onnx" else whole
-    protos: dict[str, tuple[Path, onnx.ModelProto]] = {}
+    protos: dict[tuple[str, str], tuple[Path, onnx.ModelProto]] = {}
     saved: dict[str, Rematerialized] = {}
     result = None
     if entry or program.graph.outputs or not train:
         result = optimized(entry_of(program, entry), state, level)
-        protos[""] = whole, onnx_model(result.graph, opset)
+        protos["", ""] = whole, onnx_model(result.graph, opset)
     if train:
         section_of(program)
         for name, section in program.train.items():
-            suffix = ".train.onnx" if len(program.train) == 1 else f".{name}.train.onnx"
+            base = stem.name if len(program.train) == 1 else f"{stem.name}.{name}"
             step = compiled_step(section, memory)
             if step.memory:
                 saved[name] = step.memory
             proto = onnx_model(sized(step.step, batch), opset, target=target)
-            protos[name] = stem.with_name(stem.name + suffix), proto
-    written = {name: write_model(file, proto) for name, (file, proto) in protos.items()}
+            protos["train", name] = stem.with_name(f"{base}.train.onnx"), proto
+            whole_evaluation = compiled_evaluation(section)
+            proto = onnx_model(whole_evaluation, opset, predictions=section.predictions)
+            protos["eval", name] = stem.with_name(f"{base}.eval.onnx"), proto
+    written = {key: write_model(file, proto) for key, (file, proto) in protos.items()}
     initial = stem.with_name(stem.name + ".init.safetensors") if train else None
     if initial:
         save_weights(initial, state)
-    inference = written.pop("", None)
-    return BuildResult(inference, result, written, initial, saved)
+    steps, evaluations = (
+        {name: file for (which, name), file in written.items() if which == kind}
+        for kind in ("train", "eval")
+    )
+    return BuildResult(written.get(("", "")), result, steps, evaluations, initial, saved)
 
 
 def write_model(file: PathLike, proto: onnx.ModelProto) -> Written:

@@ -172,6 +172,11 @@ def compiled_step(section: TrainSection, memory: Memory | None = None) -> Step:
     return Step(saved.graph, evaluation, saved)
 
 
+def compiled_evaluation(section: TrainSection) -> Graph:
+    """Losses, metrics and the model's outputs, optimised. Raises CompileError NN0401."""
+    return optimize_step(expand_gradients(section.whole_evaluation), evaluate).graph
+
+
 TargetName = Literal["onnx", "onnxruntime-cpu"]
 TARGETS: tuple[TargetName, ...] = ("onnx", "onnxruntime-cpu")
 
@@ -181,12 +186,14 @@ def onnx_model(
     opset: int | None = None,
     device: str = "cpu",
     target: TargetName = "onnx",
+    predictions: Collection[str] = (),
 ) -> onnx.ModelProto:
     """The graph as an ONNX model.
 
     device: whose speeds choose between formulas
     target: "onnx" for standard operators, which run everywhere; "onnxruntime-cpu" for those of
         onnxruntime's blocked layout too, which run on processors like this one
+    predictions: the outputs of an evaluation that are the model's own
     Raises CompileError NN0601, NN0602 (the target is not available), NN0603.
     """
     from nncomp.backends.ort.blocked.processor import block_size
@@ -200,7 +207,8 @@ def onnx_model(
         raise error("NN0602", f"the target `{target}` does not run on {device}")
     block = None if target == "onnx" else block_size()
     chosen = Target("cuda" if device == "cuda" else "cpu", opset, block)
-    return emit(legalize(graph, chosen), opset=opset, losses=losses(graph.outputs))
+    lost = [name for name in losses(graph.outputs) if name not in predictions]
+    return emit(legalize(graph, chosen), opset=opset, losses=lost, predictions=tuple(predictions))
 
 
 def sized(step: Graph, batch: int | None) -> Graph:

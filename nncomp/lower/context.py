@@ -189,6 +189,7 @@ class Context:
     training: the static bool of that name
     section: the `train` or `entry` section that belongs to this graph
     learning: whether `minimize` updates parameters (not in the evaluation graph)
+    predictions: the model's own outputs, where `outputs` are those of a section
     evaluate, execute: the two halves of the evaluator, which call each other through here
     """
 
@@ -219,6 +220,7 @@ class Context:
         self.inputs: dict[str, Value] = {}
         self.declared: set[str] = set()  # the inputs that the program declares
         self.outputs: dict[str, Value] = {}
+        self.predictions: dict[str, Value] = {}
         self.defaults: dict[str, int | float] = {}
         self.obligations: dict[Obligation, None] = {}
         self.initializing: str | None = None  # path of the parameter being initialised

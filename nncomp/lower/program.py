@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nncomp.collector import collector_paused
@@ -35,10 +35,17 @@ class TrainSection:
     step: batch, hyperparameters, step and seed in; losses and metrics out; parameters updated.
         Its gradients are `Grad` operators, to be expanded.
     evaluation: the same losses and metrics in inference mode, without updates
+    predictions: the model's outputs in the evaluation, by name; it need not compute them
     """
 
     step: Graph
     evaluation: Graph
+    predictions: Mapping[str, Value]
+
+    @property
+    def whole_evaluation(self) -> Graph:
+        """The evaluation that gives the model's outputs, too."""
+        return replace(self.evaluation, outputs={**self.evaluation.outputs, **self.predictions})
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,11 +179,11 @@ class _Lowering:
                 self._require_outputs(entries[title], section)
             else:
                 step = self._graph(f"{name}.{title}", section, training=True, learning=True)
-                evaluation = self._graph(
+                evaluation, predictions = self._graph_and_predictions(
                     f"{name}.{title}.eval", section, training=False, learning=False
                 )
                 self._require_outputs(step, section)
-                train[title] = TrainSection(step, evaluation)
+                train[title] = TrainSection(step, evaluation, predictions)
         if not graph.outputs and entries:
             graph = next(iter(entries.values()))
         if not graph.outputs and not any(s.kind == "train" for s in sections):
@@ -196,6 +203,13 @@ class _Lowering:
     def _graph(
         self, name: str, section: ast.Section | None, *, training: bool, learning: bool
     ) -> Graph:
+        return self._graph_and_predictions(name, section, training=training, learning=learning)[0]
+
+    def _graph_and_predictions(
+        self, name: str, section: ast.Section | None, *, training: bool, learning: bool
+    ) -> tuple[Graph, Mapping[str, Value]]:
+        """The graph of the model or of one of its sections; with a section the model's own outputs,
+        but for those whose names the section gives to others."""
         ctx = self._context(section, training, learning)
         frame = Frame(self.model, self.module, {})
         ctx.frames.append(frame)
@@ -216,7 +230,7 @@ class _Lowering:
             nodes = _live(ctx)
         if section is not None and section.kind == "entry":
             inputs = _needed(ctx, section, nodes)
-        return Graph(
+        graph = Graph(
             name,
             tuple(sorted(inputs, key=lambda v: v.name in ctx.defaults)),
             tuple(ctx.parameters.values()),
@@ -226,6 +240,7 @@ class _Lowering:
             dict(ctx.defaults),
             tuple(_told(ctx.obligations, inputs)),
         )
+        return graph, {n: v for n, v in ctx.predictions.items() if n not in graph.outputs}
 
     def _setting(self, key: str, value: Any) -> Any:
         """A setting given as text, as the type that the hyperparameter declares."""
@@ -261,7 +276,7 @@ class _Lowering:
 
 def _live(ctx: Context) -> tuple[Node, ...]:
     """The nodes that the results depend on."""
-    live = {*ctx.outputs.values(), *ctx.updates.values()}
+    live = {*ctx.outputs.values(), *ctx.predictions.values(), *ctx.updates.values()}
     nodes: list[Node] = []
     for node in reversed(ctx.b.nodes):
         if any(value in live for value in node.outputs):

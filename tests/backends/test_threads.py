@@ -10,10 +10,13 @@ from threadpoolctl import threadpool_info
 
 from nncomp.backends.reference import threads
 from nncomp.backends.reference.interpreter import evaluate, run
+from nncomp.backends.reference.kernels import windows
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Value
 from nncomp.ops.activation import Softmax
+from nncomp.ops.conv import Conv
 from nncomp.ops.elementwise_math import Exp
+from nncomp.ops.fused import FusedConv
 from nncomp.ops.linear import MatMul
 from nncomp.types import DType, TensorType
 from tests.ops.checks import all_samples
@@ -41,6 +44,25 @@ def test_parts_make_the_whole(sample: Sample) -> None:
     for one, other in zip(whole, parts, strict=True):
         wide = np.float64 if one.dtype.kind not in "biu" else one.dtype
         np.testing.assert_allclose(one.astype(wide), other.astype(wide), rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_a_sum_follows_each_part_of_a_batch(kernel: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 4
+    monkeypatch.setattr(windows, "_CACHE_BYTES", 2 * 6 * size * size * 4)  # three samples: 2 and 1
+    rng = np.random.default_rng(0)
+    x, w, bias, z = (
+        rng.standard_normal(shape).astype(np.float32)
+        for shape in ((9, 5, size, size), (6, 5, kernel, kernel), (6,), (9, 6, size, size))
+    )
+    op = FusedConv(kernel_shape=(kernel,) * 2, pads=(kernel // 2,) * 4, activation="Relu")
+    (whole,) = evaluate(op, (x, w, bias, z))
+    with threads.all_cores():
+        (parts,) = evaluate(op, (x, w, bias, z))
+    np.testing.assert_allclose(whole, parts, atol=1e-5)
+    (alone,) = evaluate(Conv(kernel_shape=(kernel,) * 2, pads=(kernel // 2,) * 4), (x, w, bias))
+    np.testing.assert_allclose(np.maximum(alone + z, 0), parts, atol=1e-5)
 
 
 @pytest.mark.usefixtures("eager")

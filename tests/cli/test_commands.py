@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 import nncomp
+from nncomp.backends.ort.manifest import read_manifest
 from nncomp.cli import main
 from nncomp.weights import load_weights
 
@@ -62,13 +64,13 @@ def test_build_writes_inference_training_and_state() -> None:
     step = onnx.load("net/lenet.train.onnx")
     assert "loss" in [o.name for o in step.graph.output]
     assert load_weights("net/lenet.init.safetensors")["conv1.weight"].shape == (6, 1, 5, 5)
-    assert len(list(Path("net").iterdir())) == 3
+    assert len(list(Path("net").iterdir())) == 4
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
     for name in ("a", "b"):
         assert main(["build", MLP, "--train", "-o", f"{name}.onnx", "--set", "widths=[8]"]) == 0
-    for suffix in (".onnx", ".train.onnx", ".init.safetensors"):
+    for suffix in (".onnx", ".train.onnx", ".eval.onnx", ".init.safetensors"):
         assert Path(f"a{suffix}").read_bytes() == Path(f"b{suffix}").read_bytes()
 
 
@@ -249,3 +251,26 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--version"])
     assert stop.value.code == 0
     assert capsys.readouterr().out == f"nncomp {nncomp.__version__}\n"
+
+
+def test_the_evaluation_gives_outputs_losses_and_metrics_of_the_state(tmp_path: Path) -> None:
+    assert main(["build", LENET, "--train", "-o", str(tmp_path / "net.onnx")]) == 0
+    state = load_weights(tmp_path / "net.init.safetensors")
+    rng = np.random.default_rng(0)
+    image = rng.standard_normal((3, 1, 28, 28)).astype(np.float32)
+    label = np.array([1, 0, 7])
+    evaluation = onnxruntime.InferenceSession(tmp_path / "net.eval.onnx")
+    manifest = read_manifest(onnx.load(tmp_path / "net.eval.onnx"))
+    assert not any(slot.output for slot in manifest.state.values())
+    feeds = {slot.input: state[path] for path, slot in manifest.state.items()}
+    names = [o.name for o in evaluation.get_outputs()]
+    results = evaluation.run(names, {**feeds, "image": image, "label": label})
+    found = dict(zip(names, results, strict=True))
+    inference = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    (logits,) = inference.run(["logits"], {"image": image})
+    np.testing.assert_allclose(found[manifest.outputs["logits"]], logits, atol=1e-5)
+    right = np.mean(logits.argmax(axis=1) == label)
+    assert found[manifest.metrics["accuracy"]] == pytest.approx(right)
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    likely = (shifted / shifted.sum(axis=1, keepdims=True))[np.arange(3), label]
+    assert found[manifest.losses["loss"]] == pytest.approx(-np.log(likely).mean(), rel=1e-5)

@@ -168,10 +168,9 @@ def steps(part: slice, step: int) -> Iterator[slice]:
 def blocks(batch: int, count: int, size: int) -> Iterator[tuple[slice, slice]]:
     """Ranges of samples and of their things of this size that stay in cache: all of several
     samples, or some of one."""
-    samples, things = together(batch, count * size), together(count, size)
-    for sample in range(0, batch, samples):
-        for first in range(0, count, things):
-            yield slice(sample, sample + samples), slice(first, first + things)
+    for samples in steps(slice(batch), together(batch, count * size)):
+        for things in steps(slice(count), together(count, size)):
+            yield samples, things
 
 
 def is_pointwise(windows: tuple[Window, ...]) -> bool:
