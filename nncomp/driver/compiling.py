@@ -18,7 +18,7 @@ from nncomp.lower.program import Program, TrainSection, lower
 from nncomp.passes.manager import OptimizeResult, optimize, optimize_step
 from nncomp.renaming import Rename, idle, renamed, rules_of
 from nncomp.source import SourceFile
-from nncomp.training.trainer import losses
+from nncomp.training.results import losses
 from nncomp.types import Array, TensorType
 from nncomp.weights import fit, load_weights
 

@@ -1,6 +1,6 @@
 """The log of a training run: one JSON object a line, the same for the same run.
 
-A line is one step, `{"step": 1, "loss": 2.3, "accuracy": 0.1}`, or one epoch,
+A line is one step, `{"step": 1, "samples": 64, "loss": 2.3, "accuracy": 0.1}`, or one epoch,
 `{"epoch": 1, "step": 40, "lr": 0.001, "train": {...}, "validation": {...}}`.
 """
 
