@@ -17,6 +17,7 @@ from nncomp.driver.compiling import (
     rates,
     section_of,
 )
+from nncomp.driver.diagnosing import first_bad_operator
 from nncomp.driver.learners import make_learner
 from nncomp.errors import error
 from nncomp.files import PathLike
@@ -170,7 +171,15 @@ def train(
         augmentation=options.augmentation,
         features=[value.name for value in program.graph.inputs] or None,
     )
-    outcome = Trainer(learner, data, options, root, reporter, feed=feed).run(resume)
+    outcome = Trainer(
+        learner,
+        data,
+        options,
+        root,
+        reporter,
+        feed=feed,
+        diagnose=lambda failure: first_bad_operator(chosen, failure, options.seed),
+    ).run(resume)
     title = f"{program.name} on {feed.name}"
     curves = draw_curves(outcome.records, root / CURVE, title, outcome.test)
     built = None
