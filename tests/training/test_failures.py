@@ -28,7 +28,12 @@ model M {
   y = x |> Linear(1)
   output y
 """
-FINE = "  train {\n    input target: f32[N, 1]\n    minimize mse_loss(y, target) by SGD(lr=0.1)\n  }\n}\n"
+FINE = """  train {
+    input target: f32[N, 1]
+    minimize mse_loss(y, target) by SGD(lr=0.1)
+  }
+}
+"""
 SAMPLES = {
     "x": np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32),
     "target": np.ones((40, 1), np.float32),
@@ -60,7 +65,7 @@ NANS = [
         "sqrt(y - y)",
     ),
     (
-        "kept = where(x > 9, x, -1 / zeros([]))\n    minimize mean(softmax(kept) * y) by SGD(lr=0.1)",
+        "s = softmax(where(x > 9, x, -1 / zeros([])))\n    minimize mean(s * y) by SGD(lr=0.1)",
         "made the first NaN",
         "softmax",
     ),
