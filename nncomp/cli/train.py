@@ -46,7 +46,7 @@ def execute(args: argparse.Namespace) -> int:
 
     from nncomp.cli.arguments import program_of, state_of, stem_of
     from nncomp.cli.report import show
-    from nncomp.cli.training import data_of, options_of
+    from nncomp.cli.training import data_of, options_of, variant_of
     from nncomp.driver.train import train
     from nncomp.training.plot import plot
     from nncomp.training.progress import numbers
@@ -72,6 +72,7 @@ def execute(args: argparse.Namespace) -> int:
             resume=args.resume,
             reporter=Reporters(_reporters(args, folder)),
             memory_budget=args.memory_budget,
+            variant=variant_of(args),
         )
     except KeyboardInterrupt:
         print(f"{folder}/last.safetensors is where it stopped; --resume goes on", file=sys.stderr)

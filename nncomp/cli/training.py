@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nncomp.lower.program import Program
     from nncomp.training.data import DataSet
     from nncomp.training.options import Options
+    from nncomp.training.variants import Variant
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -100,6 +101,27 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         type=positive,
         help="stop when the validation loss has not fallen for N epochs (default: never)",
     )
+    group.add_argument(
+        "--freeze",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="leave parameters as they are: a path, a block, or a pattern (conv*); may be repeated",
+    )
+    group.add_argument(
+        "--average",
+        metavar="SHARE",
+        type=_share,
+        help="validate and keep moving averages of the parameters, which keep this share of "
+        "themselves in each step, such as 0.999 (default: none)",
+    )
+    group.add_argument(
+        "--accumulate",
+        metavar="N",
+        type=positive,
+        default=1,
+        help="let the optimiser act on the mean gradient of N batches (default: 1)",
+    )
     group.add_argument("--section", metavar="NAME", help="which train block (default: the first)")
     add_memory(parser)
     add_place(parser)
@@ -135,6 +157,13 @@ def options_of(args: argparse.Namespace) -> Options:
     )
 
 
+def variant_of(args: argparse.Namespace) -> Variant:
+    """What the arguments change of the step."""
+    from nncomp.training.variants import Variant
+
+    return Variant(tuple(args.freeze), args.average, args.accumulate)
+
+
 def _split(text: str) -> tuple[float, float, float]:
     """`70,10,20` as shares, for argparse."""
     try:
@@ -161,6 +190,14 @@ def _amount(text: str) -> float:
     return value
 
 
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError("must be a number from 0 to 1")
+    return value
+
+
+_share.__name__ = "number"
 _count.__name__ = "integer"  # argparse shows them
 _amount.__name__ = "number"
 _split.__name__ = "shares"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ from nncomp.training.feed import Batches
 from nncomp.training.learner import Learner
 from nncomp.training.options import Options
 from nncomp.training.reporter import Reporter
+from nncomp.training.variants import Variant
 from nncomp.types import Array
 from nncomp.weights import save_weights
 
@@ -254,6 +255,9 @@ class Model:
         memory_budget: int | None = None,
         resume: bool = False,
         reporter: Reporter | None = None,
+        freeze: Sequence[str] = (),
+        average: float | None = None,
+        accumulate: int = 1,
         **options: Any,
     ) -> Trained:
         """Trains, as `nncomp train` does; the model then has the best weights.
@@ -266,6 +270,7 @@ class Model:
         steps: of an epoch of batches
         section, memory_budget, target: see `training_step`
         lr: the learning rate, the model's own if not given
+        freeze, average, accumulate: see `nncomp.training.variants.Variant`
         options: the fields of `nncomp.training.options.Options`: `epochs`, `batch_size`, …
         Raises CompileError.
         """
@@ -291,6 +296,7 @@ class Model:
             memory_budget=memory_budget,
             resume=resume,
             reporter=reporter,
+            variant=Variant(tuple(freeze), average, accumulate),
         )
         self._state |= {path: a for path, a in trained.outcome.best.items() if path in self._state}
         self._training = None

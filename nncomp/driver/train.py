@@ -30,6 +30,7 @@ from nncomp.training.ranges import ranges
 from nncomp.training.reporter import Reporter
 from nncomp.training.sources import Reading
 from nncomp.training.trainer import BEST, Outcome, Trainer
+from nncomp.training.variants import Variant
 from nncomp.types import Array, TensorType
 
 CURVE = "curve"
@@ -131,6 +132,7 @@ def train(
     resume: bool = False,
     reporter: Reporter | None = None,
     memory_budget: int | None = None,
+    variant: Variant = Variant(),  # noqa: B008 - frozen
 ) -> Trained:
     """Trains and writes into the folder: `log.jsonl`, `best.safetensors`, `last.safetensors`,
     `curve.png`, `curve.svg`, and `NAME.onnx` with the best weights.
@@ -138,9 +140,12 @@ def train(
     state: where to start; lr: the learning rate, the model's own if not given
     stream: the training batches, where they are not those of the data set
     memory_budget: bytes that the activations of a step may take; others are computed again
+    variant: parameters frozen or averaged, gradients accumulated
     Raises CompileError.
     """
     _, chosen = section_of(program, section)
+    chosen = dataclasses.replace(chosen, step=variant.of(chosen.step))
+    state = variant.state(chosen.step, state)
     own = rates(chosen.step)
     if lr is not None:
         if not own:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 
 from nncomp.types import Array
 
-_FIRST, _LAST = "ema.", ".average"
+AVERAGES, _LAST = "ema.", ".average"
 
 
 def average_path(path: str) -> str:
     """Where the average of a parameter is kept."""
-    return f"{_FIRST}{path}{_LAST}"
+    return f"{AVERAGES}{path}{_LAST}"
 
 
 def averaged(state: Mapping[str, Array]) -> dict[str, Array]:
@@ -23,12 +23,12 @@ def averaged(state: Mapping[str, Array]) -> dict[str, Array]:
     none."""
     averages = {path: array for path, array in state.items() if _is_average(path, state)}
     kept = {path: array for path, array in state.items() if path not in averages}
-    return kept | {path[len(_FIRST) : -len(_LAST)]: array for path, array in averages.items()}
+    return kept | {path[len(AVERAGES) : -len(_LAST)]: array for path, array in averages.items()}
 
 
 def _is_average(path: str, state: Mapping[str, Array]) -> bool:
     return (
-        path.startswith(_FIRST)
+        path.startswith(AVERAGES)
         and path.endswith(_LAST)
-        and path[len(_FIRST) : -len(_LAST)] in state
+        and path[len(AVERAGES) : -len(_LAST)] in state
     )
