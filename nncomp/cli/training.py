@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nncomp.lower.program import Program
     from nncomp.training.data import DataSet
     from nncomp.training.options import Options
+    from nncomp.training.sources import Reading
     from nncomp.training.variants import Variant
 
 
@@ -132,10 +133,16 @@ def data_of(args: argparse.Namespace, program: Program) -> DataSet:
     """The data that the arguments name, fitted to the program. Raises CompileError."""
     from nncomp.driver.train import data_for
     from nncomp.training.data import Split
+
+    split, reading = Split(*args.split), reading_of(args)
+    return data_for(program, args.data, args.section, split=split, reading=reading)
+
+
+def reading_of(args: argparse.Namespace) -> Reading:
+    """How the arguments say to read a table."""
     from nncomp.training.sources import Reading
 
-    reading = Reading(args.label, args.columns)
-    return data_for(program, args.data, args.section, split=Split(*args.split), reading=reading)
+    return Reading(args.label, args.columns)
 
 
 def options_of(args: argparse.Namespace) -> Options:

@@ -126,7 +126,7 @@ def _divided(name: str, parts: Mapping[str, Batch], split: Split) -> list[Batch]
                 f"{name} has too few samples: of {count} none is left for {part}",
                 help="`--split 80,20,0` does without a test",
             )
-    return [found[part] for part in PARTS]
+    return [found[part] if size_of(found[part]) else {} for part in PARTS]
 
 
 def _split(arrays: Batch, shares: tuple[float, ...], seed: int) -> list[Batch]:
