@@ -51,14 +51,18 @@ def first_bad_operator(section: TrainSection, failure: Failure, seed: int) -> Di
 
     def watch(node: Node, inputs: Sequence[Value | None], results: Sequence[Array]) -> None:
         given = [value for value in inputs if value is not None]
-        constant = isinstance(node.op, Constant) or (
-            bool(given) and all(v in made and made[v].constant for v in given)
-        )
+        for value in given:
+            if value.node and isinstance(value.node.op, Constant) and value not in made:
+                note(value, value.node, [], value.node.op.value.array)
         for value, array in zip(node.outputs, results, strict=False):
-            floating = array.dtype.kind not in "iub"
-            nan = floating and bool(np.isnan(array).any())
-            infinite = floating and bool(np.isinf(array).any())
-            made[value] = _Made(node, given, nan, infinite, constant)
+            note(value, node, given, array)
+
+    def note(value: Value, node: Node, given: Sequence[Value], array: Array) -> None:
+        floating = array.dtype.kind not in "iub"
+        nan = floating and bool(np.isnan(array).any())
+        infinite = floating and bool(np.isinf(array).any())
+        constant = all(v in made and made[v].constant for v in given)
+        made[value] = _Made(node, given, nan, infinite, constant)
 
     try:
         run(

@@ -45,7 +45,7 @@ def _require(
         sample = array[first].reshape(-1)
         number = sample[int(np.argmin(good(array[first : first + 1]).reshape(-1)))]
         what, help = words(number)
-        more = f" ({bad - 1} more samples too)" if bad > 1 else ""
+        more = f" (and {bad - 1:,} more)" if bad > 1 else ""
         raise error("NN0501", f"{place(first)}: {what}{more}", help=help)
 
 

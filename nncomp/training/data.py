@@ -103,7 +103,7 @@ def _fitted(
     fitted = {}
     for name, type in inputs.items():
         array = source.parts[part][chosen[name]]
-        place = partial(source.place, part, chosen[name])
+        place = partial(source.where, part, chosen[name])
         if array.dtype.kind == "f":  # before a resize spreads them
             require_good(array, name, place, None)
         fitted[name], done = adapt(array, type, name, source.name)

@@ -109,7 +109,7 @@ class Trainer:
         if resume:
             self._restore()
         remove_unfinished(self.folder, (LAST, BEST, LOG))
-        self._log = Log(self.folder / LOG, self._progress.step)
+        self._log = Log(self.folder / LOG, self._progress.step, self._progress.epoch)
         self._results = _steps_of_epoch(self._log.records, self._progress)
         self._saved = (self.learner.state(), self._progress)
         self._saved_at = time.monotonic()

@@ -158,7 +158,7 @@ def test_bad_arrays_are_refused_by_row(tmp_path: Path) -> None:
     path = str(tmp_path / "d.npz")
     inputs = {"x": floats(2), "y": LABEL}
     assert f"`x_train[7]` of {path}: nan for the input `x`" in refusal(path, inputs)
-    assert "(1 more samples too)" in refusal(path, inputs)
+    assert "(and 1 more)" in refusal(path, inputs)
     np.savez(tmp_path / "d.npz", x=np.nan_to_num(x), y=y)
     message = refusal(path, inputs, limits={"y": Range(0, 5)})
     assert message == f"`y[3]` of {path}: 5 for the input `y`, which takes 0 to 4"

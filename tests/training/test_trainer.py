@@ -19,6 +19,7 @@ from nncomp.driver.compiling import (
 from nncomp.driver.learners import make_learner
 from nncomp.errors import CompileError
 from nncomp.source import SourceFile
+from nncomp.training.checkpoint import Progress
 from nncomp.training.curves import draw_curves
 from nncomp.training.data import DataSet, batches, load_data
 from nncomp.training.log import read_log
@@ -107,6 +108,30 @@ def test_resumed_is_as_never_stopped(
         log.write('{"step": 27, "loss": 1.0}\n{"step": 28, "lo')
     found = setting.trainer(tmp_path, epochs=6).run(resume=True)
     assert found.test == outcome[0].test
+    for name in (LOG, LAST, BEST):
+        assert (tmp_path / name).read_bytes() == (outcome[1] / name).read_bytes()
+
+
+def test_a_run_killed_between_the_log_and_the_checkpoint(
+    setting: Setting, outcome: tuple[Outcome, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last checkpoint is that of the epoch's last step; the log has the epoch already."""
+    import nncomp.training.trainer as trainer
+
+    save = trainer.save_checkpoint
+
+    def killed(path: Path, state: dict[str, Array], progress: Progress) -> None:
+        if path.name == LAST and progress.epoch == 2 and not progress.batch:
+            raise KeyboardInterrupt
+        save(path, state, progress)
+
+    monkeypatch.setattr(trainer, "save_checkpoint", killed)
+    with pytest.raises(KeyboardInterrupt):
+        setting.trainer(tmp_path, epochs=6, checkpoint_seconds=0.0).run()
+    assert [r["epoch"] for r in read_log(tmp_path / LOG) if "epoch" in r] == [1, 2]
+    monkeypatch.undo()
+    found = setting.trainer(tmp_path, epochs=6).run(resume=True)
+    assert found.records == outcome[0].records
     for name in (LOG, LAST, BEST):
         assert (tmp_path / name).read_bytes() == (outcome[1] / name).read_bytes()
 

@@ -33,7 +33,8 @@ class Source:
 
     validation, test: the samples kept apart for that, where the source says which
     notes: what was done to the numbers
-    place: of a part, an array and a row: where that sample stands, in words
+    place: of a part, an array and a row: where that sample stands, if it is not the row of the
+        array
     """
 
     name: str
@@ -41,7 +42,11 @@ class Source:
     validation: Arrays = field(default_factory=dict)
     test: Arrays = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    place: Callable[[str, str, int], str] = lambda part, array, row: f"`{array}[{row}]`"
+    place: Callable[[str, str, int], str] | None = None
+
+    def where(self, part: str, array: str, row: int) -> str:
+        """Where a sample stands, in words."""
+        return self.place(part, array, row) if self.place else f"`{array}[{row}]` of {self.name}"
 
     @property
     def parts(self) -> dict[str, Arrays]:
