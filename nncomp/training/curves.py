@@ -92,7 +92,7 @@ def _draw_epochs(axes: Axes, whole: Sequence[Mapping[str, Any]], name: str) -> N
 
 
 def _style(axes: Axes, name: str, whole: Sequence[Mapping[str, Any]], is_loss: bool) -> None:
-    from matplotlib.ticker import LogFormatter, MaxNLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     axes.set_title(name, fontsize=10)
     axes.set_xlabel("epoch")
@@ -100,8 +100,9 @@ def _style(axes: Axes, name: str, whole: Sequence[Mapping[str, Any]], is_loss: b
     smallest = min(min(r["train"][name], r["validation"].get(name, math.inf)) for r in whole)
     if is_loss and smallest > 0:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(True, which="major", alpha=0.3, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
