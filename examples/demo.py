@@ -23,8 +23,8 @@ from nncomp.driver.train import data_for, train
 from nncomp.files import write_atomic
 from nncomp.inspect.summary import count_nodes
 from nncomp.passes.manager import optimize
+from nncomp.training.options import Options
 from nncomp.training.progress import Bar, Lines
-from nncomp.training.trainer import Options
 from nncomp.weights import save_weights
 
 ROOT = Path(__file__).resolve().parent.parent

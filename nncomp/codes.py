@@ -58,6 +58,7 @@ CODES: dict[str, str] = {
     "NN0404": "training went wrong",
     "NN0405": "the memory budget cannot be met",
     "NN0406": "it is not clear what to differentiate",
+    "NN0407": "a search for hyperparameters is not well defined",
     # data and weights
     "NN0501": "a data set cannot be used",
     "NN0502": "weights do not fit the model",

@@ -36,8 +36,13 @@ def decode_source(name: str, data: bytes) -> SourceFile:
     NN0009 for more than MAX_SOURCE bytes."""
     if len(data) > MAX_SOURCE:
         raise error("NN0009", f"{name} is larger than {MAX_SOURCE >> 20} MiB")
+    return SourceFile(name, decode_text(name, data))
+
+
+def decode_text(name: str, data: bytes) -> str:
+    """UTF-8 bytes as text, without a byte order mark. Raises CompileError NN0002."""
     try:
-        return SourceFile(name, data.decode("utf-8").removeprefix("\ufeff"))
+        return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as failure:
         readable = SourceFile(name, data[: failure.start].decode("utf-8") + "\ufffd")
         end = len(readable.text)
@@ -46,7 +51,7 @@ def decode_source(name: str, data: bytes) -> SourceFile:
             f"{name} is not UTF-8 text",
             Span(readable, end - 1, end),
             f"byte 0x{data[failure.start]:02x}",
-            help="nncomp reads .nn files, not the models that it writes"
+            help="this is a model that nncomp has written; it reads .nn files"
             if name.endswith(".onnx")
             else "save the file as UTF-8",
         ) from None

@@ -100,7 +100,7 @@ class StepSession:
             if path not in self.manifest.state:
                 near = did_you_mean(path, self.manifest.state)
                 raise error("NN0502", f"the model has no parameter `{path}`", help=near)
-        self._turn = 0
+        self._turn, self._stepped = 0, False
         for path, slot in self.manifest.state.items():
             array = _fitting_value(path, values.get(path), slot)
             first = self._own(array)
@@ -150,7 +150,7 @@ class StepSession:
                 raise error("NN0503", f"the step has no hyperparameter `{name}`", help=near)
         self._hyper.update(hyper)
         results = self._run(self._checked(batch))
-        self._turn = 1 - self._turn
+        self._turn, self._stepped = 1 - self._turn, True
         self.step_number += 1
         return results
 
@@ -190,9 +190,13 @@ class StepSession:
             for name, output in zip(self._results, outputs, strict=False)
         }
 
-    def state(self) -> dict[str, Array]:
-        """Copies of all parameters, buffers and optimiser states, by path."""
-        return {path: np.array(v.numpy()) for path, v in self._state[self._turn].items()}
+    def state(self, *, before: bool = False) -> dict[str, Array]:
+        """Copies of all parameters, buffers and optimiser states, by path.
+
+        before: those that the last step was taken from; the present ones if none was since `load`
+        """
+        turn = 1 - self._turn if before and self._stepped else self._turn
+        return {path: np.array(v.numpy()) for path, v in self._state[turn].items()}
 
     def fallbacks(self) -> list[str]:
         """On CUDA, the nodes that run on the CPU nevertheless."""

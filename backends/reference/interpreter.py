@@ -9,7 +9,7 @@ inputs and parameters.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cache
 from inspect import signature
@@ -43,12 +43,21 @@ class Results:
     updates: dict[str, Array]
 
 
+Watch = Callable[[Node, Sequence[Value | None], Sequence[Array]], None]
+"""Is told of each node that has run: the values that it read, and its results."""
+
+
 def run(
-    graph: Graph, inputs: Mapping[str, Array], parameters: Mapping[str, Array] = _NONE
+    graph: Graph,
+    inputs: Mapping[str, Array],
+    parameters: Mapping[str, Array] = _NONE,
+    watch: Watch | None = None,
 ) -> Results:
     """Runs the graph.
 
     inputs: by name; those with defaults may be left out. parameters: by path.
+    watch: sees every node but constants and those in bodies; a value that a decomposition computes
+        in another's place stands for it
     Raises CompileError: NN0502 if parameters do not fit, NN0503 if inputs do not, NN0209 if an
     obligation does not hold, NN0603 if an operator has neither kernel nor decomposition.
     """
@@ -66,7 +75,7 @@ def run(
         obligation.require(symbols.values)
     given = {id(array) for array in values.values()}
     with np.errstate(all="ignore"), all_cores():
-        _execute(plan.steps, plan.read, values, symbols)
+        _execute(plan.steps, plan.read, values, symbols, watch)
 
     def own(value: Value) -> Array:
         array = values[plan.same.get(value, value)]
@@ -80,7 +89,11 @@ def run(
 
 
 def _execute(
-    steps: Sequence[_Step], read: Set[Value], values: dict[Value, Array], symbols: Symbols
+    steps: Sequence[_Step],
+    read: Set[Value],
+    values: dict[Value, Array],
+    symbols: Symbols,
+    watch: Watch | None = None,
 ) -> None:
     for step in steps:
         operands = [None if v is None else values[v] for v in step.inputs]
@@ -88,6 +101,8 @@ def _execute(
             del values[value]
         results = _compute(step.node, operands, symbols, step.first_only, reuse=True)
         del operands
+        if watch is not None:
+            watch(step.node, step.inputs, results)
         pairs = zip(step.node.outputs, results, strict=False)
         values.update((value, array) for value, array in pairs if value in read)
         del results, pairs  # no second holder, so that the next step may overwrite a result

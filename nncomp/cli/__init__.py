@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from nncomp.cli import build, check, explain, fmt, grad, inspect, run, train, view
+from nncomp.cli import build, check, explain, fmt, grad, inspect, run, train, tune, view
 from nncomp.cli.report import report
 from nncomp.errors import CompileError, did_you_mean
 
-COMMANDS = (check, fmt, build, grad, run, train, inspect, view, explain)
+COMMANDS = (check, fmt, build, grad, run, train, tune, inspect, view, explain)
 INTERNAL_ERROR = 70  # EX_SOFTWARE
 
 

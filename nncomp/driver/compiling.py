@@ -18,7 +18,8 @@ from nncomp.lower.program import Program, TrainSection, lower
 from nncomp.passes.manager import OptimizeResult, optimize, optimize_step
 from nncomp.renaming import Rename, idle, renamed, rules_of
 from nncomp.source import SourceFile
-from nncomp.training.trainer import losses
+from nncomp.training.results import losses
+from nncomp.training.variants import is_variant_state
 from nncomp.types import Array, TensorType
 from nncomp.weights import fit, load_weights
 
@@ -98,6 +99,7 @@ def state_of(
     if not training:
         given = {path: array for path, array in given.items() if not _is_state(path, given)}
     parameters = {p.path: p for graph in graphs(program) for p in graph.parameters}
+    given = {p: array for p, array in given.items() if p in parameters or not is_variant_state(p)}
     wanted = [p for p in parameters.values() if p.kind != "state" or p.path in given]
     try:
         return state | fit(given, wanted)

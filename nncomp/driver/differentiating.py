@@ -21,7 +21,7 @@ from nncomp.ir.graph import Graph, Value
 from nncomp.ir.rebuild import remap
 from nncomp.lower.program import Program
 from nncomp.passes.manager import O1, TRAINING, run_passes
-from nncomp.training.trainer import losses
+from nncomp.training.results import losses
 from nncomp.types import Array
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nncomp.backends.reference.interpreter import run
+from nncomp.backends.reference.interpreter import Results, run
 from nncomp.driver.compiling import (
     COUNTERS,
     Step,
@@ -17,6 +17,7 @@ from nncomp.driver.compiling import (
     sized,
 )
 from nncomp.ir.graph import Graph
+from nncomp.training.averages import averaged
 from nncomp.training.learner import Learner, Numbers
 from nncomp.types import Array
 
@@ -64,7 +65,7 @@ class OnnxLearner:
 
         model = onnx_model(graph, device=self._place, target=self._target)
         return StepSession(
-            model, _part(state, graph), self._place, seed=self._seed, threads=self._threads
+            model, part(state, graph), self._place, seed=self._seed, threads=self._threads
         )
 
     @property
@@ -96,11 +97,14 @@ class OnnxLearner:
         return _scalars(self._evaluation.evaluate(batch))
 
     def _load_evaluation(self, state: Mapping[str, Array]) -> None:
-        self._evaluation.load(_part(state, self._evaluation_graph))
+        self._evaluation.load(part(averaged(state), self._evaluation_graph))
         self._evaluation.step_number = self._evaluated = self.steps
 
     def state(self) -> dict[str, Array]:
         return self._untouched | self._session.state()
+
+    def before(self) -> dict[str, Array]:
+        return self._untouched | self._session.state(before=True)
 
     def restore(self, state: Mapping[str, Array], steps: int) -> None:
         self._untouched = {path: a for path, a in state.items() if path not in self._paths}
@@ -117,37 +121,33 @@ class NumpyLearner:
 
     def __init__(self, step: Step, state: Mapping[str, Array], seed: int = 0) -> None:
         self._graphs = step
-        self._state = dict(state)
+        self._state = self._before = dict(state)
         self._seed = seed
         self._hyper: dict[str, float] = {}
         self.steps = 0
 
     def step(self, batch: Mapping[str, Array], **hyper: float) -> Numbers:
         self._hyper.update(hyper)
-        results = self._run(self._graphs.step, batch)
-        self._state.update(results.updates)
+        results = self._run(self._graphs.step, batch, self._state)
+        self._before, self._state = self._state, {**self._state, **results.updates}
         self.steps += 1
         return _scalars(results.outputs)
 
     def evaluate(self, batch: Mapping[str, Array]) -> Numbers:
-        return _scalars(self._run(self._graphs.evaluation, batch).outputs)
+        return _scalars(self._run(self._graphs.evaluation, batch, averaged(self._state)).outputs)
 
-    def _run(self, graph: Graph, batch: Mapping[str, Array]) -> Any:
-        counters = dict(zip(COUNTERS, (self.steps, self._seed), strict=True))
-        wanted = {value.name: value.type for value in graph.inputs}
-        given = {**self._hyper, **counters}
-        scalars = {
-            name: np.array(value, wanted[name].dtype.numpy)
-            for name, value in given.items()
-            if name in wanted
-        }
-        return run(graph, {**scalars, **batch}, _part(self._state, graph))
+    def _run(self, graph: Graph, batch: Mapping[str, Array], state: Mapping[str, Array]) -> Results:
+        numbers = {**self._hyper, **counters(self.steps, self._seed)}
+        return run(graph, {**scalar_inputs(graph, numbers), **batch}, part(state, graph))
 
     def state(self) -> dict[str, Array]:
         return dict(self._state)
 
+    def before(self) -> dict[str, Array]:
+        return dict(self._before)
+
     def restore(self, state: Mapping[str, Array], steps: int) -> None:
-        self._state = dict(state)
+        self._state = self._before = dict(state)
         self.steps = steps
 
     def fallbacks(self) -> list[str]:
@@ -174,7 +174,21 @@ def make_learner(
     return OnnxLearner(step, state, seed, device, target, batch, threads)
 
 
-def _part(state: Mapping[str, Array], graph: Graph) -> dict[str, Array]:
+def counters(step: int, seed: int) -> dict[str, int]:
+    """The inputs that number the steps and key the random streams."""
+    return dict(zip(COUNTERS, (step, seed), strict=True))
+
+
+def scalar_inputs(graph: Graph, numbers: Mapping[str, float]) -> dict[str, Array]:
+    """Those of the numbers that are inputs of the graph, in their dtypes."""
+    return {
+        value.name: np.array(numbers[value.name], value.type.dtype.numpy)
+        for value in graph.inputs
+        if value.name in numbers
+    }
+
+
+def part(state: Mapping[str, Array], graph: Graph) -> dict[str, Array]:
     """What of the state the graph has as parameters."""
     return {p.path: state[p.path] for p in graph.parameters if p.path in state}
 

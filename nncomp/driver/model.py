@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,17 @@ from nncomp.driver.compiling import (
 )
 from nncomp.driver.learners import make_learner
 from nncomp.driver.running import Backend, Device, open_session, run_numpy, run_onnx
+from nncomp.driver.train import Data, Trained, samples_for, train
 from nncomp.files import PathLike, read_source
 from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program
 from nncomp.renaming import Rename
+from nncomp.training.data import Split
+from nncomp.training.feed import Batches
 from nncomp.training.learner import Learner
+from nncomp.training.options import Options
+from nncomp.training.reporter import Reporter
+from nncomp.training.variants import Variant
 from nncomp.types import Array
 from nncomp.weights import save_weights
 
@@ -231,6 +238,70 @@ class Model:
     def save(self, path: PathLike) -> None:
         """Writes the present parameters and buffers as safetensors (or npz, by the suffix)."""
         save_weights(path, self.parameters)
+
+    def train(
+        self,
+        data: Data | Batches | Callable[[int], Batches],
+        folder: PathLike,
+        *,
+        validation: Data | None = None,
+        split: tuple[float, float, float] = (0.7, 0.1, 0.2),
+        steps: int | None = None,
+        section: str | None = None,
+        lr: float | None = None,
+        backend: Backend = "onnx",
+        device: Device = "cpu",
+        target: TargetName = "onnx",
+        memory_budget: int | None = None,
+        resume: bool = False,
+        reporter: Reporter | None = None,
+        freeze: Sequence[str] = (),
+        average: float | None = None,
+        accumulate: int = 1,
+        **options: Any,
+    ) -> Trained:
+        """Trains, as `nncomp train` does; the model then has the best weights.
+
+        data: what `--data` takes; arrays by name; or batches: an iterable of mappings by input name
+            (or of tuples), or a function that gives one for the number of the epoch, from 1
+        folder: gets the log, the checkpoints, the curves and the trained model
+        validation: where `data` does not hold it, in the same forms but batches
+        split: shares to train, to validate, to test, of what `data` does not divide itself
+        steps: of an epoch of batches
+        section, memory_budget, target: see `training_step`
+        lr: the learning rate, the model's own if not given
+        freeze, average, accumulate: see `nncomp.training.variants.Variant`
+        options: the fields of `nncomp.training.options.Options`: `epochs`, `batch_size`, …
+        Raises CompileError.
+        """
+        known = {field.name for field in fields(Options)}
+        for name in options:
+            if name not in known:
+                raise TypeError(f"train() has no option {name!r}: {', '.join(sorted(known))}")
+        found, stream = samples_for(
+            self.program, data, section, validation=validation, split=Split(*split), steps=steps
+        )
+        trained = train(
+            self.program,
+            self.state,
+            found,
+            Options(**{"seed": self.seed, **options}),
+            folder,
+            stream=stream,
+            section=section,
+            lr=lr,
+            backend=backend,
+            device=device,
+            target=target,
+            memory_budget=memory_budget,
+            resume=resume,
+            reporter=reporter,
+            variant=Variant(tuple(freeze), average, accumulate),
+        )
+        self._state |= {path: a for path, a in trained.outcome.best.items() if path in self._state}
+        self._training = None
+        self._compiled.clear()
+        return trained
 
     def training_step(
         self,

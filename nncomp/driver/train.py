@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,22 +17,31 @@ from nncomp.driver.compiling import (
     rates,
     section_of,
 )
+from nncomp.driver.diagnosing import first_bad_operator
 from nncomp.driver.learners import make_learner
 from nncomp.errors import error
 from nncomp.files import PathLike
 from nncomp.lower.program import Program
 from nncomp.training.curves import draw_curves
-from nncomp.training.data import DataSet, load_data
-from nncomp.training.trainer import BEST, Options, Outcome, Reporter, Trainer
+from nncomp.training.data import DataSet, Split, load_data
+from nncomp.training.feed import ArrayFeed, Batches, StreamFeed
+from nncomp.training.options import Options
+from nncomp.training.ranges import ranges
+from nncomp.training.reporter import Reporter
+from nncomp.training.sources import Reading
+from nncomp.training.trainer import BEST, Outcome, Trainer
+from nncomp.training.variants import Variant
 from nncomp.types import Array, TensorType
 
-CURVE = "curve.png"
+CURVE = "curve"
+Data = str | Sequence[str] | Mapping[str, Array]
 
 
 @dataclass(frozen=True)
 class Trained:
     """A finished training: what it gave, and the files of it.
 
+    curves: the pictures; none without matplotlib
     built: the trained model; None if the model can only be trained
     fallbacks: operators of the step that a CUDA run left to the CPU
     memory: what recomputing saved, where a budget was given
@@ -40,17 +49,71 @@ class Trained:
 
     data: DataSet
     outcome: Outcome
-    curve: Path
+    curves: list[Path]
     checkpoint: Path
     built: Path | None
     fallbacks: list[str]
     memory: Rematerialized | None = None
 
 
-def data_for(program: Program, spec: str, section: str | None = None) -> DataSet:
-    """A data set fitted to the inputs of a train section. Raises CompileError NN0501."""
+def data_for(
+    program: Program,
+    data: Data,
+    section: str | None = None,
+    *,
+    split: Split = Split(),  # noqa: B008 - frozen
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+) -> DataSet:
+    """A data set fitted to the inputs of a train section.
+
+    data: what `nncomp train --data` takes, or arrays by name
+    Raises CompileError NN0001, NN0501.
+    """
     _, chosen = section_of(program, section)
-    return load_data(spec, data_inputs(chosen.step))
+    inputs, limits = data_inputs(chosen.step), ranges(chosen.step)
+    return load_data(data, inputs, split=split, limits=limits, reading=reading)
+
+
+def stream_for(
+    program: Program,
+    source: Batches | Callable[[int], Batches],
+    section: str | None = None,
+    *,
+    steps: int | None = None,
+) -> StreamFeed:
+    """Batches of a Python iterable, checked against the inputs of a train section; see
+    `StreamFeed`."""
+    _, chosen = section_of(program, section)
+    return StreamFeed(source, data_inputs(chosen.step), steps=steps, limits=ranges(chosen.step))
+
+
+def samples_for(
+    program: Program,
+    data: Data | Batches | Callable[[int], Batches],
+    section: str | None = None,
+    *,
+    validation: Data | None = None,
+    split: Split = Split(),  # noqa: B008 - frozen
+    steps: int | None = None,
+) -> tuple[DataSet, StreamFeed | None]:
+    """What a training run is fed from: a data set, or the batches of an iterable and a data set
+    that holds what there is to validate.
+
+    data: as for `data_for` or `stream_for`
+    validation: its samples, where `data` does not hold them
+    """
+    whole = Split(1.0, 0.0, 0.0)
+    held = data_for(program, validation, section, split=whole) if validation is not None else None
+    if isinstance(data, str | Mapping) or (
+        isinstance(data, list | tuple) and all(isinstance(part, str) for part in data)
+    ):
+        if held is None:
+            return data_for(program, data, section, split=split), None
+        rest = dataclasses.replace(split, train=split.train + split.validation, validation=0.0)
+        found = data_for(program, data, section, split=rest)
+        return dataclasses.replace(found, validation=held.train), None
+    feed = stream_for(program, data, section, steps=steps)
+    return DataSet(feed.name, {}, held.train if held else {}, {}), feed
 
 
 def train(
@@ -60,6 +123,7 @@ def train(
     options: Options,
     folder: PathLike,
     *,
+    stream: StreamFeed | None = None,
     section: str | None = None,
     lr: float | None = None,
     backend: str = "onnx",
@@ -68,24 +132,30 @@ def train(
     resume: bool = False,
     reporter: Reporter | None = None,
     memory_budget: int | None = None,
+    variant: Variant = Variant(),  # noqa: B008 - frozen
 ) -> Trained:
     """Trains and writes into the folder: `log.jsonl`, `best.safetensors`, `last.safetensors`,
-    `curve.png`, and `NAME.onnx` with the best weights.
+    `curve.png`, `curve.svg`, and `NAME.onnx` with the best weights.
 
     state: where to start; lr: the learning rate, the model's own if not given
+    stream: the training batches, where they are not those of the data set
     memory_budget: bytes that the activations of a step may take; others are computed again
+    variant: parameters frozen or averaged, gradients accumulated
     Raises CompileError.
     """
     _, chosen = section_of(program, section)
+    chosen = dataclasses.replace(chosen, step=variant.of(chosen.step))
+    state = variant.state(chosen.step, state)
     own = rates(chosen.step)
     if lr is not None:
         if not own:
             raise error("NN0403", "the training step takes no learning rate")
         own = dict.fromkeys(own, lr)
-    _check_batch(data_inputs(chosen.step), options.batch_size)
+    inputs = data_inputs(chosen.step)
+    _check_batch(inputs)
     memory = None
     if memory_budget:
-        memory = Memory(memory_budget, _sizes(data_inputs(chosen.step), data, options.batch_size))
+        memory = Memory(memory_budget, _sizes(inputs, data, options.batch_size))
     step = compiled_step(chosen, memory)
     learner = make_learner(
         step,
@@ -98,22 +168,38 @@ def train(
     )
     root = Path(folder)
     options = dataclasses.replace(options, rates=own)
-    outcome = Trainer(learner, data, options, root, reporter).run(resume)
-    title = f"{program.name} on {data.name}"
-    draw_curves(outcome.records, root / CURVE, title, outcome.test)
+    feed = stream or ArrayFeed(
+        data,
+        options.batch_size,
+        seed=options.seed,
+        shuffle=options.shuffle,
+        augmentation=options.augmentation,
+        features=[value.name for value in program.graph.inputs] or None,
+    )
+    outcome = Trainer(
+        learner,
+        data,
+        options,
+        root,
+        reporter,
+        feed=feed,
+        diagnose=lambda failure: first_bad_operator(chosen, failure, options.seed),
+    ).run(resume)
+    title = f"{program.name} on {feed.name}"
+    curves = draw_curves(outcome.records, root / CURVE, title, outcome.test)
     built = None
     if program.graph.outputs:
         built = root / f"{program.name.lower()}.onnx"
         build(program, {**state, **outcome.best}, built)
-    return Trained(
-        data, outcome, root / CURVE, root / BEST, built, learner.fallbacks(), step.memory
-    )
+    return Trained(data, outcome, curves, root / BEST, built, learner.fallbacks(), step.memory)
 
 
 def _sizes(inputs: Mapping[str, TensorType], data: DataSet, batch: int) -> dict[str, int]:
     """Of the dims that stand alone in the inputs' types: those of a batch of this data."""
     found: dict[str, int] = {}
     for name, type in inputs.items():
+        if name not in data.train:
+            continue
         shape = (batch, *data.train[name].shape[1:])
         for dim, size in zip(type.shape, shape, strict=True):
             if isinstance(dim, Dim) and dim.symbol is not None:
@@ -121,7 +207,7 @@ def _sizes(inputs: Mapping[str, TensorType], data: DataSet, batch: int) -> dict[
     return found
 
 
-def _check_batch(inputs: Mapping[str, TensorType], size: int) -> None:
+def _check_batch(inputs: Mapping[str, TensorType]) -> None:
     """The first dims must leave the batch size open: the last batch of an epoch is smaller."""
     for name, type in inputs.items():
         if isinstance(type.shape[0], int):

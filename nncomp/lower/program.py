@@ -101,6 +101,12 @@ def models(source: SourceFile) -> list[str]:
     return [d.name.text for d in parse(source).declarations if isinstance(d, ast.ModelDecl)]
 
 
+def hyperparameters(source: SourceFile, model: str | None = None) -> list[str]:
+    """Names of a model's hyperparameters (of the first model, if no name is given)."""
+    chosen = _choose(source, parse(source), model)
+    return [formal.name.text for formal in chosen.hyperparameters]
+
+
 @contextmanager
 def _deep_recursion() -> Iterator[None]:
     before = sys.getrecursionlimit()

@@ -7,8 +7,9 @@ step graph depend on (seed, step), the shuffling on (seed, epoch).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from nncomp.errors import error
@@ -25,6 +26,7 @@ class Progress:
 
     epoch, step: completed ones; best_epoch, best_loss: of the lowest validation loss so far
     run: what must be the same for the run to go on as if never stopped (seed, batch size, data)
+    batch: steps taken since the last whole epoch
     """
 
     epoch: int
@@ -32,6 +34,7 @@ class Progress:
     best_epoch: int
     best_loss: float
     run: Mapping[str, Any]
+    batch: int = 0
 
 
 def save_checkpoint(path: PathLike, state: Mapping[str, Array], progress: Progress) -> None:
@@ -60,3 +63,10 @@ def load_checkpoint(path: PathLike, run: Mapping[str, Any]) -> tuple[dict[str, A
                 f"cannot resume from {path}: its {name} was {before.get(name)}, now it is {value}",
             )
     return state, progress
+
+
+def remove_unfinished(folder: Path, names: Collection[str]) -> None:
+    """Removes what a run that was killed while writing left beside these files."""
+    for name in names:
+        for path in folder.glob(f".{name}.*"):
+            path.unlink(missing_ok=True)

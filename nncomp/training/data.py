@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from nncomp.errors import error
+from nncomp.training.checks import require_good
 from nncomp.training.matching import adapt, match
-from nncomp.training.sources import Arrays, read_data
+from nncomp.training.ranges import Range
+from nncomp.training.sources import Reading, read_data
+from nncomp.training.sources.source import PARTS, Source, assembled
 from nncomp.types import Array, TensorType
 
 Batch = dict[str, Array]
 
-VALIDATION, TEST = 0.1, 0.2  # shares of all samples
+
+@dataclass(frozen=True)
+class Split:
+    """Shares of all samples, for parts that the data does not name itself.
+
+    seed: decides which
+    """
+
+    train: float = 0.7
+    validation: float = 0.1
+    test: float = 0.2
+    seed: int = 0
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """Arrays by input name, samples along their first axis, in three parts.
+    """Arrays by input name, samples along their first axis, in three parts; the last two may be
+    empty.
 
     notes: what was done to the data, in words
     """
@@ -36,15 +52,23 @@ class DataSet:
 
 
 def size_of(part: Mapping[str, Array]) -> int:
-    """The number of samples."""
-    return len(next(iter(part.values())))
+    """The number of samples; 0 of a part that is not there."""
+    return len(next(iter(part.values()), ()))
 
 
-def load_data(spec: str, inputs: Mapping[str, TensorType], seed: int = 0) -> DataSet:
-    """`sklearn:NAME` or an npz file, for the inputs of a training step.
+def load_data(
+    data: str | Sequence[str] | Mapping[str, Array],
+    inputs: Mapping[str, TensorType],
+    *,
+    split: Split = Split(),
+    limits: Mapping[str, Range] | None = None,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+) -> DataSet:
+    """A data set for the inputs of a training step.
 
-    A tenth of the samples is kept for validation and a fifth for the test (where the data does not
-    say itself which are), each class in proportion. `seed` decides which.
+    data: what `read_data` takes; or arrays by name
+    split: of what the data does not divide itself, each class in proportion
+    limits: of integer inputs
     Raises CompileError NN0001, NN0501.
     """
     if not inputs:
@@ -52,28 +76,57 @@ def load_data(spec: str, inputs: Mapping[str, TensorType], seed: int = 0) -> Dat
     for name, type in inputs.items():
         if type.rank == 0:
             raise error("NN0501", f"the input `{name}: {type}` has no axis of samples")
-    source = read_data(spec)
-    chosen = match(inputs, source.train, source.name)
-    notes = [f"{name}: the array `{array}`" for name, array in chosen.items() if name != array]
-    notes = [*source.notes, *notes]
-
-    def adapted(arrays: Arrays, notes: list[str]) -> Batch:
-        part = {}
-        for name, type in inputs.items():
-            part[name], done = adapt(arrays[chosen[name]], type, name)
-            notes += done
-        return part
-
-    everything = adapted(source.train, notes)
-    if source.test:
-        test = adapted(source.test, [])
-        train, validation = _split(everything, (1 - VALIDATION, VALIDATION), seed)
+    if isinstance(data, Mapping):
+        source = assembled("the data", {name: np.asarray(array) for name, array in data.items()})
     else:
-        shares = (1 - VALIDATION - TEST, VALIDATION, TEST)
-        train, validation, test = _split(everything, shares, seed)
-    if not all(size_of(part) for part in (train, validation, test)):
-        raise error("NN0501", f"{source.name} has too few samples: {size_of(everything)}")
+        source = read_data(data, inputs, reading)
+    chosen = match(inputs, source.train, source.name)
+    renamed = [f"{name}: the array `{array}`" for name, array in chosen.items() if name != array]
+    notes = [*source.notes, *renamed]
+    parts = {}
+    for part in source.parts:
+        done: list[str] = []
+        parts[part] = _fitted(source, part, inputs, chosen, limits or {}, done)
+        notes += done if part == "train" else []
+    train, validation, test = _divided(source.name, parts, split)
     return DataSet(source.name, train, validation, test, tuple(notes))
+
+
+def _fitted(
+    source: Source,
+    part: str,
+    inputs: Mapping[str, TensorType],
+    chosen: Mapping[str, str],
+    limits: Mapping[str, Range],
+    notes: list[str],
+) -> Batch:
+    fitted = {}
+    for name, type in inputs.items():
+        array = source.parts[part][chosen[name]]
+        place = partial(source.where, part, chosen[name])
+        if array.dtype.kind == "f":  # before a resize spreads them
+            require_good(array, name, place, None)
+        fitted[name], done = adapt(array, type, name, source.name)
+        require_good(fitted[name], name, place, limits.get(name))
+        notes += done
+    return fitted
+
+
+def _divided(name: str, parts: Mapping[str, Batch], split: Split) -> list[Batch]:
+    """All three parts: those that are there, and shares of the training samples for the others."""
+    shares = {part: getattr(split, part) for part in PARTS if part not in parts or part == "train"}
+    shares["train"] = 1 - sum(share for part, share in shares.items() if part != "train")
+    cut = _split(parts["train"], tuple(shares.values()), split.seed)
+    found = {**parts, **dict(zip(shares, cut, strict=True))}
+    for part, share in shares.items():
+        if share > 0 and not size_of(found[part]):
+            count = size_of(parts["train"])
+            raise error(
+                "NN0501",
+                f"{name} has too few samples: of {count} none is left for {part}",
+                help="`--split 80,20,0` does without a test",
+            )
+    return [found[part] if size_of(found[part]) else {} for part in PARTS]
 
 
 def _split(arrays: Batch, shares: tuple[float, ...], seed: int) -> list[Batch]:

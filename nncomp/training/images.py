@@ -1,4 +1,4 @@
-"""Images as arrays: bilinear resizing and random shifts."""
+"""Images as arrays: bilinear resizing and shifts."""
 
 from __future__ import annotations
 
@@ -29,13 +29,16 @@ def _interpolation(size: int, to: int) -> Array:
     return matrix
 
 
-def shift(images: Array, most: int, rng: np.random.Generator) -> Array:
-    """Each of f32[N, C, H, W] moved by up to `most` pixels both ways, zeros moved in."""
-    count, _, height, width = images.shape
-    padded = np.pad(images, ((0, 0), (0, 0), (most, most), (most, most)))
-    down, right = rng.integers(0, 2 * most + 1, (2, count, 1, 1))
+def shift(images: Array, offsets: Array) -> Array:
+    """Each of [N, …, H, W] moved down and right by its own of the offsets i64[2, N], zeros moved
+    in."""
+    count, (height, width) = len(images), images.shape[-2:]
+    stacked = images.reshape(count, -1, height, width)
+    most = int(np.abs(offsets).max(initial=0))
+    padded = np.pad(stacked, ((0, 0), (0, 0), (most, most), (most, most)))
+    down, right = (most - offsets)[:, :, None, None]
     each = np.arange(count)[:, None, None]
     rows = down + np.arange(height)[:, None]
     columns = right + np.arange(width)
     moved = padded[each, :, rows, columns]  # [N, H, W, C]
-    return np.ascontiguousarray(np.moveaxis(moved, 3, 1))
+    return np.ascontiguousarray(np.moveaxis(moved, 3, 1)).reshape(images.shape)

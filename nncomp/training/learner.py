@@ -26,6 +26,9 @@ class Learner(Protocol):
     def state(self) -> dict[str, Array]:
         """All parameters, buffers and optimiser states by path."""
 
+    def before(self) -> dict[str, Array]:
+        """The state before the last step."""
+
     def restore(self, state: Mapping[str, Array], steps: int) -> None:
         """Goes on from that state, after that many steps."""
 

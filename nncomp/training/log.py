@@ -1,6 +1,6 @@
 """The log of a training run: one JSON object a line, the same for the same run.
 
-A line is one step, `{"step": 1, "loss": 2.3, "accuracy": 0.1}`, or one epoch,
+A line is one step, `{"step": 1, "samples": 64, "loss": 2.3, "accuracy": 0.1}`, or one epoch,
 `{"epoch": 1, "step": 40, "lr": 0.001, "train": {...}, "validation": {...}}`.
 """
 
@@ -20,14 +20,17 @@ Record = dict[str, Any]
 class Log:
     """Appends records to a file; starts empty, or with what an earlier run left.
 
-    keep_steps: of an earlier run in the file, the records up to that step are kept
+    steps, epochs: of an earlier run in the file, the records of so many steps and epochs are kept;
+        it may have been killed between the line of an epoch and its checkpoint
     """
 
-    def __init__(self, path: PathLike, keep_steps: int = 0) -> None:
+    def __init__(self, path: PathLike, steps: int = 0, epochs: int = 0) -> None:
         self.path = Path(path)
         self.records: list[Record] = []
-        if keep_steps and self.path.exists():
-            self.records = [r for r in read_log(path) if r["step"] <= keep_steps]
+        if steps and self.path.exists():
+            self.records = [
+                r for r in read_log(path) if r["step"] <= steps and r.get("epoch", 0) <= epochs
+            ]
         write_atomic(path, _lines(self.records))
         self._written = len(self.records)
 

@@ -26,7 +26,9 @@ def match(
         open_inputs = [name for name in inputs if name not in chosen]
         free = [name for name in arrays if name not in chosen.values()]
         candidates = {
-            name: [a for a in free if _suits(arrays[a], inputs[name])] for name in open_inputs
+            name: [a for a in free if _suits(arrays[a], inputs[name])]
+            or [a for a in free if _suits(arrays[a], inputs[name], whole=True)]
+            for name in open_inputs
         }
         sure = next((name for name in open_inputs if len(candidates[name]) == 1), None)
         if sure is None:
@@ -35,11 +37,15 @@ def match(
     return {name: chosen[name] for name in inputs}
 
 
-def adapt(array: Array, type: TensorType, name: str) -> tuple[Array, list[str]]:
+def adapt(
+    array: Array, type: TensorType, name: str, source: str = "the data"
+) -> tuple[Array, list[str]]:
     """The array in the input's dtype and shape, and what was done to it, in words.
 
     8-bit integers become floats in [0, 1]; images are resized (bilinear), grey ones repeated over
-    the channels; images or features are flattened for an input of rank 2.
+    the channels; images or features are flattened for an input of rank 2; one number a sample
+    stands for an axis of size 1.
+    source: whose array it is, for the error
     Raises CompileError NN0501.
     """
     notes: list[str] = []
@@ -47,7 +53,9 @@ def adapt(array: Array, type: TensorType, name: str) -> tuple[Array, list[str]]:
         array = array.astype(np.float32) / 255
         notes.append(f"{name}: 0..255 scaled to [0, 1]")
     if type.rank == 4:
-        array = _to_images(array, type, name, notes)
+        array = _to_images(array, type, name, source, notes)
+    elif array.ndim == 1 and type.rank == 2 and equal(type.shape[1], 1) is True:
+        array = array[:, None]
     elif type.rank == 2 and array.ndim > 2:
         array = _flatten(array, type, name, notes)
     fits = array.ndim == type.rank and all(
@@ -55,28 +63,32 @@ def adapt(array: Array, type: TensorType, name: str) -> tuple[Array, list[str]]:
         for size, wanted in zip(array.shape[1:], type.shape[1:], strict=True)
     )
     if not fits:
-        raise _unfit(array, type, name)
-    return _cast(array, type, name), notes
+        raise _unfit(array, type, name, source)
+    return _cast(array, type, name, source), notes
 
 
-def _suits(array: Array, type: TensorType) -> bool:
-    """Whether a nameless match makes sense: the kind of numbers, and the rank."""
+def _suits(array: Array, type: TensorType, whole: bool = False) -> bool:
+    """Whether a nameless match makes sense: the kind of numbers, and the rank.
+
+    whole: whether integers do for a floating input
+    """
     if type.dtype.is_float:
-        kind = array.dtype == np.uint8 or array.dtype.kind == "f"
+        kind = array.dtype == np.uint8 or array.dtype.kind in ("fiu" if whole else "f")
     else:
         kind = array.dtype.kind in ("iu" if type.dtype.is_int else "b")
     images = type.rank == 4 and array.ndim in (3, 4)
     flattened = type.rank == 2 and array.ndim > 2
-    return kind and (array.ndim == type.rank or images or flattened)
+    column = type.rank == 2 and array.ndim == 1 and equal(type.shape[1], 1) is True
+    return kind and (array.ndim == type.rank or images or flattened or column)
 
 
-def _to_images(array: Array, type: TensorType, name: str, notes: list[str]) -> Array:
+def _to_images(array: Array, type: TensorType, name: str, source: str, notes: list[str]) -> Array:
     """[N, H, W], [N, H, W, C] or [N, C, H, W] as the [N, C, H, W] that the input wants."""
     _, channels, height, width = type.shape
     if array.ndim == 3:
         array = array[:, None]
     if array.ndim != 4:
-        raise _unfit(array, type, name)
+        raise _unfit(array, type, name, source)
     if array.shape[1] not in (1, channels) and array.shape[3] in (1, channels):
         array = np.moveaxis(array, 3, 1)
         notes.append(f"{name}: channels moved to the front")
@@ -107,20 +119,24 @@ def _flatten(array: Array, type: TensorType, name: str, notes: list[str]) -> Arr
     return array.reshape(len(array), -1)
 
 
-def _cast(array: Array, type: TensorType, name: str) -> Array:
+def _cast(array: Array, type: TensorType, name: str, source: str) -> Array:
     if type.dtype.is_int and array.dtype.kind in "iu" and array.size:
         limits = np.iinfo(type.dtype.numpy)
         if array.min() < limits.min or array.max() > limits.max:
-            raise _unfit(array, type, name)
-    elif type.dtype.is_int or (type.dtype is DType.BOOL) != (array.dtype.kind == "b"):
-        raise _unfit(array, type, name)
-    return np.ascontiguousarray(array.astype(type.dtype.numpy, copy=False))
+            raise _unfit(array, type, name, source)
+    elif (
+        array.dtype.kind not in "biufV"  # V: bfloat16
+        or type.dtype.is_int
+        or (type.dtype is DType.BOOL) != (array.dtype.kind == "b")
+    ):
+        raise _unfit(array, type, name, source)
+    with np.errstate(over="ignore"):  # what becomes infinite is refused later, by its row
+        return np.ascontiguousarray(array.astype(type.dtype.numpy, copy=False))
 
 
-def _unfit(array: Array, type: TensorType, name: str) -> CompileError:
-    return CompileError(
-        Diagnostic("NN0501", f"the data has {describe(array)} for the input `{name}: {type}`")
-    )
+def _unfit(array: Array, type: TensorType, name: str, source: str) -> CompileError:
+    message = f"{source} has {describe(array)} for the input `{name}: {type}`"
+    return CompileError(Diagnostic("NN0501", message))
 
 
 def _no_match(

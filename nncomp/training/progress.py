@@ -26,7 +26,7 @@ class Bar:
         self._progress: RichProgress | None = None
         self._task: TaskID | None = None
 
-    def start(self, done: int, total: int) -> None:
+    def start(self, done: int, total: int | None) -> None:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -51,7 +51,7 @@ class Bar:
         self._task = self._progress.add_task("", total=total, completed=done, results="", speed="")
         self._progress.start()
 
-    def step(self, results: Numbers, samples: int) -> None:
+    def step(self, number: int, results: Numbers, samples: int) -> None:
         assert self._progress is not None
         assert self._task is not None
         for name, value in results.items():
@@ -79,10 +79,10 @@ class Lines:
         self.epochs = epochs
         self.stream = stream or sys.stderr
 
-    def start(self, done: int, total: int) -> None:
+    def start(self, done: int, total: int | None) -> None:
         self._samples, self._since = 0, time.perf_counter()
 
-    def step(self, results: Numbers, samples: int) -> None:
+    def step(self, number: int, results: Numbers, samples: int) -> None:
         self._samples += samples
 
     def epoch(self, record: Record) -> None:
@@ -95,10 +95,10 @@ class Lines:
 def epoch_line(record: Mapping[str, Any], epochs: int) -> str:
     """`epoch  3/20 · train loss 0.2512 accuracy 0.931 · validation …`."""
     width = len(str(epochs))
-    return (
-        f"epoch {record['epoch']:{width}}/{epochs} · train {numbers(record['train'])}"
-        f" · validation {numbers(record['validation'])}"
-    )
+    line = f"epoch {record['epoch']:{width}}/{epochs} · train {numbers(record['train'])}"
+    if record["validation"]:
+        line += f" · validation {numbers(record['validation'])}"
+    return line
 
 
 def numbers(results: Mapping[str, float]) -> str:

@@ -3,80 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
-import numpy as np
-
-from nncomp.errors import error
-from nncomp.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from nncomp.errors import CompileError, Diagnostic, error
+from nncomp.training import schedules
+from nncomp.training.averages import average_path, averaged
+from nncomp.training.checkpoint import (
+    Progress,
+    load_checkpoint,
+    remove_unfinished,
+    save_checkpoint,
+)
 from nncomp.training.data import Batch, DataSet, batches, size_of
-from nncomp.training.images import shift
+from nncomp.training.failure import Failure, not_finite, still_finite
+from nncomp.training.feed import ArrayFeed, Feed
+from nncomp.training.interrupt import Interrupt, deferred_interrupt
 from nncomp.training.learner import Learner, Numbers
 from nncomp.training.log import Log, Record
+from nncomp.training.options import Options
+from nncomp.training.reporter import Reporter, Reporters
+from nncomp.training.results import infinite, means, objective
 from nncomp.types import Array
 
-Schedule = Literal["constant", "cosine"]
 BEST, LAST, LOG = "best.safetensors", "last.safetensors", "log.jsonl"
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to train.
-
-    batch_size: samples a step; the last of an epoch may be smaller
-    rates: the learning rates by the name of their input, as they are at the start
-    schedule: "constant", or "cosine", which takes the rates down to zero over the whole run
-    shift: images are moved by up to so many pixels, anew in each epoch
-    patience: stop when the validation loss has not fallen for so many epochs; None for never
-    seed: of the shuffling, the shifts, and the random streams of the step
-    """
-
-    epochs: int = 20
-    batch_size: int = 64
-    rates: Mapping[str, float] = field(default_factory=dict)
-    schedule: Schedule = "constant"
-    shift: int = 0
-    patience: int | None = None
-    seed: int = 0
-
-
-class Reporter(Protocol):
-    """Who is told how a run goes."""
-
-    def start(self, done: int, total: int) -> None:
-        """A run of `total` steps, `done` of which were taken before."""
-
-    def step(self, results: Numbers, samples: int) -> None:
-        """A step was taken."""
-
-    def epoch(self, record: Record) -> None:
-        """An epoch has ended; what stands in the log about it."""
-
-    def finish(self) -> None:
-        """The run has ended, well or not."""
-
-
-class Silent:
-    """Reports nothing."""
-
-    def start(self, done: int, total: int) -> None: ...
-
-    def step(self, results: Numbers, samples: int) -> None: ...
-
-    def epoch(self, record: Record) -> None: ...
-
-    def finish(self) -> None: ...
 
 
 @dataclass(frozen=True)
 class Outcome:
     """A finished run.
 
-    best: the state with the lowest validation loss, and the epoch it is of
-    test: losses and metrics of that state on the test samples
+    best: the state with the lowest validation loss (training loss, where there is no validation),
+        and the epoch it is of
+    test: losses and metrics of that state on the test samples; {} if there are none
     records: the log
     """
 
@@ -90,6 +53,8 @@ class Trainer:
     """Trains a learner on a data set.
 
     folder: gets `last.safetensors` and `best.safetensors` after each epoch, and `log.jsonl`
+    feed: the training samples, where they are not those of the data set
+    diagnose: finds what made a number infinite or not a number
     """
 
     def __init__(
@@ -99,53 +64,82 @@ class Trainer:
         options: Options,
         folder: Path,
         reporter: Reporter | None = None,
+        *,
+        feed: Feed | None = None,
+        diagnose: Callable[[Failure], Diagnostic | None] | None = None,
     ) -> None:
         self.learner = learner
         self.data = data
         self.options = options
         self.folder = folder
-        self.reporter: Reporter = reporter or Silent()
-        self.steps = math.ceil(size_of(data.train) / options.batch_size) * options.epochs
+        self.reporter: Reporter = reporter or Reporters()
+        self.feed: Feed = feed or ArrayFeed(
+            data,
+            options.batch_size,
+            seed=options.seed,
+            shuffle=options.shuffle,
+            augmentation=options.augmentation,
+        )
+        self.diagnose = diagnose
+        steps = self.feed.steps
+        self.steps = None if steps is None else steps * options.epochs
+        if self.steps is None and options.schedule != "constant":
+            raise error(
+                "NN0404",
+                f"the {options.schedule} schedule needs to know how many steps there are",
+                help="give `steps`, the number of batches of an epoch",
+            )
         self._same: dict[str, Any] = {
-            "data": data.name,
+            "data": self.feed.name,
             "seed": options.seed,
             "batch size": options.batch_size,
+            "number of batches": steps,
         }
 
     def run(self, resume: bool = False) -> Outcome:
         """Trains to the end.
 
-        resume: goes on from the folder's `last.safetensors`, bit for bit as if never stopped
-            (with the cosine schedule: if the number of epochs is the same)
-        Raises CompileError NN0001; NN0404 if a loss is not finite or the run cannot be resumed.
+        resume: goes on from the folder's `last.safetensors`, bit for bit as if never stopped (if
+            the options are the same, and the batches, where they come from an iterable)
+        Raises CompileError NN0001, NN0501; NN0404 if a loss is not finite or the run cannot be
+        resumed. KeyboardInterrupt, and errors of the data, leave a checkpoint of the last step.
         """
-        progress = Progress(0, 0, 0, math.inf, self._same)
-        best = self.learner.state()
+        self._best = self.learner.state()
+        self._progress = Progress(0, 0, 0, math.inf, self._same)
         if resume:
-            if not (self.folder / LAST).exists():
-                raise error(
-                    "NN0001",
-                    f"there is nothing to resume in {self.folder}: it holds no {LAST}",
-                    help="leave --resume out to start, or name the folder of the first run",
-                )
-            state, progress = load_checkpoint(self.folder / LAST, self._same)
-            best, _ = load_checkpoint(self.folder / BEST, self._same)
-            self.learner.restore(state, progress.step)
-        log = Log(self.folder / LOG, progress.step)
-        self.reporter.start(progress.step, self.steps)
-        try:
-            while progress.epoch < self.options.epochs and not self._stale(progress):
-                progress, improved = self._epoch(progress, log)
-                best = improved or best
-        finally:
-            self.reporter.finish()
-        return Outcome(best, progress.best_epoch, self._test(best), log.records)
+            self._restore()
+        remove_unfinished(self.folder, (LAST, BEST, LOG))
+        self._log = Log(self.folder / LOG, self._progress.step, self._progress.epoch)
+        self._results = _steps_of_epoch(self._log.records, self._progress)
+        self._saved = (self.learner.state(), self._progress)
+        self._saved_at = time.monotonic()
+        with deferred_interrupt() as interrupt:
+            self.reporter.start(self._progress.step, self.steps)
+            try:
+                while self._progress.epoch < self.options.epochs and not self._stale():
+                    self._epoch(interrupt)
+            finally:
+                self.reporter.finish()
+        test = self._test() if self.data.test else {}
+        return Outcome(self._best, self._progress.best_epoch, test, self._log.records)
 
-    def _epoch(self, before: Progress, log: Log) -> tuple[Progress, dict[str, Array] | None]:
-        """One epoch with its validation; the state, if it is the best so far."""
-        epoch = before.epoch + 1
-        train = self._train(epoch, log)
-        validation = self._evaluate(self.data.validation)
+    def _restore(self) -> None:
+        if not (self.folder / LAST).exists():
+            raise error(
+                "NN0001",
+                f"there is nothing to resume in {self.folder}: it holds no {LAST}",
+                help="leave --resume out to start, or name the folder of the first run",
+            )
+        state, self._progress = load_checkpoint(self.folder / LAST, self._same)
+        if self._progress.best_epoch:
+            self._best, _ = load_checkpoint(self.folder / BEST, self._same)
+        self.learner.restore(state, self._progress.step)
+
+    def _epoch(self, interrupt: Interrupt) -> None:
+        """One epoch, or the rest of it, with its validation."""
+        epoch = self._progress.epoch + 1
+        train = self._train(epoch, interrupt)
+        validation = self._evaluate(self.data.validation) if self.data.validation else {}
         record = {
             "epoch": epoch,
             "step": self.learner.steps,
@@ -153,100 +147,127 @@ class Trainer:
             "train": train,
             "validation": validation,
         }
-        log.add(record)
-        log.flush()
-        loss, best = objective(validation), (before.best_epoch, before.best_loss)
-        improved = loss < before.best_loss
+        self._log.add(record)
+        loss = objective(validation or train)
+        best = (self._progress.best_epoch, self._progress.best_loss)
+        improved = loss < self._progress.best_loss
         if improved:
             best = (epoch, loss)
-        progress = Progress(epoch, self.learner.steps, *best, self._same)
+        self._progress = Progress(epoch, self.learner.steps, *best, self._same)
+        self._results = []
         state = self.learner.state()
         if improved:
-            save_checkpoint(self.folder / BEST, state, progress)
-        save_checkpoint(self.folder / LAST, state, progress)
+            self._best = averaged(state)
+            save_checkpoint(self.folder / BEST, self._best, self._progress)
+        self._save(state)
         self.reporter.epoch(record)
-        return progress, state if improved else None
 
-    def _train(self, epoch: int, log: Log) -> Numbers:
-        """The steps of one epoch; the means of their results."""
-        rng = np.random.default_rng([self.options.seed, epoch])
-        results: list[tuple[Numbers, int]] = []
-        for batch in batches(self.data.train, self.options.batch_size, rng):
-            moved = self._moved(batch, rng)
-            rates = self._rates(self.learner.steps)
-            found = self.learner.step(moved, **rates)
-            number, samples = self.learner.steps, size_of(batch)
-            _require_finite(found, f"in step {number} (epoch {epoch})", rates, moved)
-            log.add({"step": number, **found})
-            results.append((found, samples))
-            self.reporter.step(found, samples)
-        return _means(results)
+    def _save(self, state: dict[str, Array]) -> None:
+        """A checkpoint of where the run stands; the log first, which must not lack a step."""
+        self._log.flush()
+        save_checkpoint(self.folder / LAST, state, self._progress)
+        self._saved = (state, self._progress)
+        self._saved_at = time.monotonic()
 
-    def _moved(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        if not self.options.shift:
-            return batch
-        most = self.options.shift
-        return {name: shift(a, most, rng) if a.ndim == 4 else a for name, a in batch.items()}
+    def _train(self, epoch: int, interrupt: Interrupt) -> Numbers:
+        """The steps of one epoch, or the rest of them; the means of the results of all."""
+        with closing(self.feed.epoch(epoch, len(self._results))) as feed:  # type: ignore[type-var]
+            while True:
+                rates = self._rates(self.learner.steps)
+                try:
+                    batch = next(feed, None)
+                    if batch is None:
+                        break
+                    found = self.learner.step(batch, **rates)
+                except Exception:  # of the data, or the runtime: the state is that of the last step
+                    self._save_within_epoch()
+                    raise
+                self._took(found, f"in step {self.learner.steps} (epoch {epoch})", rates, batch)
+                if interrupt.asked:
+                    self._save_within_epoch()
+                    raise KeyboardInterrupt
+                if time.monotonic() - self._saved_at >= self.options.checkpoint_seconds:
+                    self._save_within_epoch()
+        return means(self._results)
+
+    def _save_within_epoch(self) -> None:
+        step, batch = self.learner.steps, len(self._results)
+        self._progress = replace(self._progress, step=step, batch=batch)
+        self._save(self.learner.state())
+
+    def _took(self, found: Numbers, where: str, rates: Mapping[str, float], batch: Batch) -> None:
+        number, samples = self.learner.steps, size_of(batch)
+        if infinite(found):
+            raise self._failed(Failure(found, where, rates, batch, self.learner.before(), number))
+        self._log.add({"step": number, "samples": samples, **found})
+        self._results.append((found, samples))
+        self.reporter.step(number, found, samples)
 
     def _rates(self, step: int) -> dict[str, float]:
         """The learning rates of a step, counted from 0."""
-        share = 1.0
-        if self.options.schedule == "cosine":
-            share = (1 + math.cos(math.pi * min(step / self.steps, 1))) / 2
-        return {name: rate * share for name, rate in self.options.rates.items()}
+        options = self.options
+        share = schedules.factor(options.schedule, step, self.steps or 0, options.warmup)
+        return {name: rate * share for name, rate in options.rates.items()}
 
     def _evaluate(self, part: Batch) -> Numbers:
-        results = [
-            (self.learner.evaluate(batch), size_of(batch))
-            for batch in batches(part, self.options.batch_size)
-        ]
-        means = _means(results)
-        _require_finite(means, f"in the evaluation after step {self.learner.steps}", {})
-        return means
+        results = []
+        for batch in batches(part, self.options.batch_size):
+            found = self.learner.evaluate(batch)
+            results.append((found, size_of(batch)))
+            if infinite(found):
+                state, steps = self.learner.state(), self.learner.steps
+                where = f"in the evaluation after step {steps}"
+                raise self._failed(Failure(found, where, {}, batch, state, steps, evaluation=True))
+        return means(results)
 
-    def _test(self, best: dict[str, Array]) -> Numbers:
+    def _failed(self, failure: Failure) -> CompileError:
+        """The error of a loss that is not finite. The state before the step is kept, if it is good,
+        and the operator is looked for that made the first bad number."""
+        good = still_finite(failure.before, self._saved[0])
+        if good and not failure.evaluation:
+            self.learner.restore(failure.before, failure.step - 1)
+            self._save_within_epoch()
+        culprit = failure if good else self._replayed(failure)
+        found = self.diagnose(culprit) if self.diagnose and culprit else None
+        return not_finite(failure, found)
+
+    def _replayed(self, failure: Failure) -> Failure | None:
+        """The first step since the last checkpoint whose result is bad, though its loss may not be;
+        None if it does not happen again."""
+        state, progress = self._saved
+        self.learner.restore(state, progress.step)
+        epoch = progress.epoch + 1
+        with closing(self.feed.epoch(epoch, progress.batch)) as feed:  # type: ignore[type-var]
+            for batch in feed:
+                if self.learner.steps >= failure.step:
+                    break
+                before, rates = self.learner.state(), self._rates(self.learner.steps)
+                found = self.learner.step(batch, **rates)
+                if infinite(found) or not still_finite(self.learner.state(), before):
+                    where = f"in step {self.learner.steps} (epoch {epoch})"
+                    return Failure(found, where, rates, batch, before, self.learner.steps)
+        return None
+
+    def _test(self) -> Numbers:
         last, steps = self.learner.state(), self.learner.steps
-        self.learner.restore(best, steps)
+        averages = {average_path(path): array for path, array in self._best.items()}
+        averages = {path: array for path, array in averages.items() if path in last}
+        self.learner.restore({**last, **self._best, **averages}, steps)
         test = self._evaluate(self.data.test)
         self.learner.restore(last, steps)
         return test
 
-    def _stale(self, progress: Progress) -> bool:
+    def _stale(self) -> bool:
         patience = self.options.patience
-        return patience is not None and progress.epoch - progress.best_epoch >= patience
+        return patience is not None and self._progress.epoch - self._progress.best_epoch >= patience
 
 
-def losses(names: Iterable[str]) -> list[str]:
-    """Which results are losses: `loss`, `loss_2` … as lowering names them."""
-    return [n for n in names if n == "loss" or n.removeprefix("loss_").isdigit()]
-
-
-def objective(results: Numbers) -> float:
-    """What is to become small: the sum of the losses."""
-    return sum(results[name] for name in losses(results))
-
-
-def _means(results: list[tuple[Numbers, int]]) -> Numbers:
-    total = sum(samples for _, samples in results)
-    names = results[0][0]
-    return {n: math.fsum(found[n] * samples for found, samples in results) / total for n in names}
-
-
-def _require_finite(
-    results: Numbers, where: str, rates: Mapping[str, float], batch: Batch | None = None
-) -> None:
-    for name in losses(results):
-        if not math.isfinite(results[name]):
-            for given, array in (batch or {}).items():
-                if array.dtype.kind == "f" and not np.isfinite(array).all():
-                    raise error(
-                        "NN0404",
-                        f"the {name} became {results[name]} {where}",
-                        help=f"the data is at fault: `{given}` has values that are not finite",
-                    )
-            used = ", ".join(f"{rate} = {value:g}" for rate, value in rates.items())
-            raise error(
-                "NN0404",
-                f"the {name} became {results[name]} {where}",
-                help="try a lower learning rate" + (f" than {used}" if used else ""),
-            )
+def _steps_of_epoch(records: Sequence[Record], progress: Progress) -> list[tuple[Numbers, int]]:
+    """The results and sizes of the steps since the last whole epoch, from the log."""
+    steps = [dict(record) for record in records if "epoch" not in record]
+    chosen = steps[len(steps) - progress.batch :]
+    return [
+        ({name: n for name, n in record.items() if name not in ("step", "samples")}, size)
+        for record in chosen
+        for size in (record["samples"],)
+    ]

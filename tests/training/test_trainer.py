@@ -19,10 +19,13 @@ from nncomp.driver.compiling import (
 from nncomp.driver.learners import make_learner
 from nncomp.errors import CompileError
 from nncomp.source import SourceFile
+from nncomp.training.checkpoint import Progress
 from nncomp.training.curves import draw_curves
 from nncomp.training.data import DataSet, batches, load_data
 from nncomp.training.log import read_log
-from nncomp.training.trainer import BEST, LAST, LOG, Options, Outcome, Trainer, losses
+from nncomp.training.options import Options
+from nncomp.training.results import losses
+from nncomp.training.trainer import BEST, LAST, LOG, Outcome, Trainer
 from nncomp.types import Array
 
 MODEL = """
@@ -52,11 +55,13 @@ class Setting:
         self.state: dict[str, Array] = initial_values(program, seed=5)
         self.data: DataSet = load_data("sklearn:digits", data_inputs(section.step))
 
-    def trainer(self, folder: Path, backend: str = "onnx", **options: object) -> Trainer:
+    def trainer(
+        self, folder: Path, backend: str = "onnx", data: DataSet | None = None, **options: object
+    ) -> Trainer:
         defaults: dict[str, object] = {"epochs": 3, "batch_size": 100, "rates": {"lr": 1e-2}}
         chosen = Options(**defaults | options)  # type: ignore[arg-type]
         learner = make_learner(self.step, self.state, seed=chosen.seed, backend=backend)
-        return Trainer(learner, self.data, chosen, folder)
+        return Trainer(learner, data or self.data, chosen, folder)
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +112,30 @@ def test_resumed_is_as_never_stopped(
         assert (tmp_path / name).read_bytes() == (outcome[1] / name).read_bytes()
 
 
+def test_a_run_killed_between_the_log_and_the_checkpoint(
+    setting: Setting, outcome: tuple[Outcome, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last checkpoint is that of the epoch's last step; the log has the epoch already."""
+    import nncomp.training.trainer as trainer
+
+    save = trainer.save_checkpoint
+
+    def killed(path: Path, state: dict[str, Array], progress: Progress) -> None:
+        if path.name == LAST and progress.epoch == 2 and not progress.batch:
+            raise KeyboardInterrupt
+        save(path, state, progress)
+
+    monkeypatch.setattr(trainer, "save_checkpoint", killed)
+    with pytest.raises(KeyboardInterrupt):
+        setting.trainer(tmp_path, epochs=6, checkpoint_seconds=0.0).run()
+    assert [r["epoch"] for r in read_log(tmp_path / LOG) if "epoch" in r] == [1, 2]
+    monkeypatch.undo()
+    found = setting.trainer(tmp_path, epochs=6).run(resume=True)
+    assert found.records == outcome[0].records
+    for name in (LOG, LAST, BEST):
+        assert (tmp_path / name).read_bytes() == (outcome[1] / name).read_bytes()
+
+
 def test_another_run_is_not_resumed(setting: Setting, tmp_path: Path) -> None:
     setting.trainer(tmp_path, epochs=1).run()
     with pytest.raises(CompileError, match=r"NN0404.*its seed was 0, now it is 3"):
@@ -138,12 +167,12 @@ def test_evaluation_changes_nothing(setting: Setting) -> None:
 
 
 def test_data_that_is_not_finite_is_named(setting: Setting, tmp_path: Path) -> None:
-    trainer = setting.trainer(tmp_path)
     spoilt = {
         name: np.full_like(a, np.nan) if a.dtype.kind == "f" else a
         for name, a in setting.data.train.items()
     }
-    trainer.data = dataclasses.replace(setting.data, train=spoilt)
+    data = dataclasses.replace(setting.data, train=spoilt)
+    trainer = setting.trainer(tmp_path, data=data)
     with pytest.raises(CompileError, match=r"NN0404[^`]*the data is at fault: `\w+` has values"):
         trainer.run()
 
@@ -171,10 +200,18 @@ def test_losses_are_told_from_metrics() -> None:
 
 
 def test_curves_are_a_picture(outcome: tuple[Outcome, Path], tmp_path: Path) -> None:
-    draw_curves(outcome[0].records, tmp_path / "c.png", "a title", outcome[0].test)
-    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+    drawn = [
+        [path.read_bytes() for path in draw_curves(outcome[0].records, tmp_path / name, "a title")]
+        for name in ("c", "again")
+    ]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{name}.{form}" for name in ("c", "again") for form in ("png", "svg")
+    }
+    assert drawn[0] == drawn[1]
+    assert drawn[0][0].startswith(b"\x89PNG")
+    assert drawn[0][1].rstrip().endswith(b"</svg>")
     with pytest.raises(CompileError, match="no complete epoch"):
-        draw_curves([], tmp_path / "d.png")
+        draw_curves([], tmp_path / "d")
 
 
 def test_a_file_that_is_no_log(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""How to train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nncomp.training import schedules
+from nncomp.training.augment import Augmentation
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to train.
+
+    batch_size: samples a step; the last of an epoch may be smaller
+    rates: the learning rates by the name of their input
+    schedule: what they are multiplied by over the whole run; see `training/schedules.py`
+    warmup: so many steps in which they rise to their full size first
+    shift, flip, noise, intensity: see `Augmentation`
+    shuffle: whether samples come in a new order in each epoch
+    patience: stop when the validation loss has not fallen for so many epochs; None for never
+    seed: of the order, the augmentation, and the random streams of the step
+    checkpoint_seconds: a checkpoint is written within an epoch if the last one is older than that
+    """
+
+    epochs: int = 20
+    batch_size: int = 64
+    rates: Mapping[str, float] = field(default_factory=dict)
+    schedule: schedules.Name = "constant"
+    warmup: int = 0
+    shift: int = 0
+    flip: bool = False
+    noise: float = 0.0
+    intensity: float = 0.0
+    shuffle: bool = True
+    patience: int | None = None
+    seed: int = 0
+    checkpoint_seconds: float = 60.0
+
+    @property
+    def augmentation(self) -> Augmentation:
+        return Augmentation(self.shift, self.flip, self.noise, self.intensity)

@@ -1,0 +1,225 @@
+"""Step graphs that learn in another way: frozen parameters, averaged ones, summed gradients.
+
+Each is a rewrite of a step graph whose gradients are still `Grad` nodes, and needs nothing of what
+runs it: what it keeps from step to step is state like an optimiser's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from nncomp.errors import did_you_mean, error
+from nncomp.ir.builder import Builder
+from nncomp.ir.graph import Graph, Node, Parameter, Value
+from nncomp.ir.rebuild import remap
+from nncomp.ops.comparison import Equal
+from nncomp.ops.conversion import Where
+from nncomp.ops.elementwise import Add, Div, Mod, Mul
+from nncomp.ops.grad import Grad
+from nncomp.ops.gradient import zeros_like
+from nncomp.ops.random import Random
+from nncomp.training.averages import AVERAGES, average_path
+from nncomp.types import Array, DType, TensorType
+
+_SUM = "accumulated."
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is changed of a step.
+
+    freeze: parameters, and buffers, that stay as they are: paths, blocks, or patterns (`conv*`)
+    average: the share of itself that the moving average of each parameter keeps in a step; None for
+        no averages
+    accumulate: the optimiser acts once in so many steps, on the mean of their gradients
+    """
+
+    freeze: tuple[str, ...] = ()
+    average: float | None = None
+    accumulate: int = 1
+
+    def of(self, step: Graph) -> Graph:
+        """The changed step graph. Raises CompileError NN0403 if nothing is left to learn or a
+        pattern fits nothing, NN0404 if gradients of several losses were to be summed."""
+        if self.freeze:
+            step = frozen(step, self.freeze)
+        if self.average is not None:
+            step = with_averages(step, self.average)
+        if self.accumulate > 1:
+            step = accumulated(step, self.accumulate)
+        return step
+
+    def state(self, step: Graph, state: Mapping[str, Array]) -> dict[str, Array]:
+        """The state with first values for what a changed step keeps: averages are the parameters
+        themselves, sums are zero."""
+        copied = {average_path(path): array for path, array in state.items()}
+        fresh = {
+            p.path: copied.get(p.path, np.zeros(_sizes(p), p.value.type.dtype.numpy))
+            for p in step.parameters
+            if p.path not in state
+        }
+        return {**state, **fresh}
+
+
+def is_variant_state(path: str) -> bool:
+    """Whether it is the path of what only a changed step keeps."""
+    return path.startswith((_SUM, AVERAGES))
+
+
+def _sizes(parameter: Parameter) -> tuple[int, ...]:
+    return tuple(size for size in parameter.value.shape if isinstance(size, int))
+
+
+def frozen(graph: Graph, patterns: Sequence[str]) -> Graph:
+    """The graph without the updates of what the patterns name."""
+    paths = [p.path for p in graph.parameters if p.kind != "state"]
+    chosen: set[str] = set()
+    for pattern in patterns:
+        found = {path for path in paths if _names(pattern, path)}
+        if not found:
+            known = ", ".join(f"`{path}`" for path in paths[:8])
+            raise error(
+                "NN0403",
+                f"there is nothing to freeze of the name `{pattern}`",
+                help=did_you_mean(pattern, _blocks(paths)) or f"known: {known} …",
+            )
+        chosen |= found
+    states = {p.path for p in graph.parameters if p.kind == "state" and _middle(p.path) in chosen}
+    updates = {path: v for path, v in graph.updates.items() if path not in chosen | states}
+    if not any(p.path in updates for p in graph.parameters if p.kind == "param"):
+        raise error("NN0403", "every parameter is frozen: there is nothing to learn")
+    return _pruned(replace(graph, updates=updates))
+
+
+def _names(pattern: str, path: str) -> bool:
+    return path == pattern or path.startswith(f"{pattern}.") or fnmatchcase(path, pattern)
+
+
+def _blocks(paths: Iterable[str]) -> set[str]:
+    """The paths, and those of the blocks around."""
+    return {".".join(p.split(".")[:n]) for p in paths for n in range(1, p.count(".") + 2)}
+
+
+def _middle(path: str) -> str:
+    """`conv1.weight` of the state `adam.conv1.weight.m`."""
+    return path.partition(".")[2].rpartition(".")[0]
+
+
+def _pruned(graph: Graph) -> Graph:
+    """Without what nothing needs; states, too."""
+    needed = set(graph.results)
+    nodes: list[Node] = []
+    for node in reversed(graph.nodes):
+        if any(value in needed for value in node.outputs):
+            needed.update(node.operands)
+            nodes.append(node)
+    kept = tuple(p for p in graph.parameters if p.kind != "state" or p.value in needed)
+    return replace(graph, nodes=tuple(reversed(nodes)), parameters=kept)
+
+
+def with_averages(graph: Graph, share: float) -> Graph:
+    """Beside each parameter that is learnt its moving average, share * average + (1 - share) * new
+    (Polyak, Juditsky, 1992)."""
+    b = Builder()
+    parameters, updates = list(graph.parameters), dict(graph.updates)
+    for parameter in graph.parameters:
+        if parameter.kind != "param" or parameter.path not in graph.updates:
+            continue
+        new = graph.updates[parameter.path]
+        average = _state(parameters, average_path(parameter.path), parameter.value.type)
+        kept = b(Mul(), average, b.constant(share, average.type.dtype))
+        added = b(Mul(), new, b.constant(1 - share, average.type.dtype))
+        updates[average_path(parameter.path)] = b(Add(), kept, added)
+    nodes = (*graph.nodes, *b.nodes)
+    return replace(graph, nodes=nodes, parameters=tuple(parameters), updates=updates)
+
+
+def _state(parameters: list[Parameter], path: str, type: TensorType) -> Value:
+    value = Value(type, path)
+    parameters.append(Parameter(path, value, "state"))
+    return value
+
+
+def accumulated(graph: Graph, count: int) -> Graph:
+    """The optimiser's steps are one in `count` of the graph's: `step` counts those for all but
+    random draws; buffers are updated in each.
+
+    The sum s of the gradients is state: s' = s + g, and 0 after the step that uses s' / count.
+    """
+    learning = _learning(graph)
+    step = next((value for value in graph.inputs if value.name == "step"), None)
+    if step is None or len(learning) != 1:
+        raise error(
+            "NN0404",
+            f"gradients are accumulated for one `minimize`, this step has {len(learning)}",
+        )
+    kept = _for_random(graph)
+    parameters, updates = list(graph.parameters), dict(graph.updates)
+    paths = {p.value: p.path for p in graph.parameters}
+    values: dict[Value, Value] = {}
+    sums: dict[str, Value] = {}
+    b = Builder(learning[0].origin)
+    size = b.constant(count, DType.I64)
+    turn = b(Div(), step, size)
+    due = b(Equal(), b(Mod(), step, size), b.constant(count - 1, DType.I64))
+    for node in graph.nodes:
+        if node in kept:
+            values.pop(step, None)
+        else:
+            values[step] = turn
+        new = b.append(remap(node, values))
+        if node is not learning[0]:
+            continue
+        for number, (old, gradient) in enumerate(zip(node.outputs, new.outputs, strict=True)):
+            path = paths.get(node.operands[1 + number], f"{number}")
+            path = f"{_SUM}{path}.gradient"
+            total = b(Add(), _state(parameters, path, gradient.type), gradient)
+            sums[path] = b(Where(), due, zeros_like(b, total), total)
+            values[old] = b(Mul(), total, b.constant(1 / count, gradient.type.dtype))
+    before = {p.path: p for p in graph.parameters}
+    for path, value in updates.items():
+        updates[path] = values.get(value, value)
+        if before[path].kind != "buffer":
+            updates[path] = b(Where(), due, updates[path], before[path].value)
+    changed = graph.replace(b.nodes, values)
+    return replace(changed, parameters=tuple(parameters), updates={**updates, **sums})
+
+
+def _learning(graph: Graph) -> list[Node]:
+    """The nodes whose gradients change parameters, but for those that a loss is made of: on the way
+    back from a parameter's next value, the first ones."""
+    found: dict[Node, None] = {}
+    learnt = (p.path for p in graph.parameters if p.kind == "param" and p.path in graph.updates)
+    pending = [graph.updates[path] for path in learnt]
+    seen = set(pending)
+    while pending:
+        node = pending.pop().node
+        if node is None:
+            continue
+        if isinstance(node.op, Grad):
+            found[node] = None
+            continue
+        fresh = [value for value in node.operands if value not in seen]
+        seen.update(fresh)
+        pending += fresh
+    return list(found)
+
+
+def _for_random(graph: Graph) -> set[Node]:
+    """The nodes that make the step of a random draw, and the draws; those with bodies, which may
+    draw."""
+    kept: set[Node] = set()
+    pending = [node for node in graph.nodes if isinstance(node.op, Random) or node.op.bodies]
+    while pending:
+        node = pending.pop()
+        if node not in kept:
+            kept.add(node)
+            if isinstance(node.op, Random):
+                pending += [v.node for v in node.operands[:2] if v.node is not None]
+            else:
+                pending += [v.node for v in node.operands if v.node and not node.op.bodies]
+    return kept
