@@ -73,7 +73,7 @@ def learner(
     section = found.train["train"]
     step = variant.of(section.step)
     state = variant.state(step, initial_values(found, seed=3))
-    compiled = compiled_step(TrainSection(step, section.evaluation))
+    compiled = compiled_step(TrainSection(step, section.evaluation), {})
     return make_learner(compiled, state, backend=backend), state
 
 
@@ -164,7 +164,7 @@ def test_frozen_layers_cost_nothing_on_the_way_back() -> None:
     section = program().train["train"]
     sizes = {}
     for freeze in ((), ("net.first",)):
-        step = compiled_step(TrainSection(Variant(freeze=freeze).of(section.step), section.step))
+        step = compiled_step(TrainSection(Variant(freeze=freeze).of(section.step), section.step), {})
         sizes[freeze] = len(step.step.nodes)
         states = {p.path for p in step.step.parameters if p.kind == "state"}
         assert ("adam.net.first.weight.m" in states) == (not freeze)
