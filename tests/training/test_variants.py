@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import nncomp
 from nncomp.driver.compiling import compiled_step, initial_values, load_program
 from nncomp.driver.learners import make_learner
 from nncomp.errors import CompileError
-from nncomp.lower.program import Program, TrainSection
+from nncomp.lower.program import Program
 from nncomp.source import SourceFile
 from nncomp.training.averages import averaged
 from nncomp.training.learner import Learner
@@ -73,7 +74,7 @@ def learner(
     section = found.train["train"]
     step = variant.of(section.step)
     state = variant.state(step, initial_values(found, seed=3))
-    compiled = compiled_step(TrainSection(step, section.evaluation), {})
+    compiled = compiled_step(replace(section, step=step))
     return make_learner(compiled, state, backend=backend), state
 
 
@@ -164,7 +165,8 @@ def test_frozen_layers_cost_nothing_on_the_way_back() -> None:
     section = program().train["train"]
     sizes = {}
     for freeze in ((), ("net.first",)):
-        step = compiled_step(TrainSection(Variant(freeze=freeze).of(section.step), section.step), {})
+        varied = Variant(freeze=freeze).of(section.step)
+        step = compiled_step(replace(section, step=varied, evaluation=section.step))
         sizes[freeze] = len(step.step.nodes)
         states = {p.path for p in step.step.parameters if p.kind == "state"}
         assert ("adam.net.first.weight.m" in states) == (not freeze)
