@@ -1,4 +1,4 @@
-"""The step graph in JavaScript: the page of examples/browser in a real browser; the loop in Node."""
+"""The step graph in JavaScript: the page of examples/browser in a browser, the loop in Node."""
 
 from __future__ import annotations
 
