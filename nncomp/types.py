@@ -60,6 +60,7 @@ class DType(Enum):
         return self.value
 
 
+UNSIGNED = frozenset({DType.U8, DType.U16, DType.U32, DType.U64})
 FLOATS = frozenset({DType.F16, DType.BF16, DType.F32, DType.F64})
 
 _NUMPY: dict[DType, np.dtype[Any]] = {

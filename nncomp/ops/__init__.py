@@ -29,11 +29,13 @@ from nncomp.ops import (
     shape,
     shape_joining,
     shape_slicing,
+    trigonometry,
 )
 
 _FAMILIES = (
     elementwise,
     elementwise_math,
+    trigonometry,
     activation,
     comparison,
     conversion,

@@ -12,10 +12,16 @@ from nncomp.ir.op import Gradients, InferError, Op, Vjp
 from nncomp.ops.comparison import And, Greater, Less
 from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Add, Div, Mul, Sub, require_number
-from nncomp.ops.elementwise_math import Abs, Erf, Exp, FloatFunction
+from nncomp.ops.elementwise_math import Abs, Erf, Exp, FloatFunction, NumberFunction
 from nncomp.ops.reduction import ReduceSum
-from nncomp.ops.rules import broadcast, normalize_axis, require_float, same_dtype
-from nncomp.types import TensorType
+from nncomp.ops.rules import (
+    broadcast,
+    normalize_axis,
+    require_float,
+    require_same_shape,
+    same_dtype,
+)
+from nncomp.types import UNSIGNED, TensorType
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,54 @@ class Selu(FloatFunction):
         b = at.b
         below = b(Mul(), at.g, b(Add(), at.y, self.alpha * self.gamma))
         return (_where_positive(at, b(Mul(), at.g, self.gamma), below),)
+
+
+@dataclass(frozen=True)
+class Celu(FloatFunction):
+    """X where X > 0, else alpha · (exp(X / alpha) - 1) (ONNX Celu-28; Barron, 2017).
+
+    alpha is positive: below 0 ONNX's formula and its function body disagree.
+    """
+
+    alpha: float = 1.0
+
+    def infer(self, x: TensorType) -> TensorType:
+        if self.alpha <= 0:
+            raise InferError("NN0208", f"alpha of Celu must be positive, not {self.alpha}")
+        return super().infer(x)
+
+    def decompose(self, b: Builder, x: Value) -> Value:
+        return b(Mul(), b(Elu(), b(Div(), x, self.alpha)), self.alpha)
+
+
+@dataclass(frozen=True)
+class ThresholdedRelu(FloatFunction):
+    """X where X > alpha, else 0 (ONNX ThresholdedRelu-22; Konda et al., 2014)."""
+
+    alpha: float = 1.0
+
+    def decompose(self, b: Builder, x: Value) -> Value:
+        zero = b.constant(0, x.type.dtype)
+        return b(Where(), b(Greater(), x, self.alpha), x, zero)
+
+
+@dataclass(frozen=True)
+class Shrink(NumberFunction):
+    """X + bias below -lambd, X - bias above lambd, 0 between (ONNX Shrink-9).
+
+    On integers both are taken without their fraction.
+    """
+
+    signature = "input -> output"
+    bias: float = 0.0
+    lambd: float = 0.5
+
+    def decompose(self, b: Builder, x: Value) -> Value:
+        dtype, above = x.type.dtype, b(Greater(), x, self.lambd)
+        outer = b(Where(), above, b(Sub(), x, self.bias), b.constant(0, dtype))
+        if dtype in UNSIGNED:
+            return outer
+        return b(Where(), b(Less(), x, -self.lambd), b(Add(), x, self.bias), outer)
 
 
 @dataclass(frozen=True)
@@ -199,6 +253,34 @@ class Gelu(FloatFunction):
 
 
 @dataclass(frozen=True)
+class Swish(FloatFunction):
+    """X / (1 + exp(-alpha · X)) (ONNX Swish-24; Ramachandran et al., 2017)."""
+
+    alpha: float = 1.0
+
+    def decompose(self, b: Builder, x: Value) -> Value:
+        inner = x if self.alpha == 1 else b(Mul(), x, self.alpha)
+        return b(Mul(), x, b(Sigmoid(), inner))
+
+
+@dataclass(frozen=True)
+class SwiGLU(Op):
+    """Swish of A, times B, which has A's shape (ONNX SwiGLU-28; Shazeer, 2020)."""
+
+    signature = "A, B -> Y"
+    alpha: float = 1.0
+
+    def infer(self, a: TensorType, b: TensorType) -> TensorType:
+        require_float(a)
+        same_dtype(a, b)
+        require_same_shape(a, b)
+        return TensorType(a.dtype, a.shape)
+
+    def decompose(self, b: Builder, gate: Value, x: Value) -> Value:
+        return b(Mul(), b(Swish(self.alpha), gate), x)
+
+
+@dataclass(frozen=True)
 class Mish(FloatFunction):
     """X · tanh(log(1 + exp(X))) (ONNX Mish-22; Misra, 2019)."""
 
@@ -225,6 +307,21 @@ class Softmax(FloatFunction):
 
 
 @dataclass(frozen=True)
+class Hardmax(FloatFunction):
+    """1 at the first of the largest elements along an axis, 0 elsewhere (ONNX Hardmax-13)."""
+
+    signature = "input -> output"
+    axis: int = -1
+
+    def infer(self, x: TensorType) -> TensorType:
+        normalize_axis(self.axis, x.rank)
+        return super().infer(x)
+
+    def vjp(self, at: Vjp) -> Gradients:
+        return (None,)
+
+
+@dataclass(frozen=True)
 class LogSoftmax(FloatFunction):
     """X - log Σ exp(X) along an axis (ONNX LogSoftmax-13)."""
 
@@ -242,6 +339,7 @@ class LogSoftmax(FloatFunction):
 
 
 OPS: tuple[type[Op], ...] = (
-    *(Relu, ReluGrad, Sigmoid, Tanh, LeakyRelu, Elu, Selu, PRelu),
-    *(HardSigmoid, HardSwish, Softplus, Softsign, Gelu, Mish, Softmax, LogSoftmax),
+    *(Relu, ReluGrad, Sigmoid, Tanh, LeakyRelu, Elu, Selu, Celu, ThresholdedRelu, Shrink, PRelu),
+    *(HardSigmoid, HardSwish, Softplus, Softsign, Gelu, Swish, SwiGLU, Mish),
+    *(Softmax, Hardmax, LogSoftmax),
 )

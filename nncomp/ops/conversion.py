@@ -10,7 +10,7 @@ from nncomp.ir.op import Gradients, InferError, Op, Vjp
 from nncomp.ops.comparison import require_bool
 from nncomp.ops.elements import typed
 from nncomp.ops.rules import broadcast, same_dtype
-from nncomp.types import DType, TensorType
+from nncomp.types import UNSIGNED, DType, TensorType
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class BitShift(Op):
         if self.direction not in ("LEFT", "RIGHT"):
             raise InferError("NN0208", f'direction is "LEFT" or "RIGHT", not "{self.direction}"')
         same_dtype(x, y)
-        if x.dtype not in (DType.U8, DType.U16, DType.U32, DType.U64):
+        if x.dtype not in UNSIGNED:
             raise InferError("NN0203", f"BitShift takes unsigned integers, not {x}")
         return TensorType(x.dtype, broadcast(x, y, verb="shift"))
 

@@ -1,4 +1,4 @@
-"""Functions of one tensor – powers, exponentials, trigonometry, rounding – and Pow."""
+"""Functions of one tensor – powers, exponentials, rounding – and Pow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nncomp.ir.graph import Value
 from nncomp.ir.op import Gradients, Op, Vjp
 from nncomp.ops.comparison import Equal, Greater
 from nncomp.ops.conversion import Cast, Where
-from nncomp.ops.elementwise import Add, Div, Mul, Neg, Sub, require_number
+from nncomp.ops.elementwise import Div, Mul, Neg, Sub, require_number
 from nncomp.ops.rules import broadcast, require_float
 from nncomp.types import TensorType
 
@@ -101,37 +101,6 @@ class Log(FloatFunction):
 
 
 @dataclass(frozen=True)
-class Sin(FloatFunction):
-    """Sine of radians (ONNX Sin-22)."""
-
-    signature = "input -> output"
-
-    def vjp(self, at: Vjp) -> Gradients:
-        return (at.b(Mul(), at.g, at.b(Cos(), at.x)),)
-
-
-@dataclass(frozen=True)
-class Cos(FloatFunction):
-    """Cosine of radians (ONNX Cos-22)."""
-
-    signature = "input -> output"
-
-    def vjp(self, at: Vjp) -> Gradients:
-        return (at.b(Neg(), at.b(Mul(), at.g, at.b(Sin(), at.x))),)
-
-
-@dataclass(frozen=True)
-class Tan(FloatFunction):
-    """Tangent of radians (ONNX Tan-22)."""
-
-    signature = "input -> output"
-
-    def vjp(self, at: Vjp) -> Gradients:
-        b = at.b
-        return (b(Mul(), at.g, b(Add(), b(Mul(), at.y, at.y), 1.0)),)
-
-
-@dataclass(frozen=True)
 class Erf(FloatFunction):
     """The error function, 2/√π ∫₀ˣ exp(-t²) dt (ONNX Erf-13)."""
 
@@ -206,6 +175,6 @@ class Pow(Op):
 
 
 OPS: tuple[type[Op], ...] = (
-    *(Abs, Sign, Sqrt, Reciprocal, Exp, Log, Sin, Cos, Tan, Erf),
+    *(Abs, Sign, Sqrt, Reciprocal, Exp, Log, Erf),
     *(Floor, Ceil, Round, Pow),
 )

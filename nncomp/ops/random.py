@@ -30,9 +30,10 @@ from nncomp.ir.graph import Value
 from nncomp.ir.op import Gradients, InferError, Op, Vjp
 from nncomp.ops.conversion import BitShift, Cast
 from nncomp.ops.elementwise import Add, Div, Mul, Sub
-from nncomp.ops.elementwise_math import Cos, Log, Sqrt
+from nncomp.ops.elementwise_math import Log, Sqrt
 from nncomp.ops.filling import Range, shape_operand
 from nncomp.ops.shape import Squeeze, reshaped
+from nncomp.ops.trigonometry import Cos
 from nncomp.types import DType, TensorType
 
 KEY = 0xC8E4FD154CE32F6D  # from the paper: digits all unlike, odd

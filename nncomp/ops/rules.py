@@ -97,6 +97,21 @@ def require_equal(left: DimLike, right: DimLike, message: str, *, code: str = "N
         raise InferError("NN0206", f"{message} (not known to be equal)")
 
 
+def require_same_shape(left: TensorType, right: TensorType, *, operand: int = 1) -> None:
+    """An error unless the two are known to have one shape; nothing is broadcast.
+
+    operand: the place of the right one
+    """
+    if left.rank != right.rank:
+        raise InferError("NN0204", f"{left} and {right} differ in rank", operand=operand)
+    for axis, (a, b) in enumerate(zip(left.shape, right.shape, strict=True)):
+        try:
+            require_equal(a, b, f"{left} and {right} differ: {a} is not {b}", code="NN0207")
+        except InferError as failure:
+            failure.operand, failure.axis = operand, axis - right.rank
+            raise
+
+
 def normalize_axis(axis: int, rank: int) -> int:
     """The axis counted from 0; InferError if there is none such."""
     if not -rank <= axis < rank:

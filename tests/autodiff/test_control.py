@@ -20,9 +20,9 @@ from nncomp.ir.verify import verify
 from nncomp.ops.control import Loop
 from nncomp.ops.conversion import Cast, Identity
 from nncomp.ops.elementwise import Add, Mul
-from nncomp.ops.elementwise_math import Sin
 from nncomp.ops.reduction import ReduceSum
 from nncomp.ops.shape import Squeeze
+from nncomp.ops.trigonometry import Sin
 from nncomp.passes.manager import optimize_step
 from nncomp.passes.retype import retype
 from nncomp.types import Array, DType, TensorType

@@ -27,7 +27,11 @@ standard = pytest.mark.parametrize("op", STANDARD, ids=lambda op: op.__name__)
 
 
 def _schema(op: type[Op]) -> Any:
-    return onnx.defs.get_schema(op.__name__, OPSET)
+    try:
+        return onnx.defs.get_schema(op.__name__, OPSET)
+    except onnx.defs.SchemaError:  # younger than the opset: it is never written as such
+        assert op.has_decomposition()
+        return onnx.defs.get_schema(op.__name__)
 
 
 @standard

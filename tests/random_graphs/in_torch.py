@@ -160,6 +160,8 @@ def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
 
 CALLS: dict[str, Callable[..., Any]] = {
     **{n: _plain(getattr(torch, n.lower())) for n in ("Sin", "Cos", "Tan", "Exp", "Log", "Sqrt")},
+    **{n: _plain(getattr(torch, n.lower())) for n in ("Atan", "Asinh", "Sinh", "Cosh")},
+    **{n: _plain(getattr(torch, n.lower())) for n in ("Asin", "Acos", "Acosh", "Atanh")},
     **{n: _plain(getattr(torch, n.lower())) for n in ("Erf", "Tanh", "Sigmoid", "Neg", "Abs")},
     **{n: _plain(getattr(torch, n.lower())) for n in ("Floor", "Ceil", "Round", "Sign")},
     **{n: _plain(getattr(torch, n.lower())) for n in ("Reciprocal", "Add", "Sub", "Mul", "Div")},
@@ -177,6 +179,11 @@ CALLS: dict[str, Callable[..., Any]] = {
     "Mean": _plain(lambda *xs: sum(xs[1:], xs[0]) / len(xs)),
     "Selu": lambda op, x: op.gamma * torch.where(x > 0, x, op.alpha * torch.expm1(x)),
     "Elu": lambda op, x: F.elu(x, op.alpha),
+    "Celu": lambda op, x: F.celu(x, op.alpha),
+    "Swish": lambda op, x: x * torch.sigmoid(op.alpha * x),
+    "SwiGLU": lambda op, x, y: x * torch.sigmoid(op.alpha * x) * y,
+    "Shrink": lambda op, x: torch.where(x.abs() > op.lambd, x - op.bias * x.sgn(), 0 * x),
+    "ThresholdedRelu": lambda op, x: F.threshold(x, op.alpha, 0.0),
     "LeakyRelu": lambda op, x: F.leaky_relu(x, op.alpha),
     "PRelu": lambda op, x, slope: torch.where(x > 0, x, slope * x),
     "HardSigmoid": lambda op, x: torch.clamp(op.alpha * x + op.beta, 0, 1),

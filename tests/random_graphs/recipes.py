@@ -11,6 +11,7 @@ from nncomp.ir.op import Op
 from nncomp.ops import activation as act
 from nncomp.ops import elementwise as ew
 from nncomp.ops import elementwise_math as em
+from nncomp.ops import trigonometry as tr
 from nncomp.ops.comparison import Greater, Less
 from nncomp.ops.conversion import Cast, Identity, Where
 from nncomp.ops.indexing import Gather, GatherElements, OneHot, ScatterElements, TopK
@@ -62,12 +63,24 @@ def positive(g: Generator, x: Value) -> Value:
 def guarded(g: Generator) -> Value:
     """Functions of positive numbers."""
     x = positive(g, g.value())
-    return g(g.one_of((em.Log(), em.Sqrt(), em.Reciprocal())), x)
+    op = g.one_of((em.Log(), em.Sqrt(), em.Reciprocal(), tr.Acosh()))
+    return g(op, g(ew.Add(), x, 1.0) if isinstance(op, tr.Acosh) else x)
 
 
 def bounded(g: Generator) -> Value:
     """Functions that grow fast or have poles, of numbers between -1 and 1."""
-    return g(g.one_of((em.Exp(), em.Tan())), g(act.Tanh(), g.value()))
+    return g(g.one_of((em.Exp(), tr.Tan(), tr.Sinh(), tr.Cosh())), g(act.Tanh(), g.value()))
+
+
+def inverse(g: Generator) -> Value:
+    """Functions of numbers in (-1, 1), steep near the ends."""
+    x = g(ew.Mul(), g(act.Tanh(), g.value()), 0.8)
+    return g(g.one_of((tr.Asin(), tr.Acos(), tr.Atanh())), x)
+
+
+def gated(g: Generator) -> Value:
+    x = g.value()
+    return g(act.SwiGLU(g.one_of((1.0, 1.7))), x, g(tr.Sin(), x))
 
 
 def steps(g: Generator) -> Value:
@@ -313,13 +326,16 @@ def gemm(g: Generator) -> Value:
 
 
 RECIPES: tuple[Recipe, ...] = (
-    smooth(em.Sin(), em.Cos(), em.Erf(), act.Tanh(), act.Sigmoid(), ew.Neg(), act.Softplus()),
+    smooth(tr.Sin(), tr.Cos(), em.Erf(), act.Tanh(), act.Sigmoid(), ew.Neg(), act.Softplus()),
+    smooth(tr.Atan(), tr.Asinh(), act.Swish(1.3), act.Celu(0.7)),
     smooth(act.Gelu(), act.Gelu("tanh"), act.Mish()),
     with_kink(act.Relu(), em.Abs(), act.LeakyRelu(0.2), act.Elu(0.7), act.Selu()),
+    with_kink(act.ThresholdedRelu(0.4), at=(0.4,)),
+    with_kink(act.Shrink(0.3, 0.6), at=(-0.6, 0.6)),
     with_kink(act.Softsign()),  # of its second derivative
     with_kink(act.HardSigmoid(), at=(-2.5, 2.5)),
     with_kink(act.HardSwish(), at=(-3.0, 3.0)),
-    *(guarded, bounded, steps, binary, binary, several, clip, prelu, where, cast),
+    *(guarded, bounded, inverse, gated, steps, binary, binary, several, clip, prelu, where, cast),
     *(along_axis, reduce, reduce, extreme_place, top),
     *(transpose, reshape, unit_axes, widen, cut, pad, join, split, look_up, look_up_tuples),
     *(product, gemm),

@@ -23,7 +23,7 @@ class Target:
     """What the graph is lowered for.
 
     provider: whose speeds decide between bodies; each body is right on all
-    opset: operators that this opset lacks are decomposed; None for no limit
+    opset: operators that this opset lacks are decomposed; None for the newest that is written
     block: on the CPU, the channels of a block in onnxruntime's own layout; None for standard
         operators alone
     """

@@ -112,6 +112,12 @@ def _softmax(x: Array, axis: int, y: Array) -> Array:
     return y
 
 
+def hardmax(op: a.Hardmax, x: Array) -> Array:
+    y = np.zeros_like(x)
+    np.put_along_axis(y, np.expand_dims(x.argmax(op.axis), op.axis), 1, op.axis)
+    return y
+
+
 def log_softmax(op: a.LogSoftmax, x: Array) -> Array:
     return shifted_log_softmax(x, op.axis)
 
@@ -138,5 +144,6 @@ KERNELS: dict[type[Op], Callable[..., Any]] = {
     a.Softsign: widened(softsign),
     a.Gelu: widened(gelu),
     a.Softmax: widened(softmax),
+    a.Hardmax: hardmax,
     a.LogSoftmax: widened(log_softmax),
 }

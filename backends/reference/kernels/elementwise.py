@@ -15,6 +15,7 @@ from nncomp.ir.op import Op
 from nncomp.ops import comparison as c
 from nncomp.ops import elementwise as e
 from nncomp.ops import elementwise_math as m
+from nncomp.ops import trigonometry as t
 from nncomp.types import Array
 
 
@@ -122,9 +123,17 @@ KERNELS: dict[type[Op], Callable[..., Any]] = {
     m.Reciprocal: plain(lambda x: np.divide(x.dtype.type(1), x)),
     m.Exp: into(np.exp),
     m.Log: into(np.log),
-    m.Sin: into(np.sin),
-    m.Cos: into(np.cos),
-    m.Tan: into(np.tan),
+    t.Sin: into(np.sin),
+    t.Cos: into(np.cos),
+    t.Tan: into(np.tan),
+    t.Asin: into(np.arcsin),
+    t.Acos: into(np.arccos),
+    t.Atan: into(np.arctan),
+    t.Sinh: into(np.sinh),
+    t.Cosh: into(np.cosh),
+    t.Asinh: into(np.arcsinh),
+    t.Acosh: into(np.arccosh),
+    t.Atanh: into(np.arctanh),
     m.Erf: widened(erf_kernel),
     m.Floor: into(np.floor),
     m.Ceil: into(np.ceil),

@@ -6,6 +6,7 @@ import numpy as np
 
 from nncomp.ops import elementwise as e
 from nncomp.ops import elementwise_math as m
+from nncomp.ops import trigonometry as t
 from nncomp.types import DType, TensorType
 from tests.ops.sample import Failure, Sample, ints, normal, spread, uniform
 
@@ -58,9 +59,19 @@ SAMPLES = [
     Sample(m.Reciprocal(), uniform(0.5, 2, 2, 3)),
     Sample(m.Exp(), normal(2, 3)),
     Sample(m.Log(), uniform(0.5, 2, 2, 3)),
-    Sample(m.Sin(), normal(2, 3)),
-    Sample(m.Cos(), normal(2, 3)),
-    Sample(m.Tan(), uniform(-1, 1, 2, 3)),
+    Sample(t.Sin(), normal(2, 3)),
+    Sample(t.Cos(), normal(2, 3)),
+    Sample(t.Tan(), uniform(-1, 1, 2, 3)),
+    Sample(t.Asin(), uniform(-0.9, 0.9, 2, 3)),
+    Sample(t.Acos(), uniform(-0.9, 0.9, 2, 3)),
+    Sample(t.Atan(), 3 * normal(2, 3)),
+    Sample(t.Sinh(), normal(2, 3)),
+    Sample(t.Cosh(), normal(2, 3)),
+    Sample(t.Asinh(), 3 * normal(2, 3)),
+    Sample(t.Acosh(), uniform(1.2, 9, 2, 3)),
+    Sample(t.Atanh(), uniform(-0.9, 0.9, 2, 3)),
+    Sample(t.Acosh(), np.float32([0.5, 1, 1e8]), id="ends", grad=False),
+    Sample(t.Atanh(), np.float32([-2, -1, 0, 1]), id="ends", grad=False),
     Sample(m.Erf(), np.linspace(-5, 5, 41, dtype=np.float32)),
     Sample(m.Erf(), np.float32(0.3), id="scalar"),
     Sample(m.Floor(), spread(3, 5, step=0.3)),
