@@ -77,9 +77,7 @@ class _Reverse:
                 try:
                     self.propagate(node)
                 except NoGradientError as reason:
-                    if not node.op.has_decomposition():
-                        raise self.no_gradient(node, str(reason)) from None
-                    pending += self.decompose(node)
+                    pending += self.through_meaning(node, reason)
         return [self.found.get(v) for v in self.wrt]
 
     def activate(self, nodes: Iterable[Node]) -> list[Node]:
@@ -111,6 +109,15 @@ class _Reverse:
     def accumulate(self, value: Value, gradient: Value) -> None:
         before = self.found.get(value)
         self.found[value] = gradient if before is None else self.b(Add(), before, gradient)
+
+    def through_meaning(self, node: Node, reason: NoGradientError) -> list[Node]:
+        """The nodes of the operator's decomposition, if it has one for these attributes."""
+        try:
+            if not node.op.has_decomposition():
+                raise reason
+            return self.decompose(node)
+        except NoGradientError as refusal:
+            raise self.no_gradient(node, str(refusal)) from None
 
     def decompose(self, node: Node) -> list[Node]:
         """Builds the operator's meaning, hands it the results' gradients, gives its nodes.

@@ -10,7 +10,7 @@ FAMILIES: dict[str, str] = {
         Conv ConvTranspose FusedConv ConvInputGrad ConvWeightGrad DeformConv ConvInteger QLinearConv
     """,
     "linear": """
-        MatMul Gemm Einsum Attention MatMulInteger QLinearMatMul LSTM GRU RNN
+        MatMul Gemm Einsum Det Inverse Attention MatMulInteger QLinearMatMul LSTM GRU RNN
     """,
     "normalization": """
         BatchNormalization BatchNormTraining BatchNormGrad LayerNormalization GroupNormalization
@@ -22,11 +22,11 @@ FAMILIES: dict[str, str] = {
     """,
     "pooling": """
         MaxPool AveragePool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool MaxPoolGrad
-        AveragePoolGrad MaxUnpool Resize Upsample
+        AveragePoolGrad MaxUnpool Resize Upsample GridSample RoiAlign MaxRoiPool
     """,
     "reduction": """
         ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceSumSquare ReduceL1 ReduceL2
-        ReduceLogSum ReduceLogSumExp ArgMax ArgMin CumSum TopK
+        ReduceLogSum ReduceLogSumExp ArgMax ArgMin CumSum CumProd TopK
     """,
     "elementwise": """
         Add Sub Mul Div Mod Pow Neg Abs Sign Min Max Sum Mean Sqrt Reciprocal Exp Log Sin Cos Tan
@@ -38,7 +38,7 @@ FAMILIES: dict[str, str] = {
         Reshape Transpose Flatten Squeeze Unsqueeze Expand Concat Split Slice Tile Pad Gather
         GatherGrad GatherElements GatherND ScatterElements ScatterND OneHot Shape Size Cast Identity
         StopGradient DepthToSpace SpaceToDepth Trilu Compress NonZero Constant ConstantOfShape Range
-        EyeLike Dims Col2Im
+        EyeLike Dims Col2Im CastLike CenterCropPad ReverseSequence TensorScatter AffineGrid
     """,
     "loss": "SoftmaxCrossEntropyLoss NegativeLogLikelihoodLoss CrossEntropyGrad Grad Jvp",
     "random": "Random RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli",

@@ -58,7 +58,7 @@ _ONE_PER_RESULT = """
 """
 _ONE_PER_OPERAND = """
     ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceLogSum ArgMax ArgMin
-    CumSum GlobalAveragePool GlobalMaxPool GatherGrad MaxPoolGrad
+    CumSum CumProd GlobalAveragePool GlobalMaxPool GatherGrad MaxPoolGrad
 """
 
 # Operations for each element of the result.
@@ -115,6 +115,7 @@ _NONE = """
     Gather GatherElements GatherND ScatterElements ScatterND OneHot Where
     And Or Xor Not BitShift BitwiseAnd BitwiseOr BitwiseXor BitwiseNot NonZero
     DepthToSpace SpaceToDepth Trilu Compress MaxUnpool Grad Jvp Resize Dropout
+    CastLike CenterCropPad ReverseSequence TensorScatter
     Scan Loop If
 """
 # of Scan, Loop and If the bodies count: see `nncomp.inspect.cost`
@@ -144,6 +145,50 @@ def _conv_input_grad(at: Sized) -> int:
 
 def _conv_weight_grad(at: Sized) -> int:
     return 2 * math.prod(at.input(1)) * math.prod(at.outputs[0][1:])
+
+
+def _deform_conv(at: Sized) -> int:
+    """A convolution, of elements that are each read between 2ʳ pixels, once for all channels of
+    the result."""
+    spatial = len(at.outputs[0]) - 2
+    taps = math.prod(at.input(1)[2:]) * math.prod(at.outputs[0][2:])
+    read = at.input()[0] * at.input()[1] * taps
+    products = 2 * at.written * math.prod(at.input(1)[1:])
+    return products + (at.written if at.has(3) else 0) + 2 * 2**spatial * read
+
+
+def _grid_sample(at: Sized) -> int:
+    """A product and a sum for each pixel that counts."""
+    reach = {"nearest": 0, "linear": 2, "cubic": 4}[str(getattr(at.op, "mode", "linear"))]
+    return 2 * at.written * reach ** (len(at.outputs[0]) - 2) if reach else 0
+
+
+def _roi_align(at: Sized) -> int:
+    """Four pixels for each place; as many places as the image has pixels, at most, where that is
+    left open."""
+    ratio = int(getattr(at.op, "sampling_ratio", 0))
+    places = (
+        ratio**2 if ratio else max(1, math.prod(at.input()[2:]) // math.prod(at.outputs[0][2:]))
+    )
+    return 8 * places * at.written
+
+
+def _max_roi_pool(at: Sized) -> int:
+    """At most each pixel of the image once, for each region."""
+    return at.outputs[0][0] * at.outputs[0][1] * math.prod(at.input()[2:])
+
+
+def _determinant(at: Sized) -> int:
+    """Gauss's elimination: ⅔ n³ for each matrix."""
+    return 2 * at.read * at.input()[-1] // 3
+
+
+def _inverse(at: Sized) -> int:
+    return 2 * at.read * at.input()[-1]
+
+
+def _affine_grid(at: Sized) -> int:
+    return 2 * at.written * at.outputs[0][-1]
 
 
 def _matmul(at: Sized) -> int:
@@ -202,6 +247,13 @@ def _variadic(at: Sized) -> int:
 RULES: dict[str, Rule] = {
     "Conv": _conv,
     "FusedConv": _fused_conv,
+    "DeformConv": _deform_conv,
+    "GridSample": _grid_sample,
+    "AffineGrid": _affine_grid,
+    "RoiAlign": _roi_align,
+    "MaxRoiPool": _max_roi_pool,
+    "Det": _determinant,
+    "Inverse": _inverse,
     "ConvTranspose": _conv_transpose,
     "ConvInputGrad": _conv_input_grad,
     "ConvWeightGrad": _conv_weight_grad,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from nncomp.dims import Symbol
 from nncomp.ir.builder import Builder
 from nncomp.ir.closure import close, with_captures
 from nncomp.ir.graph import Node, Value
-from nncomp.ops.control import If, Scan
+from nncomp.ops.control import If, Loop, Scan, plain
+from nncomp.ops.conversion import Identity
+from nncomp.types import DType, TensorType
 
 FORWARD, BACKWARD = 0, 1
+
+Values = Sequence[Value]
+Step = Callable[[Builder, Values, Values], tuple[Values, Values]]
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,61 @@ def add_scan(
     operands = [*(s.first for s in states), *(e.tensor for e in elements), *captured]
     names = (*(s.inner.name for s in states), *(y.name for y in yields))
     return b.add(op, operands, names)
+
+
+def add_recurrence(
+    b: Builder,
+    step: Step,
+    firsts: Sequence[Value],
+    tensors: Sequence[Value],
+    *,
+    axis: int = 0,
+    direction: int = FORWARD,
+    name: str = "scan",
+) -> tuple[Value, ...]:
+    """Adds a Scan whose body is written as a function; the states' last values, then the stacks.
+
+    step: builds one run, from the states and the slices to the next states and what is stacked
+    firsts: the states before the first run; tensors: scanned along `axis` (from 0) in `direction`,
+        along which what is stacked lies too
+    """
+    inner = Builder(b.origin)
+    states = [Value(plain(x.type), f"state{i}") for i, x in enumerate(firsts)]
+    slices = [
+        Value(x.type.with_shape((*x.shape[:axis], *x.shape[axis + 1 :])), f"slice{i}")
+        for i, x in enumerate(tensors)
+    ]
+    after, stacked = step(inner, states, slices)
+    return add_scan(
+        b,
+        inner.nodes,
+        [State(*values) for values in zip(firsts, states, after, strict=True)],
+        [Element(*pair, axis, direction) for pair in zip(tensors, slices, strict=True)],
+        [Yield(value, "", axis, direction) for value in stacked],
+        name=name,
+    ).outputs
+
+
+def add_loop(
+    b: Builder,
+    runs: Value,
+    step: Callable[[Builder, Value, Values], Values],
+    firsts: Sequence[Value],
+    *,
+    name: str = "loop",
+) -> tuple[Value, ...]:
+    """Adds a Loop that runs so many times (i64[]); the states' last values.
+
+    step: builds one run, from its number and the states to the next states
+    """
+    inner = Builder(b.origin)
+    number = Value(TensorType(DType.I64, ()), "run")
+    going = Value(TensorType(DType.BOOL, ()), "going")
+    states = [Value(plain(x.type), f"state{i}") for i, x in enumerate(firsts)]
+    outputs = {"going": inner(Identity(), going)}
+    outputs |= {f"next.{i}": after for i, after in enumerate(step(inner, number, states))}
+    body, captured = close(name, [number, going, *states], inner.nodes, outputs, outer=b)
+    return b.multi(Loop(body), runs, None, *firsts, *captured)
 
 
 def add_if(

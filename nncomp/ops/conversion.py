@@ -69,6 +69,24 @@ class Cast(Op):
 
 
 @dataclass(frozen=True)
+class CastLike(Op):
+    """X in the dtype of target_type, whose contents do not matter (ONNX CastLike-25)."""
+
+    signature = "input, target_type -> output"
+    saturate: int = 1
+    round_mode: str = "up"
+
+    def infer(self, x: TensorType, target: TensorType) -> TensorType:
+        return self._cast(target).infer(x)
+
+    def decompose(self, b: Builder, x: Value, target: Value) -> Value:
+        return b(self._cast(target.type), x)
+
+    def _cast(self, target: TensorType) -> Cast:
+        return Cast(target.dtype, self.saturate, self.round_mode)
+
+
+@dataclass(frozen=True)
 class Where(Op):
     """X where the condition holds, else Y, broadcast together (ONNX Where-16)."""
 
@@ -153,6 +171,6 @@ def require_int(t: TensorType) -> None:
 
 
 OPS: tuple[type[Op], ...] = (
-    *(Identity, StopGradient, Cast, Where),
+    *(Identity, StopGradient, Cast, CastLike, Where),
     *(BitShift, BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseNot),
 )

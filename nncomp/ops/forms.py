@@ -11,9 +11,9 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Data
 from nncomp.ops.conversion import Cast
-from nncomp.ops.filling import ConstantOfShape
+from nncomp.ops.filling import ConstantOfShape, Range
 from nncomp.ops.reduction import ReduceMean, ReduceSum
-from nncomp.ops.shape import Reshape, Transpose
+from nncomp.ops.shape import Reshape, Squeeze, Transpose
 from nncomp.ops.shape_slicing import Slice
 from nncomp.types import DType
 
@@ -65,6 +65,18 @@ def per_channel(b: Builder, vector: Value, rank: int) -> Value:
 def other_axes(rank: int) -> tuple[int, ...]:
     """All axes but the channels', axis 1."""
     return (0, *range(2, rank))
+
+
+def scalar(b: Builder, dim: DimLike) -> Value:
+    """A dim as an i64 of rank 0."""
+    if isinstance(dim, int):
+        return b.constant(dim, DType.I64)
+    return b(Squeeze(), b.dims((dim,)), b.ints(0))
+
+
+def arange(b: Builder, size: DimLike) -> Value:
+    """0, 1, … of i64, as many as `size`."""
+    return b(Range(), scalar(b, 0), scalar(b, size), scalar(b, 1))
 
 
 def full(b: Builder, value: float, dtype: DType, dims: Sequence[DimLike]) -> Value:

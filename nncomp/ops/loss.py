@@ -22,23 +22,21 @@ from nncomp.types import TensorType
 
 
 @dataclass(frozen=True)
-class SoftmaxCrossEntropyLoss(Op):
-    """-weights[label] · log softmax(scores)[label] (ONNX SoftmaxCrossEntropyLoss-13).
+class ClassLoss(Op):
+    """Base of the losses that pick the score of each label's class.
 
-    scores: [N, C, d…]; labels: [N, d…], classes from 0; weights: [C]; log_prob: [N, C, d…]
+    scores: [N, C, d…]; labels: [N, d…], classes from 0; weights: [C]
     reduction: "none" ([N, d…]), "sum", or "mean", which divides by the sum of the weights
     ignore_index: a label that counts for nothing
-
-    The weights are taken as given: no gradient reaches them.
     """
 
-    signature = "scores, labels, weights? -> output, log_prob?"
     reduction: str = "mean"
     ignore_index: int | None = None
 
-    def infer(
-        self, scores: TensorType, labels: TensorType, weights: TensorType | None = None
-    ) -> tuple[TensorType, TensorType]:
+    def reduced(
+        self, scores: TensorType, labels: TensorType, weights: TensorType | None
+    ) -> TensorType:
+        """The type of the loss."""
         if self.reduction not in ("none", "sum", "mean"):
             raise InferError("NN0208", f'there is no reduction "{self.reduction}"')
         require_float(scores)
@@ -64,27 +62,25 @@ class SoftmaxCrossEntropyLoss(Op):
             message = f"{weights.shape[0]} weights do not fit {scores.shape[1]} classes"
             require_equal(weights.shape[0], scores.shape[1], message)
         shape = labels.shape if self.reduction == "none" else ()
-        return TensorType(scores.dtype, shape), TensorType(scores.dtype, scores.shape)
+        return TensorType(scores.dtype, shape)
 
-    def decompose(
-        self, b: Builder, scores: Value, labels: Value, weights: Value | None = None
-    ) -> tuple[Value, Value]:
-        log_prob = b(LogSoftmax(axis=1), scores)
-        weight, labels = self._weight(b, scores, labels, weights)
+    def loss(self, b: Builder, log_prob: Value, labels: Value, weights: Value | None) -> Value:
+        """The loss of logarithms of probabilities."""
+        weight, labels = self.weight(b, log_prob, labels, weights)
         picked = b(GatherElements(axis=1), log_prob, b(Unsqueeze(), labels, b.ints(1)))
         loss = b(Neg(), b(Squeeze(), picked, b.ints(1)))
         if weight is not None:
             loss = b(Mul(), loss, weight)
         if self.reduction == "none":
-            return loss, log_prob
+            return loss
         if self.reduction == "mean" and weight is None:
-            return b(ReduceMean(keepdims=0), loss), log_prob
+            return b(ReduceMean(keepdims=0), loss)
         total = b(ReduceSum(keepdims=0), loss)
         if self.reduction == "mean" and weight is not None:
             total = b(Div(), total, b(ReduceSum(keepdims=0), weight))
-        return total, log_prob
+        return total
 
-    def _weight(
+    def weight(
         self, b: Builder, scores: Value, labels: Value, weights: Value | None
     ) -> tuple[Value | None, Value]:
         """What each label counts ([N, d…], None for 1), and labels that can index the classes."""
@@ -98,6 +94,48 @@ class SoftmaxCrossEntropyLoss(Op):
             weight = of_class if weight is None else b(Mul(), of_class, weight)
         return weight, labels
 
+
+@dataclass(frozen=True)
+class NegativeLogLikelihoodLoss(ClassLoss):
+    """-weight[target] · input[target] (ONNX NegativeLogLikelihoodLoss-22); see `ClassLoss`.
+
+    input: [N, C, d…] logarithms of probabilities
+    """
+
+    signature = "input, target, weight? -> loss"
+
+    def infer(
+        self, scores: TensorType, labels: TensorType, weights: TensorType | None = None
+    ) -> TensorType:
+        return self.reduced(scores, labels, weights)
+
+    def decompose(
+        self, b: Builder, scores: Value, labels: Value, weights: Value | None = None
+    ) -> Value:
+        return self.loss(b, scores, labels, weights)
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropyLoss(ClassLoss):
+    """-weights[label] · log softmax(scores)[label] (ONNX SoftmaxCrossEntropyLoss-13).
+
+    As in `ClassLoss`; log_prob: [N, C, d…]. The weights are taken as given: no gradient reaches
+    them.
+    """
+
+    signature = "scores, labels, weights? -> output, log_prob?"
+
+    def infer(
+        self, scores: TensorType, labels: TensorType, weights: TensorType | None = None
+    ) -> tuple[TensorType, TensorType]:
+        return self.reduced(scores, labels, weights), TensorType(scores.dtype, scores.shape)
+
+    def decompose(
+        self, b: Builder, scores: Value, labels: Value, weights: Value | None = None
+    ) -> tuple[Value, Value]:
+        log_prob = b(LogSoftmax(axis=1), scores)
+        return self.loss(b, log_prob, labels, weights), log_prob
+
     def vjp(self, at: Vjp) -> Gradients:
         """(softmax - one-hot) · weight, without making the one-hot matrix."""
         b, scores, labels = at.b, at.x, at.inputs[1]
@@ -106,7 +144,7 @@ class SoftmaxCrossEntropyLoss(Op):
         probability = b(Exp(), at.outputs[1])
         gradient: Value | None = None
         if at.dy[0] is not None:
-            weight, places = self._weight(b, scores, labels, weights)
+            weight, places = self.weight(b, scores, labels, weights)
             each = self._scale(b, at.dy[0], labels, weight)
             if each.rank:
                 each = b(Unsqueeze(), each, b.ints(1))
@@ -133,4 +171,4 @@ class SoftmaxCrossEntropyLoss(Op):
         return g if weight is None else b(Mul(), g, weight)
 
 
-OPS: tuple[type[Op], ...] = (SoftmaxCrossEntropyLoss,)
+OPS: tuple[type[Op], ...] = (NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss)

@@ -1,4 +1,4 @@
-"""Reductions over axes, ArgMax, ArgMin and CumSum.
+"""Reductions over axes, ArgMax, ArgMin and running sums and products.
 
 The axes of a reduction are an operand; without it, or with an empty one, all axes are reduced –
 or none with noop_with_empty_axes=1. They must be known while compiling.
@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nncomp.dims import product
+from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Gradients, InferError, Op, Vjp
 from nncomp.ops.comparison import Equal
+from nncomp.ops.control_building import BACKWARD, FORWARD, Values, add_recurrence
 from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Div, Mul, Sub, require_number
 from nncomp.ops.elementwise_math import Exp, Sign
@@ -251,7 +253,44 @@ class CumSum(Op):
         return at.b(mirrored, at.g, at.inputs[1]), None
 
 
+@dataclass(frozen=True)
+class CumProd(Op):
+    """Running product along an axis, which must be known (ONNX CumProd-26).
+
+    exclusive: each element is the product of those before it; reverse: from the end
+    """
+
+    signature = "x, axis -> y"
+    exclusive: int = 0
+    reverse: int = 0
+
+    def infer(self, x: TensorType, axis: TensorType) -> TensorType:
+        require_number(x)
+        self._axis(x, axis)
+        return TensorType(x.dtype, x.shape)
+
+    def _axis(self, x: TensorType, axis: TensorType) -> int:
+        places = known_ints(axis, "the axis of CumProd")
+        if places is None or len(places) != 1:
+            raise InferError("NN0204", f"axis of CumProd is an integer scalar, this is {axis}")
+        return normalize_axis(places[0], x.rank)
+
+    def decompose(self, b: Builder, x: Value, axis: Value) -> Value:
+        """Factor by factor, so that the gradient needs no division, which zeros forbid."""
+        place = self._axis(x.type, axis.type)
+
+        def step(b: Builder, states: Values, slices: Values) -> tuple[Values, Values]:
+            after = b(Mul(), states[0], slices[0])
+            return [after], [states[0] if self.exclusive else after]
+
+        rest = (*x.shape[:place], *x.shape[place + 1 :])
+        first = b(Expand(), b.constant(1, x.type.dtype), b.dims(rest))
+        direction = BACKWARD if self.reverse else FORWARD
+        found = add_recurrence(b, step, [first], [x], axis=place, direction=direction)
+        return found[1]
+
+
 OPS: tuple[type[Op], ...] = (
     *(ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceSumSquare),
-    *(ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ArgMax, ArgMin, CumSum),
+    *(ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ArgMax, ArgMin, CumSum, CumProd),
 )

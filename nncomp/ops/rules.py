@@ -88,6 +88,12 @@ def require_rank(t: TensorType, rank: int, what: str) -> None:
         raise InferError("NN0204", f"{what} has {t.rank} dimensions ({t}) and needs {rank}")
 
 
+def require_one_of(attribute: str, given: str, allowed: Sequence[str]) -> None:
+    if given not in allowed:
+        choice = ", ".join(f'"{word}"' for word in allowed)
+        raise InferError("NN0208", f'{attribute} is one of {choice}, not "{given}"')
+
+
 def require_equal(left: DimLike, right: DimLike, message: str, *, code: str = "NN0205") -> None:
     """An error unless the two dims are known to be equal."""
     same = equal(left, right)

@@ -1,4 +1,4 @@
-"""Slice and Pad."""
+"""Slice, Pad, and both towards a size."""
 
 from __future__ import annotations
 
@@ -258,4 +258,47 @@ def _total(b: Builder, x: Value) -> Value:
     return b(ReduceSum(keepdims=0), x)
 
 
-OPS: tuple[type[Op], ...] = (Slice, Pad)
+@dataclass(frozen=True)
+class CenterCropPad(Op):
+    """The middle of each axis, or zeros around it, so that it gets a size (ONNX CenterCropPad-18).
+
+    shape: i64 sizes of the axes (of all without `axes`). What is odd is taken or added behind.
+    """
+
+    signature = "input_data, shape -> output_data"
+    axes: tuple[int, ...] | None = None
+
+    def infer(self, x: TensorType, shape: TensorType) -> TensorType:
+        sizes = list(x.shape)
+        for axis, size in self._targets(x, shape):
+            sizes[axis] = size
+        return TensorType(x.dtype, tuple(sizes))
+
+    def _targets(self, x: TensorType, shape: TensorType) -> list[tuple[int, DimLike]]:
+        """(axis, new size) of each axis that is named."""
+        sizes = shape_operand(shape, "the shape")
+        given = range(x.rank) if self.axes is None else self.axes
+        axes = [normalize_axis(axis, x.rank) for axis in given]
+        if len(set(axes)) != len(axes):
+            raise InferError("NN0210", f"an axis is given twice: {axes}")
+        if len(sizes) != len(axes):
+            raise InferError("NN0204", f"{len(sizes)} sizes are given for {len(axes)} axes of {x}")
+        for size in sizes:
+            if isinstance(size, int) and size < 0:
+                raise InferError("NN0205", f"a shape has no size {size}")
+        return list(zip(axes, sizes, strict=True))
+
+    def decompose(self, b: Builder, x: Value, shape: Value) -> Value:
+        for axis, size in self._targets(x.type, shape.type):
+            own = x.shape[axis]
+            kept = minimum(own, size)
+            if kept != own:
+                start = floordiv(maximum(0, own - size), 2)
+                x = b(Slice(), x, b.dims((start,)), b.dims((start + kept,)), b.ints(axis))
+            if kept != size:
+                before = floordiv(maximum(0, size - own), 2)
+                x = b(Pad(), x, b.dims((before, size - kept - before)), None, b.ints(axis))
+        return x
+
+
+OPS: tuple[type[Op], ...] = (Slice, Pad, CenterCropPad)

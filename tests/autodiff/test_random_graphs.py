@@ -27,8 +27,9 @@ from tests.random_graphs import in_torch
 from tests.random_graphs.generator import BATCH, Sample, random_graph
 from tests.random_graphs.recipes import RECIPES
 from tests.random_graphs.recipes_image import IMAGE_RECIPES
+from tests.random_graphs.recipes_matrices import MATRIX_RECIPES
 
-ALL = (*RECIPES, *IMAGE_RECIPES)
+ALL = (*RECIPES, *IMAGE_RECIPES, *MATRIX_RECIPES)
 STEP = 1e-5
 DIRECTIONS = 2  # of finite differences, for each input
 FEW, MANY = 50, 1000
@@ -140,6 +141,10 @@ def test_many_random_graphs(part: int) -> None:
 # what no recipe makes, and why
 WITHOUT_RECIPE = {
     "Hardmax": "jumps",
+    "EyeLike": "depends on shapes alone",
+    **dict.fromkeys(("GridSample", "AffineGrid"), "its places: tests/ops/torch_cases.py"),
+    **dict.fromkeys(("RoiAlign", "MaxRoiPool", "DeformConv"), "its places: tests/ops/samples"),
+    **dict.fromkeys(("ReverseSequence", "TensorScatter"), "its lengths: tests/ops/samples"),
     **dict.fromkeys(("Scan", "Loop", "If"), "control flow: tests/autodiff/test_control.py"),
     **dict.fromkeys(("Grad", "Jvp"), "is replaced before a run"),
     **dict.fromkeys(("Random", "StopGradient"), "differences do not see what it does"),

@@ -17,10 +17,11 @@ from tests.ops.sample import Case
 from tests.random_graphs.generator import BATCH, Generator
 from tests.random_graphs.recipes import RECIPES, Recipe
 from tests.random_graphs.recipes_image import IMAGE_RECIPES
+from tests.random_graphs.recipes_matrices import MATRIX_RECIPES
 
 FAMILIES = {
     f"{number}-{recipe.__qualname__.split('.')[0]}": recipe
-    for number, recipe in enumerate(dict.fromkeys((*RECIPES, *IMAGE_RECIPES)))
+    for number, recipe in enumerate(dict.fromkeys((*RECIPES, *IMAGE_RECIPES, *MATRIX_RECIPES)))
 }
 ATTEMPTS = 40
 EXAMPLES: dict[str, Any] = {"deadline": None, "derandomize": True}

@@ -12,6 +12,9 @@ import torch
 from nncomp.ir.op import Op
 from nncomp.ops.conv import Conv, ConvTranspose
 from nncomp.ops.fused import FusedConv
+from nncomp.ops.grid_sample import AffineGrid, GridSample
+from nncomp.ops.loss import NegativeLogLikelihoodLoss
+from nncomp.ops.matrices import Det
 from nncomp.ops.normalization import (
     LRN,
     GroupNormalization,
@@ -23,6 +26,7 @@ from nncomp.ops.normalization_batch import BatchNormalization, BatchNormTraining
 from nncomp.ops.pooling import GlobalAveragePool
 from nncomp.ops.pooling_average import AveragePool, LpPool
 from nncomp.ops.pooling_max import MaxPool
+from nncomp.ops.reduction import CumProd
 from nncomp.ops.resize import Resize
 from nncomp.types import Array
 
@@ -298,4 +302,41 @@ RESIZES = [
     resize(DOUBLE, "cubic"),
 ]
 
-CASES = [*CONVOLUTIONS, *FUSED, *POOLS, *NORMALIZATIONS, *RESIZES]
+
+def grid_sample(mode: str, padding: str, corners: int, shapes: Sequence[tuple[int, ...]]) -> Case:
+    torch_mode = {"linear": "bilinear", "cubic": "bicubic"}[mode]
+
+    def reference(x: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+        return F.grid_sample(x, grid, torch_mode, padding, bool(corners))
+
+    return Case(GridSample(corners, mode, padding), reference, shapes, symbolic=False)
+
+
+FLAT_GRID = [(2, 3, 5, 7), (2, 4, 6, 2)]
+SAMPLED = [
+    *(
+        grid_sample(mode, padding, corners, FLAT_GRID)
+        for mode in ("linear", "cubic")
+        for padding in ("zeros", "border", "reflection")
+        for corners in (0, 1)
+    ),
+    grid_sample("linear", "zeros", 0, [(2, 3, 4, 5, 6), (2, 3, 1, 4, 3)]),
+    Case(
+        AffineGrid(),
+        lambda theta: F.affine_grid(theta, [2, 3, 5, 4], align_corners=False),
+        [(2, 2, 3)],
+        [np.array([2, 3, 5, 4])],
+        symbolic=False,
+    ),
+    Case(Det(), torch.linalg.det, [(2, 3, 5, 5)], symbolic=False),
+    Case(CumProd(), lambda x: x.cumprod(1), [(2, 5, 4)], [np.array(1)]),
+    Case(
+        NegativeLogLikelihoodLoss(ignore_index=1),
+        lambda x: F.nll_loss(x, torch.tensor([2, 1, 0, 4]), ignore_index=1),
+        [(4, 5)],
+        [np.array([2, 1, 0, 4])],
+        symbolic=False,
+    ),
+]
+
+CASES = [*SAMPLED, *CONVOLUTIONS, *FUSED, *POOLS, *NORMALIZATIONS, *RESIZES]

@@ -185,6 +185,10 @@ class Generator:
             for value in self.inputs[inputs:]:
                 self.pool.remove(value)
             del self.inputs[inputs:]
+            # constants stay: the builder hands them out again
+            added = self.b.nodes[start:]
+            self.b.nodes[start:] = [n for n in added if isinstance(n.op, Constant | Dims)]
+            self.settle(start)
             return False
         results = [made] if isinstance(made, Value) else list(made)
         for value in results:

@@ -145,6 +145,16 @@ def _cumsum(op: Any, x: Tensor, axis: Tensor) -> Tensor:
     return total.flip(int(axis)) if op.reverse else total
 
 
+def _cumprod(op: Any, x: Tensor, axis: Tensor) -> Tensor:
+    place = int(axis)
+    x = x.flip(place) if op.reverse else x
+    if op.exclusive:
+        first = torch.ones_like(x.narrow(place, 0, 1))
+        x = torch.cat([first, x.narrow(place, 0, x.shape[place] - 1)], place)
+    y = x.cumprod(place)
+    return y.flip(place) if op.reverse else y
+
+
 def _arg(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return lambda op, x: function(x, dim=op.axis, keepdim=bool(op.keepdims))
 
@@ -177,6 +187,11 @@ CALLS: dict[str, Callable[..., Any]] = {
     "HardSwish": _plain(F.hardswish),
     "Sum": _plain(lambda *xs: sum(xs[1:], xs[0])),
     "Mean": _plain(lambda *xs: sum(xs[1:], xs[0]) / len(xs)),
+    "CumProd": _cumprod,
+    "Det": _plain(torch.linalg.det),
+    "CastLike": lambda op, x, like: x.to(like.dtype),
+    "Trilu": lambda op, x, k=0: (torch.triu if op.upper else torch.tril)(x, int(k)),
+    "NegativeLogLikelihoodLoss": lambda op, x, y: F.nll_loss(x, y, reduction=op.reduction),
     "Selu": lambda op, x: op.gamma * torch.where(x > 0, x, op.alpha * torch.expm1(x)),
     "Elu": lambda op, x: F.elu(x, op.alpha),
     "Celu": lambda op, x: F.celu(x, op.alpha),

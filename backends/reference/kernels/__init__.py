@@ -23,11 +23,14 @@ from nncomp.backends.reference.kernels import (
     indexing,
     linear,
     loss,
+    matrices,
     normalization,
     pooling,
     random,
     reduction,
+    regions,
     resize,
+    sequences,
     shape,
 )
 from nncomp.ir.op import Op
@@ -52,4 +55,7 @@ KERNELS: dict[type[Op], Kernel] = {
     **resize.KERNELS,
     **random.KERNELS,
     **loss.KERNELS,
+    **sequences.KERNELS,
+    **regions.KERNELS,
+    **matrices.KERNELS,
 }

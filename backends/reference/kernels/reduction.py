@@ -1,4 +1,4 @@
-"""Reductions, ArgMax, ArgMin and CumSum."""
+"""Reductions, ArgMax, ArgMin and running sums and products."""
 
 from __future__ import annotations
 
@@ -108,6 +108,17 @@ def cum_sum(op: r.CumSum, x: Array, axis: Array) -> Array:
     return np.flip(total, place) if op.reverse else total
 
 
+def cum_prod(op: r.CumProd, x: Array, axis: Array) -> Array:
+    place = int(axis.item()) % x.ndim
+    if op.reverse:
+        x = np.flip(x, place)
+    y = np.cumprod(x, place, dtype=x.dtype)
+    if op.exclusive:
+        y = np.roll(y, 1, place)
+        y[(slice(None),) * place + (slice(0, 1),)] = 1
+    return np.flip(y, place) if op.reverse else y
+
+
 KERNELS: dict[type[Op], Callable[..., Any]] = {
     r.ReduceSum: _kernel(_sum),
     r.ReduceMean: _kernel(_mean),
@@ -122,4 +133,5 @@ KERNELS: dict[type[Op], Callable[..., Any]] = {
     r.ArgMax: _arg(np.argmax),
     r.ArgMin: _arg(np.argmin),
     r.CumSum: widened(cum_sum),
+    r.CumProd: widened(cum_prod),
 }

@@ -22,6 +22,8 @@ SAMPLES = [
     Sample(c.Cast(DType.F32), _CONDITION, id="from bool"),
     Sample(c.Cast(DType.I32), ints(2, 3), id="known"),
     Sample(c.Cast(DType.U64), np.array([[-1, 5]]), id="wraps"),
+    Sample(c.CastLike(), normal(2, 3), np.float64([7])),
+    Sample(c.CastLike(), spread(2, 3), np.int32([[7]]), id="truncates", grad=False, known=()),
     Sample(c.Where(), _CONDITION, normal(2, 3), normal(3, seed=1)),
     Sample(c.Where(), _CONDITION, normal(5, 1, 3), normal(seed=1), id="broadcast"),
     Sample(c.BitShift("LEFT"), _BITS, np.array([[1, 1, 3]], np.uint8)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nncomp.ops.loss import NegativeLogLikelihoodLoss as Likelihood
 from nncomp.ops.loss import SoftmaxCrossEntropyLoss as Loss
 from nncomp.ops.random import Random
 from nncomp.types import DType, TensorType
@@ -32,6 +33,17 @@ SAMPLES = [
     Sample(Loss(), _IMAGE, _CLASSES, id="image", grad=(0,)),
     Sample(Loss(reduction="none"), _IMAGE, _CLASSES, _WEIGHTS, id="image, weights", grad=(0,)),
     Sample(Loss(), _SCORES, _LABELS.astype(np.int32), id="i32", known=(), grad=(0,)),
+    *(
+        Sample(
+            Likelihood(reduction=reduction, ignore_index=-100),
+            *(_SCORES, _IGNORED, _WEIGHTS),
+            id=f"{reduction}, weights, ignored",
+            known=(),
+        )
+        for reduction in ("mean", "sum", "none")
+    ),
+    Sample(Likelihood(), _SCORES, _LABELS, known=()),
+    Sample(Likelihood(reduction="none"), _IMAGE, _CLASSES, _WEIGHTS, id="image"),
     Sample(Random(site=3), scalar(42), scalar(7), ints(5, 3), known=(2,)),
     Sample(Random(site=3), scalar(-1), scalar(0), ints(5), id="negative seed", known=(2,)),
     Sample(Random(site=3), scalar(2), scalar(0), ints(), id="scalar", known=(2,)),

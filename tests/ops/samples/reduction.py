@@ -10,6 +10,7 @@ from tests.ops.sample import Failure, Sample, ints, scalar, spread, uniform
 
 _X = spread(2, 3, 5)
 _POSITIVE = uniform(0.5, 2, 2, 3, 5)
+_ZEROS = np.where(uniform(0, 1, 2, 3, 5) < 0.2, np.float32(0), uniform(-2, 2, 2, 3, 5, seed=1))
 _REDUCTIONS = (
     *(r.ReduceSum, r.ReduceMean, r.ReduceMax, r.ReduceMin, r.ReduceProd, r.ReduceSumSquare),
     *(r.ReduceL1, r.ReduceL2, r.ReduceLogSum, r.ReduceLogSumExp),
@@ -57,6 +58,11 @@ SAMPLES += [
     ),
     Sample(r.ArgMin(axis=1, keepdims=0), _X),
     Sample(r.ArgMin(axis=-1, select_last_index=1), np.float32([[1, 1, 3]]), id="last", grad=False),
+    Sample(r.CumProd(), _X, scalar(1)),
+    Sample(r.CumProd(exclusive=1), _ZEROS, scalar(-1), id="exclusive, zeros"),
+    Sample(r.CumProd(reverse=1), _ZEROS, scalar(0), id="reverse, zeros"),
+    Sample(r.CumProd(exclusive=1, reverse=1), _ZEROS, scalar(2), id="both, zeros"),
+    Sample(r.CumProd(), np.int32([[2, 3, 5], [0, 7, 4]]), scalar(1), id="i32"),
     Sample(r.CumSum(), _X, scalar(1)),
     Sample(r.CumSum(exclusive=1), _X, scalar(-1), id="exclusive"),
     Sample(r.CumSum(reverse=1), _X, scalar(0), id="reverse"),

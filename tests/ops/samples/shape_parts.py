@@ -6,7 +6,7 @@ import numpy as np
 
 from nncomp.dims import new_dim
 from nncomp.ops.shape_joining import Concat, Split, Tile
-from nncomp.ops.shape_slicing import Pad, Slice
+from nncomp.ops.shape_slicing import CenterCropPad, Pad, Slice
 from nncomp.types import DType, TensorType
 from tests.ops.sample import Failure, Sample, ints, normal
 
@@ -15,6 +15,10 @@ _FAR = 2**63 - 1
 
 SAMPLES = [
     Sample(Concat(axis=0), normal(2, 3), normal(5, 3)),
+    Sample(CenterCropPad(), normal(5, 7, 8), ints(2, 10, 8)),
+    Sample(CenterCropPad(axes=(-1, 0)), normal(5, 7, 8), ints(11, 4), id="axes"),
+    Sample(CenterCropPad(), normal(3, 8), ints(8, 3), id="dims", sizes=(1,)),
+    Sample(CenterCropPad((1,)), np.arange(12).reshape(3, 4), ints(1), id="i64"),
     Sample(Concat(axis=-1), normal(2, 3), normal(2, 5), normal(2, 7), id="three"),
     Sample(Concat(axis=0), normal(2, 3), id="one"),
     Sample(Concat(axis=0), ints(2, 3), ints(5), id="known"),
