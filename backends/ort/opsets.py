@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 
 from nncomp.ir.graph import Node, Value
+from nncomp.ops.recurrent import Recurrent
 from nncomp.types import Array, DType
 
 FIRST_OPSET = 17
@@ -223,6 +224,29 @@ def _group_normalization(node: Node, form: Form, version: int) -> Form:
     return form
 
 
+def _recurrent(node: Node, form: Form, version: int) -> Form:
+    """onnxruntime asks for what the weights say, and has defaults of its own."""
+    recurrence = node.inputs[2]
+    assert recurrence is not None
+    hidden = recurrence.shape[2]
+    if not isinstance(hidden, int):
+        raise InexpressibleError(f"{form.op_type} needs a hidden size that is known")
+    assert isinstance(node.op, Recurrent)
+    alphas, betas = node.op.parameters  # some defaults are others there
+    given = {"hidden_size": hidden, "activation_alpha": alphas, "activation_beta": betas}
+    present = {name: value for name, value in given.items() if value != ()}
+    return replace(form, attributes=form.attributes | present)
+
+
+def _dft(node: Node, form: Form, version: int) -> Form:
+    """Until 20 the axis was an attribute, and the first after the batch by default."""
+    if version >= 20:
+        return form
+    given = _known(_input(form, 2), "the axis of DFT", 20)
+    attributes = form.attributes | {"axis": (given[0] if given else -2) % node.outputs[0].rank}
+    return Form("DFT", form.inputs[:2], attributes)
+
+
 def _drop(*names: str, before: int) -> Callable[[Node, Form, int], Form]:
     """Leaves out attributes that an older opset lacks and that change nothing there."""
 
@@ -259,6 +283,8 @@ _ADAPTERS: dict[str, Callable[[Node, Form, int], Form]] = {
         _reduce,
     ),
     **dict.fromkeys(("Scan", "Loop", "If"), _control),
+    **dict.fromkeys(("RNN", "GRU", "LSTM"), _recurrent),
+    "DFT": _dft,
     "Split": _split,
     "Pad": _pad,
     "ScatterElements": _scatter,

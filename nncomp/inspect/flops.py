@@ -154,13 +154,14 @@ def _deform_conv(at: Sized) -> int:
     taps = math.prod(at.input(1)[2:]) * math.prod(at.outputs[0][2:])
     read = at.input()[0] * at.input()[1] * taps
     products = 2 * at.written * math.prod(at.input(1)[1:])
-    return products + (at.written if at.has(3) else 0) + 2 * 2**spatial * read
+    neighbours = math.prod([2] * spatial)
+    return products + (at.written if at.has(3) else 0) + 2 * neighbours * read
 
 
 def _grid_sample(at: Sized) -> int:
     """A product and a sum for each pixel that counts."""
-    reach = {"nearest": 0, "linear": 2, "cubic": 4}[str(getattr(at.op, "mode", "linear"))]
-    return 2 * at.written * reach ** (len(at.outputs[0]) - 2) if reach else 0
+    reach: int = {"nearest": 0, "linear": 2, "cubic": 4}[str(getattr(at.op, "mode", "linear"))]
+    return 2 * at.written * math.prod([reach] * (len(at.outputs[0]) - 2))
 
 
 def _roi_align(at: Sized) -> int:

@@ -25,12 +25,14 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "Ints": (tuple, "a list of ints"),
     "tuple[int, ...]": (tuple, "a list of ints"),
     "tuple[float, ...]": (tuple, "a list of numbers"),
+    "tuple[str, ...]": (tuple, "a list of strings"),
     "tuple[DimLike, ...]": (tuple, "a list of dims"),
     "Data": (Data, "a constant"),
 }
 _ITEMS: dict[str, type | tuple[type, ...]] = {
     "a list of ints": int,
     "a list of numbers": (int, float),
+    "a list of strings": str,
     "a list of dims": (int, Dim),
 }
 
@@ -114,4 +116,4 @@ def _attribute(ctx: Context, cls: type[Op], field: dataclasses.Field[Any], value
     if wrong:
         what = f"`{field.name}` of {cls.__name__}"
         raise ctx.fail("NN0201", f"{what} must be {called}, not {describe(wrong[0])}")
-    return float(value) if annotation == "float" else value
+    return float(value) if called == "a number" else value

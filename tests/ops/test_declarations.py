@@ -79,7 +79,8 @@ def _same(declared: Any, expected: Any) -> bool:
     if isinstance(expected, float):  # ONNX stores attributes in float32
         return bool(np.float32(declared) == np.float32(expected))
     if isinstance(expected, list):
-        return bool(declared == tuple(expected))
+        wanted = (e.decode() if isinstance(e, bytes) else e for e in expected)
+        return bool(declared == tuple(wanted))
     return type(declared) is type(expected) and bool(declared == expected)
 
 

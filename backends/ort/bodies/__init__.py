@@ -13,6 +13,7 @@ from nncomp.backends.ort.bodies import (
     normalization,
     pooling,
     random,
+    recurrent,
 )
 from nncomp.backends.ort.bodies.body import Body
 from nncomp.ir.op import Op
@@ -28,6 +29,7 @@ _FAMILIES = (
     normalization,
     pooling,
     random,
+    recurrent,
 )
 
 BODIES: dict[type[Op], tuple[Body, ...]] = {}
