@@ -6,6 +6,7 @@ from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.op import Op
 from nncomp.ops import (
     activation,
+    attention,
     comparison,
     control,
     conv,
@@ -31,10 +32,12 @@ from nncomp.ops import (
     reduction,
     regions,
     resize,
+    rotary,
     sequences,
     shape,
     shape_joining,
     shape_slicing,
+    signal,
     trigonometry,
 )
 
@@ -67,6 +70,9 @@ _FAMILIES = (
     regions,
     sequences,
     recurrent,
+    signal,
+    attention,
+    rotary,
     loss,
     grad,
     control,

@@ -8,6 +8,10 @@ from nncomp.dims import DimLike, equal
 from nncomp.ir.op import InferError
 from nncomp.types import DType, Shape, TensorType
 
+# what ONNX's numbers for dtypes stand for here
+_DTYPES = {1: DType.F32, 2: DType.U8, 3: DType.I8, 4: DType.U16, 5: DType.I16, 6: DType.I32}
+_DTYPES |= {7: DType.I64, 10: DType.F16, 11: DType.F64, 12: DType.U32, 13: DType.U64}
+_DTYPES |= {16: DType.BF16}
 SIDES = ("left", "right")
 
 
@@ -132,3 +136,10 @@ def known_ints(t: TensorType | None, what: str) -> tuple[int, ...] | None:
     if t.elements is None or not all(isinstance(e, int) for e in t.elements):
         raise InferError("NN0212", f"{what} must be known while compiling")
     return tuple(e for e in t.elements if isinstance(e, int))
+
+
+def numbered_dtype(number: int) -> DType:
+    """The dtype that ONNX has that number for."""
+    if number not in _DTYPES:
+        raise InferError("NN0208", f"there is no number type {number} in ONNX that nncomp has")
+    return _DTYPES[number]

@@ -35,6 +35,8 @@ WITHOUT = {
     "Range": "takes integers only: a floating range has no shape that is known",
     "Random": "depends on a seed, a step and a shape",
     "EyeLike": "depends on a shape alone",
+    **dict.fromkeys(("HannWindow", "HammingWindow", "BlackmanWindow"), "depends on a size alone"),
+    "MelWeightMatrix": "is a table: it would be differentiated by frequencies in Hz",
     "Hardmax": "is piecewise constant: the gradient is zero",
     "Floor": "is piecewise constant: the gradient is zero",
     "Ceil": "is piecewise constant: the gradient is zero",

@@ -32,6 +32,7 @@ from nncomp.backends.reference.kernels import (
     resize,
     sequences,
     shape,
+    signal,
 )
 from nncomp.ir.op import Op
 
@@ -55,6 +56,7 @@ KERNELS: dict[type[Op], Kernel] = {
     **resize.KERNELS,
     **random.KERNELS,
     **loss.KERNELS,
+    **signal.KERNELS,
     **sequences.KERNELS,
     **regions.KERNELS,
     **matrices.KERNELS,
