@@ -11,6 +11,7 @@ FAMILIES: dict[str, str] = {
     """,
     "linear": """
         MatMul Gemm Einsum Det Inverse Attention MatMulInteger QLinearMatMul LSTM GRU RNN
+        RotaryEmbedding
     """,
     "normalization": """
         BatchNormalization BatchNormTraining BatchNormGrad LayerNormalization GroupNormalization
@@ -32,7 +33,7 @@ FAMILIES: dict[str, str] = {
         Add Sub Mul Div Mod Pow Neg Abs Sign Min Max Sum Mean Sqrt Reciprocal Exp Log Sin Cos Tan
         Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Erf Floor Ceil Round Equal Greater GreaterOrEqual
         Less LessOrEqual And Or Xor Not IsNaN IsInf Where BitShift BitwiseAnd BitwiseOr BitwiseXor
-        BitwiseNot
+        BitwiseNot QuantizeLinear DequantizeLinear DynamicQuantizeLinear
     """,
     "data movement": """
         Reshape Transpose Flatten Squeeze Unsqueeze Expand Concat Split Slice Tile Pad Gather
@@ -41,7 +42,10 @@ FAMILIES: dict[str, str] = {
         EyeLike Dims Col2Im CastLike CenterCropPad ReverseSequence TensorScatter AffineGrid
     """,
     "loss": "SoftmaxCrossEntropyLoss NegativeLogLikelihoodLoss CrossEntropyGrad Grad Jvp",
-    "random": "Random RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli",
+    "random": """
+        Random RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli Multinomial
+    """,
+    "signal": "DFT STFT HannWindow HammingWindow BlackmanWindow MelWeightMatrix",
     "control": "If Loop Scan",
 }
 

@@ -75,7 +75,14 @@ PER_RESULT: dict[str, int] = {
     "Swish": 4,
     "Gelu": 5,
     "Mish": 4,
-    "Random": 1,
+    **dict.fromkeys(("Random", "RandomUniform", "RandomUniformLike", "Bernoulli"), 1),
+    **dict.fromkeys(("RandomNormal", "RandomNormalLike"), 4),
+    **dict.fromkeys(("HannWindow", "HammingWindow"), 5),
+    "BlackmanWindow": 8,
+    "RotaryEmbedding": 3,
+    "QuantizeLinear": 4,
+    "DequantizeLinear": 2,
+    "DynamicQuantizeLinear": 6,
     "BatchNormalization": 2,  # a scale and a shift, known for each channel before the run
 }
 
@@ -115,7 +122,7 @@ _NONE = """
     Gather GatherElements GatherND ScatterElements ScatterND OneHot Where
     And Or Xor Not BitShift BitwiseAnd BitwiseOr BitwiseXor BitwiseNot NonZero
     DepthToSpace SpaceToDepth Trilu Compress MaxUnpool Grad Jvp Resize Dropout
-    CastLike CenterCropPad ReverseSequence TensorScatter
+    CastLike CenterCropPad ReverseSequence TensorScatter MelWeightMatrix
     Scan Loop If
 """
 # of Scan, Loop and If the bodies count: see `nncomp.inspect.cost`
@@ -223,6 +230,33 @@ def _attention(at: Sized) -> int:
     return at.read * keys * 4 + 5 * (at.read // max(1, at.input()[-1])) * keys
 
 
+def _qlinear_matmul(at: Sized) -> int:
+    return 2 * at.written * at.input()[-1] + 4 * at.written
+
+
+def _qlinear_conv(at: Sized) -> int:
+    return 2 * at.written * math.prod(at.input(3)[1:]) + 4 * at.written
+
+
+def _dft(at: Sized) -> int:
+    """5 n log₂ n for each complex transform of n numbers, of the longest axis if need be."""
+    size = max((2, *at.input()[:-1]))
+    return int(5 * (at.written // 2) * math.log2(size))
+
+
+def _stft(at: Sized) -> int:
+    """A transform of each frame, and the window's products."""
+    *_, frames, bins, _ = at.outputs[0]
+    size = 2 * (bins - 1) if getattr(at.op, "onesided", 1) else bins
+    each = 5 * size * math.log2(max(2, size)) + 2 * size
+    return int(at.outputs[0][0] * frames * each)
+
+
+def _multinomial(at: Sized) -> int:
+    """Running sums, and a comparison of each number drawn with all of them."""
+    return at.read * (3 + at.outputs[0][1])
+
+
 def _recurrent(gates: int) -> Rule:
     def rule(at: Sized) -> int:
         time, batch, width = at.input()
@@ -260,6 +294,13 @@ RULES: dict[str, Rule] = {
     "ConvWeightGrad": _conv_weight_grad,
     "MatMul": _matmul,
     "Gemm": _gemm,
+    "MatMulInteger": _matmul,
+    "QLinearMatMul": _qlinear_matmul,
+    "ConvInteger": lambda at: 2 * at.written * math.prod(at.input(1)[1:]),
+    "QLinearConv": _qlinear_conv,
+    "DFT": _dft,
+    "STFT": _stft,
+    "Multinomial": _multinomial,
     "Einsum": _einsum,
     "Attention": _attention,
     "LSTM": _recurrent(4),

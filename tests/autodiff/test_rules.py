@@ -26,6 +26,7 @@ SAMPLES = all_samples()
 DISCRETE = """
     And Or Xor Not Equal Greater GreaterOrEqual Less LessOrEqual IsNaN IsInf
     BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor ArgMax ArgMin Shape Size
+    QuantizeLinear MatMulInteger ConvInteger QLinearMatMul QLinearConv
 """
 # Floating results without a gradient, and why.
 WITHOUT = {
@@ -36,6 +37,9 @@ WITHOUT = {
     "Random": "depends on a seed, a step and a shape",
     "EyeLike": "depends on a shape alone",
     **dict.fromkeys(("HannWindow", "HammingWindow", "BlackmanWindow"), "depends on a size alone"),
+    **dict.fromkeys(("RandomNormal", "RandomUniform"), "has no operands"),
+    **dict.fromkeys(("RandomNormalLike", "RandomUniformLike"), "depends on a shape alone"),
+    **dict.fromkeys(("Bernoulli", "Multinomial"), "draws whole numbers"),
     "MelWeightMatrix": "is a table: it would be differentiated by frequencies in Hz",
     "Hardmax": "is piecewise constant: the gradient is zero",
     "Floor": "is piecewise constant: the gradient is zero",

@@ -36,7 +36,13 @@ SAMPLES = [
     Sample(s.STFT(), normal(3, 17, 1), scalar(4), normal(8)),
     Sample(s.STFT(), normal(3, 17, 1), scalar(3), None, scalar(6), id="no window"),
     Sample(s.STFT(onesided=0), normal(3, 17, 2), scalar(4), normal(8), id="complex", **_FIXED),
-    Sample(s.STFT(), normal(3, 17), scalar(5), normal(7), scalar(7), id="odd", ort=False, static=(2,)),
+    Sample(
+        s.STFT(),
+        *(normal(3, 17), scalar(5), normal(7), scalar(7)),
+        id="odd",
+        ort=False,  # onnxruntime wants a third axis
+        static=(2,),
+    ),
     *(
         Sample(op(periodic=periodic), scalar(size), id=f"{periodic}, {size}")
         for op in (s.HannWindow, s.HammingWindow, s.BlackmanWindow)
