@@ -239,7 +239,10 @@ def _compute(
         span = node.origin.spans[0] if node.origin.spans else None
         raise error("NN0503", f"{op.name} failed: {failure}", span) from None
     results = result if isinstance(result, tuple) else (result,)
-    return tuple(np.asarray(array) for array in results)
+    arrays = tuple(np.asarray(array) for array in results)
+    if op.open_sizes:
+        symbols.learn((v.type for v in node.outputs), arrays)
+    return arrays
 
 
 @cache

@@ -39,7 +39,7 @@ FAMILIES: dict[str, str] = {
         Reshape Transpose Flatten Squeeze Unsqueeze Expand Concat Split Slice Tile Pad Gather
         GatherGrad GatherElements GatherND ScatterElements ScatterND OneHot Shape Size Cast Identity
         StopGradient DepthToSpace SpaceToDepth Trilu Compress NonZero Constant ConstantOfShape Range
-        EyeLike Dims Col2Im CastLike CenterCropPad ReverseSequence TensorScatter AffineGrid
+        EyeLike Dims Col2Im Unique NonMaxSuppression CastLike CenterCropPad ReverseSequence TensorScatter AffineGrid
     """,
     "loss": "SoftmaxCrossEntropyLoss NegativeLogLikelihoodLoss CrossEntropyGrad Grad Jvp",
     "random": """

@@ -58,7 +58,7 @@ _ONE_PER_RESULT = """
 """
 _ONE_PER_OPERAND = """
     ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceLogSum ArgMax ArgMin
-    CumSum CumProd GlobalAveragePool GlobalMaxPool GatherGrad MaxPoolGrad
+    CumSum CumProd Unique GlobalAveragePool GlobalMaxPool GatherGrad MaxPoolGrad
 """
 
 # Operations for each element of the result.
@@ -257,6 +257,11 @@ def _multinomial(at: Sized) -> int:
     return at.read * (3 + at.outputs[0][1])
 
 
+def _non_max_suppression(at: Sized) -> int:
+    """Each box that is chosen beside each other one."""
+    return 12 * at.outputs[0][0] * at.input()[1]
+
+
 def _recurrent(gates: int) -> Rule:
     def rule(at: Sized) -> int:
         time, batch, width = at.input()
@@ -301,6 +306,7 @@ RULES: dict[str, Rule] = {
     "DFT": _dft,
     "STFT": _stft,
     "Multinomial": _multinomial,
+    "NonMaxSuppression": _non_max_suppression,
     "Einsum": _einsum,
     "Attention": _attention,
     "LSTM": _recurrent(4),

@@ -111,6 +111,7 @@ class Op:
 
     signature: ClassVar[str]
     domain: ClassVar[str] = ""
+    open_sizes: ClassVar[bool] = False  # results have dims of their own, which a run tells
     pure: ClassVar[bool] = True  # same operands, same results: CSE and folding may touch it
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from nncomp.dims import DimLike, floordiv, maximum, product
@@ -52,13 +53,15 @@ class ConstantOfShape(Op):
 class Range(Op):
     """start, start + delta, … below limit (above it for a negative delta) (ONNX Range-11).
 
-    The size must follow from integer operands that are known as dims.
+    The size must follow from integer operands that are known as dims, or from floating constants.
     """
 
     signature = "start, limit, delta -> output"
 
     def infer(self, start: TensorType, limit: TensorType, delta: TensorType) -> TensorType:
         dtype = same_dtype(start, limit, delta)
+        if dtype.is_float:
+            return TensorType(dtype, (self._count(start, limit, delta),))
         ends: list[DimLike] = []
         for t, what in ((start, "start"), (limit, "limit"), (delta, "delta")):
             if t.size != 1:
@@ -77,6 +80,19 @@ class Range(Op):
         if isinstance(count, int) and count <= MAX_ELEMENTS:
             elements = tuple(first + i * step for i in range(count))
         return typed(dtype, (count,), elements)
+
+    @staticmethod
+    def _count(start: TensorType, limit: TensorType, delta: TensorType) -> int:
+        ends: list[float] = []
+        for t, what in ((start, "start"), (limit, "limit"), (delta, "delta")):
+            if t.floats is None or len(t.floats) != 1:
+                raise InferError("NN0212", f"a floating {what} of Range must be a constant")
+            ends += t.floats
+        first, last, step = ends
+        if step == 0:
+            raise InferError("NN0208", "delta of Range must not be 0")
+        steps = (last - first) / step
+        return max(0, math.ceil(steps))
 
     def vjp(self, at: Vjp) -> Gradients:
         return None, None, None

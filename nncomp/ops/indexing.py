@@ -159,11 +159,12 @@ class OneHot(Op):
 
     def infer(self, indices: TensorType, depth: TensorType, values: TensorType) -> TensorType:
         axis = normalize_axis(self.axis, indices.rank + 1)
-        if depth.elements is None or len(depth.elements) != 1:
+        sizes = depth.elements or tuple(int(size) for size in depth.floats or ())
+        if len(sizes) != 1:
             raise InferError("NN0212", f"the depth of OneHot must be known, this is {depth}")
         if values.shape != (2,):
             raise InferError("NN0204", f"values of OneHot are two numbers, these are {values}")
-        shape = (*indices.shape[:axis], depth.elements[0], *indices.shape[axis:])
+        shape = (*indices.shape[:axis], sizes[0], *indices.shape[axis:])
         return TensorType(values.dtype, shape)
 
     def vjp(self, at: Vjp) -> Gradients:

@@ -11,7 +11,8 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Gradients, InferError, Op, Vjp
 from nncomp.ops import normalization_batch
-from nncomp.ops.conversion import Cast
+from nncomp.ops.comparison import Equal
+from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.convolution import require_vector
 from nncomp.ops.elementwise import Add, Div, Mul, Sub
 from nncomp.ops.elementwise_math import Abs, Pow, Sqrt
@@ -225,7 +226,8 @@ class LRN(Op):
 
 @dataclass(frozen=True)
 class LpNormalization(Op):
-    """input / (Σ |input|^p)^(1/p) along an axis, p = 1 or 2 (ONNX LpNormalization-22)."""
+    """input / (Σ |input|^p)^(1/p) along an axis, p = 1 or 2; 0 where that is 0/0
+    (ONNX LpNormalization-22)."""
 
     signature = "input -> output"
     axis: int = -1
@@ -239,9 +241,10 @@ class LpNormalization(Op):
 
     def decompose(self, b: Builder, x: Value) -> Value:
         axes = (self.axis % x.rank,)
-        if self.p == 1:
-            return b(Div(), x, reduce_sum(b, b(Abs(), x), axes, keep=True))
-        return b(Div(), x, b(Sqrt(), reduce_sum(b, b(Mul(), x, x), axes, keep=True)))
+        norm = reduce_sum(b, b(Abs(), x) if self.p == 1 else b(Mul(), x, x), axes, keep=True)
+        # 1 in place of 0 under the root, so that no NaN comes back either
+        norm = b(Where(), b(Equal(), norm, 0.0), b.constant(1, x.type.dtype), norm)
+        return b(Div(), x, norm if self.p == 1 else b(Sqrt(), norm))
 
 
 @dataclass(frozen=True)

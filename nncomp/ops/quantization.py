@@ -170,7 +170,7 @@ class DequantizeLinear(Scaled):
 @dataclass(frozen=True)
 class DynamicQuantizeLinear(Op):
     """x as u8, with the scale and zero point that its range, with 0 in it, asks for
-    (ONNX DynamicQuantizeLinear-11)."""
+    (ONNX DynamicQuantizeLinear-11). The scale is taken as given: no gradient reaches x."""
 
     signature = "x -> y, y_scale, y_zero_point"
 
@@ -178,6 +178,9 @@ class DynamicQuantizeLinear(Op):
         if x.dtype is not DType.F32:
             raise InferError("NN0203", f"DynamicQuantizeLinear takes f32, not {x}")
         return TensorType(DType.U8, x.shape), TensorType(x.dtype, ()), TensorType(DType.U8, ())
+
+    def vjp(self, at: Vjp) -> Gradients:
+        return (None,)
 
     def decompose(self, b: Builder, x: Value) -> tuple[Value, Value, Value]:
         zero = b.constant(0, x.type.dtype)

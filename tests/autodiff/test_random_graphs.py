@@ -147,6 +147,7 @@ WITHOUT_RECIPE = {
     **dict.fromkeys(("DFT", "STFT"), "is linear, its attributes are what matters: its samples"),
     **dict.fromkeys(("HannWindow", "HammingWindow", "BlackmanWindow"), "depends on a size alone"),
     "MelWeightMatrix": "is a table",
+    **dict.fromkeys(("NonZero", "Compress", "Unique", "NonMaxSuppression"), "sizes of its own"),
     **dict.fromkeys(("RandomNormal", "RandomUniform", "RandomNormalLike"), "is random"),
     **dict.fromkeys(("RandomUniformLike", "Bernoulli", "Multinomial", "Dropout"), "is random"),
     **dict.fromkeys(("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"), "integers"),

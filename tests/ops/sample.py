@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nncomp.dims import DimLike, Symbol
+from nncomp.dims import Dim, DimLike, Symbol
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ir.op import Op
@@ -115,6 +115,12 @@ class Case:
         self.inputs.append(value)
         self.arrays[value.name] = array
         return value
+
+    def learn(self, type: TensorType, array: Array) -> None:
+        """Binds the dims that the operator made up."""
+        for dim, size in zip(type.shape, array.shape, strict=True):
+            if isinstance(dim, Dim) and dim.symbol is not None:
+                self.bindings.setdefault(dim.symbol, size)
 
     def bound(self, type: TensorType) -> TensorType:
         """The type with the sample's sizes for symbols."""

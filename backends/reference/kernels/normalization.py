@@ -169,6 +169,7 @@ def lrn(op: LRN, x: Array) -> Array:
 def lp_normalization(op: LpNormalization, x: Array) -> Array:
     powers = np.abs(x) if op.p == 1 else x * x
     norm: Array = powers.sum(axis=op.axis, keepdims=True)
+    norm[norm == 0] = 1  # 0 / 1 is what is wanted then
     return x / (norm if op.p == 1 else np.sqrt(norm))
 
 

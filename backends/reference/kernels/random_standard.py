@@ -61,7 +61,8 @@ def dropout(
     rate = 0.5 if ratio is None else float(ratio.item())
     if training is None or not training.item() or rate == 0:
         return x, np.ones(x.shape, bool)
-    mask: Array = np.asarray(_generator(op.seed).random(x.shape) >= rate)
+    draw = np.random.RandomState(op.seed)  # the generator of ONNX's own reference
+    mask: Array = np.asarray(draw.uniform(0, 1, x.shape) >= rate)
     return np.asarray(x * mask * x.dtype.type(1 / (1 - rate))), mask
 
 

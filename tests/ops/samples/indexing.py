@@ -113,6 +113,13 @@ SAMPLES = [
     Sample(Range(), scalar(2), scalar(11), scalar(3), id="step"),
     Sample(Range(), scalar(7), scalar(0), scalar(-2), id="down"),
     Sample(Range(), scalar(7), scalar(0), scalar(2), id="empty"),
+    Sample(
+        Range(),
+        *(np.float32(-1), np.float32(2), np.float32(0.7)),
+        id="floats",
+        known=(0, 1, 2),
+        grad=False,
+    ),
 ]
 
 _T = TensorType(DType.F32, (2, 3))
@@ -147,5 +154,6 @@ FAILURES = [
     Failure(i.TopK(), _T, _ints(4), code="NN0205", words="4 of 3"),
     Failure(i.OneHot(), _I, TensorType(DType.I64, ()), _T, code="NN0212"),
     Failure(ConstantOfShape(), _ints(2, -1), code="NN0205"),
-    Failure(Range(), _T, _T, _T, code="NN0204"),
+    Failure(Range(), _T, _T, _T, code="NN0212", words="constant"),
+    Failure(Range(), _I, _I, _I, code="NN0204"),
 ]
