@@ -8,10 +8,11 @@ from nncomp.ir.op import Op
 FAMILIES: dict[str, str] = {
     "convolution": """
         Conv ConvTranspose FusedConv ConvInputGrad ConvWeightGrad DeformConv ConvInteger QLinearConv
+        CausalConvWithState
     """,
     "linear": """
         MatMul Gemm Einsum Det Inverse Attention MatMulInteger QLinearMatMul LSTM GRU RNN
-        RotaryEmbedding
+        RotaryEmbedding LinearAttention
     """,
     "normalization": """
         BatchNormalization BatchNormTraining BatchNormGrad LayerNormalization GroupNormalization
@@ -39,7 +40,8 @@ FAMILIES: dict[str, str] = {
         Reshape Transpose Flatten Squeeze Unsqueeze Expand Concat Split Slice Tile Pad Gather
         GatherGrad GatherElements GatherND ScatterElements ScatterND OneHot Shape Size Cast Identity
         StopGradient DepthToSpace SpaceToDepth Trilu Compress NonZero Constant ConstantOfShape Range
-        EyeLike Dims Col2Im Unique NonMaxSuppression CastLike CenterCropPad ReverseSequence TensorScatter AffineGrid
+        EyeLike Dims Col2Im Unique NonMaxSuppression CastLike BitCast CenterCropPad ReverseSequence
+        TensorScatter AffineGrid
     """,
     "loss": "SoftmaxCrossEntropyLoss NegativeLogLikelihoodLoss CrossEntropyGrad Grad Jvp",
     "random": """

@@ -122,7 +122,7 @@ _NONE = """
     Gather GatherElements GatherND ScatterElements ScatterND OneHot Where
     And Or Xor Not BitShift BitwiseAnd BitwiseOr BitwiseXor BitwiseNot NonZero
     DepthToSpace SpaceToDepth Trilu Compress MaxUnpool Grad Jvp Resize Dropout
-    CastLike CenterCropPad ReverseSequence TensorScatter MelWeightMatrix
+    CastLike BitCast CenterCropPad ReverseSequence TensorScatter MelWeightMatrix
     Scan Loop If
 """
 # of Scan, Loop and If the bodies count: see `nncomp.inspect.cost`
@@ -262,6 +262,12 @@ def _non_max_suppression(at: Sized) -> int:
     return 12 * at.outputs[0][0] * at.input()[1]
 
 
+def _linear_attention(at: Sized) -> int:
+    """At each time a decay of the state, what is added to it, and two products with it."""
+    _, time, _ = at.input()
+    return 8 * time * math.prod(at.outputs[1])
+
+
 def _recurrent(gates: int) -> Rule:
     def rule(at: Sized) -> int:
         time, batch, width = at.input()
@@ -303,6 +309,8 @@ RULES: dict[str, Rule] = {
     "QLinearMatMul": _qlinear_matmul,
     "ConvInteger": lambda at: 2 * at.written * math.prod(at.input(1)[1:]),
     "QLinearConv": _qlinear_conv,
+    "CausalConvWithState": _conv,
+    "LinearAttention": _linear_attention,
     "DFT": _dft,
     "STFT": _stft,
     "Multinomial": _multinomial,

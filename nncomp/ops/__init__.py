@@ -7,6 +7,7 @@ from nncomp.ir.op import Op
 from nncomp.ops import (
     activation,
     attention,
+    attention_linear,
     comparison,
     control,
     conv,
@@ -81,6 +82,7 @@ _FAMILIES = (
     quantized_products,
     random_standard,
     selection,
+    attention_linear,
     loss,
     grad,
     control,

@@ -87,6 +87,22 @@ class CastLike(Op):
 
 
 @dataclass(frozen=True)
+class BitCast(Op):
+    """The bits of X taken for another dtype of the same size (ONNX BitCast-26)."""
+
+    signature = "input -> output"
+    to: DType
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.dtype.size != self.to.size:
+            raise InferError("NN0203", f"the bits of {x} are no {self.to}")
+        return TensorType(self.to, x.shape)
+
+    def vjp(self, at: Vjp) -> Gradients:
+        return (None,)
+
+
+@dataclass(frozen=True)
 class Where(Op):
     """X where the condition holds, else Y, broadcast together (ONNX Where-16)."""
 
@@ -171,6 +187,6 @@ def require_int(t: TensorType) -> None:
 
 
 OPS: tuple[type[Op], ...] = (
-    *(Identity, StopGradient, Cast, CastLike, Where),
+    *(Identity, StopGradient, Cast, CastLike, BitCast, Where),
     *(BitShift, BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseNot),
 )

@@ -147,6 +147,8 @@ WITHOUT_RECIPE = {
     **dict.fromkeys(("DFT", "STFT"), "is linear, its attributes are what matters: its samples"),
     **dict.fromkeys(("HannWindow", "HammingWindow", "BlackmanWindow"), "depends on a size alone"),
     "MelWeightMatrix": "is a table",
+    **dict.fromkeys(("LinearAttention", "CausalConvWithState"), "is a formula: tests/ops/samples"),
+    "BitCast": "takes bits",
     **dict.fromkeys(("NonZero", "Compress", "Unique", "NonMaxSuppression"), "sizes of its own"),
     **dict.fromkeys(("RandomNormal", "RandomUniform", "RandomNormalLike"), "is random"),
     **dict.fromkeys(("RandomUniformLike", "Bernoulli", "Multinomial", "Dropout"), "is random"),

@@ -6,7 +6,7 @@ from collections import Counter
 
 from tests.ops.node_tests import NodeTest, foreign, has_body, node_tests
 
-MINIMUM = 1111  # that pass; may only grow
+MINIMUM = 1155  # that pass; may only grow
 
 # What tensors of ours do not hold yet; such tests are left out.
 UNKNOWN_TYPES = {

@@ -18,6 +18,10 @@ def cast(op: c.Cast, x: Array) -> Array:
     return x.astype(op.to.numpy, copy=False)
 
 
+def bit_cast(op: c.BitCast, x: Array) -> Array:
+    return np.ascontiguousarray(x).reshape(x.shape).view(op.to.numpy)
+
+
 def bit_shift(op: c.BitShift, x: Array, y: Array) -> Array:
     shift = np.left_shift if op.direction == "LEFT" else np.right_shift
     return np.asarray(shift(x, y))
@@ -32,6 +36,7 @@ KERNELS: dict[type[Op], Callable[..., Any]] = {
     c.Identity: plain(lambda x: x),
     c.StopGradient: plain(lambda x: x),
     c.Cast: cast,
+    c.BitCast: bit_cast,
     c.Where: plain(np.where),
     c.BitShift: bit_shift,
     c.BitwiseAnd: into(np.bitwise_and),

@@ -22,6 +22,8 @@ SAMPLES = [
     Sample(c.Cast(DType.F32), _CONDITION, id="from bool"),
     Sample(c.Cast(DType.I32), ints(2, 3), id="known"),
     Sample(c.Cast(DType.U64), np.array([[-1, 5]]), id="wraps"),
+    Sample(c.BitCast(DType.I32), normal(2, 3), grad=False),
+    Sample(c.BitCast(DType.F64), np.array([[7, -3]]), id="to floats"),
     Sample(c.CastLike(), normal(2, 3), np.float64([7])),
     Sample(c.CastLike(), spread(2, 3), np.int32([[7]]), id="truncates", grad=False, known=()),
     Sample(c.Where(), _CONDITION, normal(2, 3), normal(3, seed=1)),
@@ -36,6 +38,7 @@ SAMPLES = [
 
 _T = TensorType(DType.F32, (2, 3))
 FAILURES = [
+    Failure(c.BitCast(DType.F64), TensorType(DType.F32, (2,)), code="NN0203", words="f32[2]|f64"),
     Failure(c.Where(), _T, _T, _T, code="NN0203", words="bool"),
     Failure(c.BitShift("UP"), _T, _T, code="NN0208", words="UP"),
     Failure(c.BitShift("LEFT"), _T, _T, code="NN0203", words="unsigned"),
