@@ -15,17 +15,19 @@ from nncomp.dims import new_dim
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ir.op import Op
-from nncomp.ops.activation import ReluGrad
+from nncomp.ops.activation import ReluGrad, Swish
 from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
 from nncomp.ops.einsum import Einsum
 from nncomp.ops.indexing import GatherGrad
 from nncomp.ops.indexing_nd import ScatterND
 from nncomp.ops.linear import MatMul
-from nncomp.ops.loss import SoftmaxCrossEntropyLoss
+from nncomp.ops.loss import NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss
 from nncomp.ops.normalization_batch import BatchNormalization, BatchNormGrad, BatchNormTraining
 from nncomp.ops.pooling import GlobalLpPool
 from nncomp.ops.pooling_average import AveragePoolGrad
 from nncomp.ops.pooling_max import MaxPool, MaxPoolGrad
+from nncomp.ops.recurrent import GRU, LSTM, RNN
+from nncomp.ops.regions import MaxRoiPool, RoiAlign
 from nncomp.types import Array, DType, TensorType
 
 RNG = np.random.default_rng(7)
@@ -126,10 +128,18 @@ def pooling_cases() -> list[Case]:
     return found
 
 
+def recurrent(gates: int) -> tuple[Array, ...]:
+    """X, with the batch first, W and R."""
+    return floats(BATCH, 5, 2), floats(1, gates * 4, 2) / 2, floats(1, gates * 4, 4) / 2
+
+
 def other_cases() -> list[Case]:
     image, dy = floats(BATCH, 4, 5, 6), floats(BATCH, 4, 5, 6)
     scale, bias, mean, inv_std = floats(4), floats(4), floats(4), np.abs(floats(4)) + 0.5
     labels = RNG.integers(0, 4, (BATCH, 5, 6))
+    rois = np.array([[0.6, 0.4, 4.3, 3.2], [1.3, 1.1, 5.4, 3.7]], np.float32)
+    picked, regional = np.array([2, 0]), (True, False, False)
+    numbered = np.array([[1, 0, 1, 4, 4], [2, 2, 2, 3, 9]], np.float32)
     return [
         Case("matrix-vector", MatMul(), (image, floats(6)), (True, False)),
         Case("vector-matrix", MatMul(), (floats(5), image), (False, True)),
@@ -166,6 +176,15 @@ def other_cases() -> list[Case]:
             (True, True),
             None,
             "log-softmax",
+        ),
+        Case("likelihood", NegativeLogLikelihoodLoss(), (image, labels), (True, True)),
+        Case("swish", Swish(1.7), (image,), (True,)),
+        Case("regions", RoiAlign("half_pixel", "avg", 2, 3, 2), (image, rois, picked), regional),
+        Case("own-regions", RoiAlign(), (image, rois, picked), regional),
+        Case("largest", MaxRoiPool((2, 3)), (image, numbered), (True, False)),
+        *(
+            Case(op.__name__, op(layout=1), recurrent(op.gates), (True, False, False))
+            for op in (RNN, GRU, LSTM)
         ),
         Case(
             "gather-grad",

@@ -1,0 +1,34 @@
+"""Operators that onnxruntime has no kernel for, or none at the younger opsets: the decompositions
+that they have here. (It has ONNX's function bodies for some, which are slow, or which it does not
+expand at every opset.)"""
+
+from __future__ import annotations
+
+from nncomp.backends.ort.bodies.body import Body, Results, Target, always, constant_cost
+from nncomp.ir.builder import Builder
+from nncomp.ir.graph import Node
+from nncomp.ops.activation import Swish
+from nncomp.ops.loss import NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss
+from nncomp.ops.regions import MaxRoiPool, RoiAlign
+
+_FIRST_WITHOUT = 22  # the opset whose regions have no kernel
+
+
+def _decomposed(b: Builder, node: Node) -> Results:
+    results: Results = node.op.decompose(b, *node.inputs)
+    return results
+
+
+def _older(node: Node, target: Target) -> str | None:
+    # without a limit, what else is in the graph may ask for a younger opset
+    has_kernel = target.opset is not None and target.opset < _FIRST_WITHOUT
+    return f"onnxruntime has a kernel below opset {_FIRST_WITHOUT}" if has_kernel else None
+
+
+BODIES = (
+    Body("log-softmax", SoftmaxCrossEntropyLoss, always, constant_cost(1.0), _decomposed),
+    Body("picked", NegativeLogLikelihoodLoss, always, constant_cost(1.0), _decomposed),
+    Body("sigmoid-product", Swish, always, constant_cost(1.0), _decomposed),
+    Body("bilinear", RoiAlign, _older, constant_cost(1.0), _decomposed),
+    Body("masked-maximum", MaxRoiPool, _older, constant_cost(1.0), _decomposed),
+)
