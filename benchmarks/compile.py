@@ -204,6 +204,8 @@ def stages(name: str, text: str, size: int) -> Iterator[tuple[str, float, int]]:
 
 
 def nodes(rounds: int) -> None:
+    from nncomp.limits import limited
+
     programs = {
         "chain": lambda n: written(n, 1),
         "wide": lambda n: written(n, WIDTH),
@@ -213,8 +215,9 @@ def nodes(rounds: int) -> None:
     for name, program in programs.items():
         table: dict[str, list[float]] = {}
         for size in SIZES:
-            for stage, seconds, count in stages(name, program(size), size):
-                table.setdefault(stage, []).append(1e6 * seconds / count)
+            with limited(words=10**6, nodes=10**6):
+                for stage, seconds, count in stages(name, program(size), size):
+                    table.setdefault(stage, []).append(1e6 * seconds / count)
         for stage, row in table.items():
             cells = "".join(f"{cell:10.1f}" for cell in row)
             print(f"{name + ': ' + stage:32}{cells}{row[-1] / row[0]:8.2f}", flush=True)

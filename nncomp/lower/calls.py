@@ -147,6 +147,8 @@ def _convert(ctx: Context, dtype: DType, arguments: Arguments) -> Value:
 
 
 def _apply_builtin(ctx: Context, builtin: Builtin, arguments: Arguments) -> Any:
+    lists = [v for v in arguments.values if isinstance(v, (list, tuple, str))]
+    ctx.expansion.look_through(sum(map(len, lists)), ctx.span)
     try:
         return builtin.call(ctx, arguments.values, arguments.keywords)
     except TypeError as failure:

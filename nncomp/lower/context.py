@@ -14,6 +14,7 @@ from nncomp.ir.builder import At, Builder
 from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
 from nncomp.ir.obligation import Clause, Obligation
 from nncomp.ir.sizes import sources
+from nncomp.lower.expansion import Expansion
 from nncomp.lower.recovery import CONSEQUENCES
 from nncomp.ops.elementwise import Add, Mul
 from nncomp.source import Span
@@ -21,10 +22,6 @@ from nncomp.syntax import ast
 from nncomp.types import Array, DType, TensorType
 
 MAX_CALLS = 64  # blocks within blocks
-MAX_NODES = 1_000_000
-MAX_WORK = 1_000_000  # calls, and runs of static loops, of one graph
-DEEP = 24  # levels of calls and loops: beyond, there is room for few, since what doubles at each
-MAX_DEEP_WORK = 2_000  # level would go on for ever
 SCALAR = TensorType(DType.I64, ())
 
 
@@ -226,7 +223,7 @@ class Context:
         self.initializing: str | None = None  # path of the parameter being initialised
         self.regions: list[Region] = []  # bodies of control flow around the point of execution
         self.numbers: dict[tuple[str, DType], Array] = {}  # literals that were converted, by text
-        self._depth = self._work = self._deep_work = 0
+        self.expansion = Expansion()
         self.failures = 0  # statements that failed, by an error of their own or not
         self._draws: dict[str, int] = {}
 
@@ -248,8 +245,8 @@ class Context:
         spans: tuple[Span, ...] = (span,)
         if self.frame.module.is_std and outer.spans:
             spans = (outer.spans[0], span)
-        if len(self.b.nodes) > MAX_NODES:
-            raise error("NN0004", f"the program expands to over {MAX_NODES:,} nodes", span)
+        if len(self.b.nodes) > self.expansion.most:
+            raise self.expansion.too_much("nodes", span)
         return self.b.at(Origin(spans, self.frame.path))
 
     @contextmanager
@@ -258,37 +255,21 @@ class Context:
         if len(self.frames) >= MAX_CALLS:
             self._refuse_depth(frame, span)
         self.frames.append(frame)
-        self._depth += 1
         try:
-            self._count(span)
-            yield
+            with self.expansion.level(self.span or span):
+                yield
         finally:
-            self._depth -= 1
             self.frames.pop()
 
     @contextmanager
     def repeating(self, number: int, span: Span) -> Iterator[None]:
         """Executes one run of a static loop."""
         self.frame.loops.append(number)
-        self._depth += 1
         try:
-            self._count(span)
-            yield
+            with self.expansion.run(number, self.span or span):
+                yield
         finally:
-            self._depth -= 1
             self.frame.loops.pop()
-
-    def _count(self, span: Span | None) -> None:
-        """Bounds the expansion of a program that makes no nodes, or hides how many it makes."""
-        self._work += 1
-        self._deep_work += self._depth > DEEP
-        if self._work > MAX_WORK:
-            what = f"{MAX_WORK:,} calls and runs of loops"
-        elif self._deep_work > MAX_DEEP_WORK:
-            what = f"{MAX_DEEP_WORK:,} calls and runs of loops that are {DEEP} deep"
-        else:
-            return
-        raise error("NN0004", f"the program expands to over {what}", self.span or span)
 
     def _refuse_depth(self, frame: Frame, span: Span | None) -> None:
         span = self.span or span

@@ -93,12 +93,13 @@ def _comprehension(ctx: Context, expr: ast.Comprehension) -> list[Any]:
             results.append(evaluate(ctx, expr.value))
             return
         part = expr.clauses[number]
-        for i, item in enumerate(iterate(ctx, part.iterable)):
-            bind(ctx, part.target, item, part.span)
-            if part.condition is not None and not truth(ctx, part.condition):
-                continue
-            with ctx.repeating(i, part.span):
-                clause(number + 1)
+        items = iterate(ctx, part.iterable)
+        with ctx.expansion.loop(part, len(items), ctx.b.nodes):
+            for i, item in enumerate(items):
+                with ctx.repeating(i, part.span):
+                    bind(ctx, part.target, item, part.span)
+                    if part.condition is None or truth(ctx, part.condition):
+                        clause(number + 1)
 
     try:
         clause(0)
@@ -127,6 +128,7 @@ def iterate(ctx: Context, expr: ast.Expr) -> list[Any]:
         )
     if len(value) > MAX_ITEMS:
         raise error("NN0004", f"a loop over {len(value):,} items is too long", expr.span)
+    ctx.expansion.look_through(len(value), expr.span)
     return list(value)
 
 
@@ -287,7 +289,10 @@ def _index(ctx: Context, expr: ast.Index) -> Any:
         if sequence and isinstance(items[0], (int, slice)) and not isinstance(items[0], bool):
             _require_known(ctx, items[0])
             try:
-                return value[items[0]]
+                found = value[items[0]]
+                if isinstance(items[0], slice):
+                    ctx.expansion.look_through(len(found), ctx.span)
+                return found
             except IndexError:
                 raise ctx.fail(
                     "NN0210", f"index {items[0]} is out of range for {describe(value)}"

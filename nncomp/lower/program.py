@@ -17,6 +17,7 @@ from nncomp.ir.sizes import sources
 from nncomp.lower.calls import bind_arguments
 from nncomp.lower.context import Context, Frame, Module, Store
 from nncomp.lower.expressions import evaluate
+from nncomp.lower.foresight import Foresight
 from nncomp.lower.modules import Loader, StandardPrelude
 from nncomp.lower.recovery import PoisonError
 from nncomp.lower.statements import execute
@@ -125,6 +126,7 @@ class _Lowering:
     ) -> None:
         self.prelude = StandardPrelude()
         self.store = store
+        self.foresight = Foresight(self.prelude)
         self.module, tree = Loader(self._constant, store.report).load(source)
         self.model = _choose(source, tree, model)
         self.settings = settings
@@ -230,6 +232,9 @@ class _Lowering:
             bind_arguments(
                 ctx, self.model.hyperparameters, arguments, self.model, self.model.name.span
             )
+        least, largest = self.foresight.of_model(self.model, self.module.names)
+        if least > ctx.expansion.most:
+            raise ctx.expansion.too_much("calls and runs of loops", largest.span)
         execute(ctx, self.model.body)
         nodes, inputs = tuple(ctx.b.nodes), list(ctx.inputs.values())
         if not training:

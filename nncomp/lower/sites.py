@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -76,6 +77,12 @@ def _site(stage: ast.Expr) -> ast.Expr:
     return stage
 
 
+@cache
+def children_of(kind: type[ast.Node]) -> tuple[str, ...]:
+    """The fields of a kind of node in source order, without its span."""
+    return tuple(f.name for f in dataclasses.fields(kind) if f.name != "span")
+
+
 def nodes(root: ast.Node) -> Iterator[ast.Node]:
     """A node and all below it in source order."""
     pending: list[Any] = [root]
@@ -83,7 +90,7 @@ def nodes(root: ast.Node) -> Iterator[ast.Node]:
         item = pending.pop()
         if isinstance(item, ast.Node):
             yield item
-            children = [getattr(item, f.name) for f in dataclasses.fields(item)]
+            children = [getattr(item, name) for name in children_of(type(item))]
         elif isinstance(item, tuple):
             children = list(item)
         else:
