@@ -16,6 +16,7 @@ from nncomp.ir.obligation import Obligation
 from nncomp.ir.sizes import sources
 from nncomp.lower.calls import bind_arguments
 from nncomp.lower.context import Context, Frame, Module, Store
+from nncomp.lower.expansion import Expansion
 from nncomp.lower.expressions import evaluate
 from nncomp.lower.foresight import Foresight
 from nncomp.lower.modules import Loader, StandardPrelude
@@ -126,7 +127,6 @@ class _Lowering:
     ) -> None:
         self.prelude = StandardPrelude()
         self.store = store
-        self.foresight = Foresight(self.prelude)
         self.module, tree = Loader(self._constant, store.report).load(source)
         self.model = _choose(source, tree, model)
         self.settings = settings
@@ -172,6 +172,7 @@ class _Lowering:
         name = self.model.name.text
         entries: dict[str, Graph] = {}
         train: dict[str, TrainSection] = {}
+        self._foresee()
         graph = self._graph(name, None, training=False, learning=False)
         wanted = kinds if graph.outputs else {*kinds, "entry"}
         for section in sections:
@@ -199,6 +200,14 @@ class _Lowering:
         warnings = tuple(self.store.warnings.values())
         optional = tuple(self.store.optional)
         return Program(name, graph, entries, train, self._initial(name), optional, warnings)
+
+    def _foresee(self) -> None:
+        """Raises NN0004 if the text alone tells that the model expands to too much."""
+        foresight = Foresight(self.prelude)
+        least, largest = foresight.of_model(self.model, self.module.names)
+        expansion = Expansion()
+        if least > expansion.most:
+            raise expansion.too_much("calls and runs of loops", largest.span)
 
     def _require_outputs(self, graph: Graph, node: ast.Node) -> None:
         if not graph.outputs and not self.store.problems:
@@ -232,9 +241,6 @@ class _Lowering:
             bind_arguments(
                 ctx, self.model.hyperparameters, arguments, self.model, self.model.name.span
             )
-        least, largest = self.foresight.of_model(self.model, self.module.names)
-        if least > ctx.expansion.most:
-            raise ctx.expansion.too_much("calls and runs of loops", largest.span)
         execute(ctx, self.model.body)
         nodes, inputs = tuple(ctx.b.nodes), list(ctx.inputs.values())
         if not training:
