@@ -125,6 +125,7 @@ class Store:
     wanted: the optional inputs that the graphs have; optional: all that there are
     warnings: what is odd but no error, each once
     problems: the errors found so far
+    lowered: declarations whose bodies were run
     """
 
     def __init__(self, wanted: Collection[str] = ()) -> None:
@@ -132,6 +133,7 @@ class Store:
         self.optional: dict[str, None] = {}
         self.warnings: dict[tuple[str, Span | None], Diagnostic] = {}
         self.problems = Problems()
+        self.lowered: set[ast.Decl] = set()
         self.initial: dict[str, Initial] = {}
         self.builder = Builder()
         self.seed = Value(SCALAR, "seed")

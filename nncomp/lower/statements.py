@@ -30,6 +30,7 @@ class Returned:
 
 def execute(ctx: Context, body: tuple[ast.Stmt, ...]) -> Any:
     """Runs a body; its returned value, or None. Raises PoisonError if that could not be told."""
+    ctx.store.lowered.add(ctx.frame.decl)
     before = ctx.failures
     outcome = _run(ctx, body)
     if ctx.failures > before:
