@@ -85,6 +85,8 @@ class _Count:
                 return self.least(node.condition) + min(branches)
             case ast.Binary(op="and" | "or"):
                 return self.least(node.left)
+            case ast.For() if any(isinstance(n, ast.Return) for n in nodes(node)):
+                return 0  # it may end with its first run
             case ast.For():
                 return _length(node.iterable) * (1 + self.body(node.body))
             case ast.Comprehension():
@@ -97,7 +99,7 @@ class _Count:
             case ast.Pipe():
                 return self.least(node.value) + self._stage(node.stage)
             case ast.Node():
-                return sum(self.least(getattr(node, name)) for name in children_of(type(node)))
+                return sum(self.least(child) for child in children_of(node))
         return 0
 
     def _either(self, node: ast.If | ast.Cond) -> int:
@@ -119,7 +121,7 @@ class _Count:
     def _arguments(self, call: ast.Call) -> int:
         return sum(self.least(argument.value) for argument in call.arguments)
 
-    def _of(self, callee: ast.Expr, *kinds: type) -> int:
+    def _of(self, callee: ast.Expr, *kinds: type[Function | Factory]) -> int:
         if not isinstance(callee, ast.Ref) or callee.name in self._own:
             return 0
         value = self._foresight.named(self._names, callee.name)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from nncomp.syntax import ast
 
+_fields: dict[type, list[str]] = {}
 _cache: WeakKeyDictionary[ast.Decl, dict[int, str]] = WeakKeyDictionary()
 
 
@@ -77,10 +77,12 @@ def _site(stage: ast.Expr) -> ast.Expr:
     return stage
 
 
-@cache
-def children_of(kind: type[ast.Node]) -> tuple[str, ...]:
-    """The fields of a kind of node in source order, without its span."""
-    return tuple(f.name for f in dataclasses.fields(kind) if f.name != "span")
+def children_of(node: ast.Node) -> list[Any]:
+    """What a node is made of, in source order."""
+    kind = type(node)
+    if kind not in _fields:
+        _fields[kind] = [f.name for f in dataclasses.fields(kind) if f.name != "span"]
+    return [getattr(node, name) for name in _fields[kind]]
 
 
 def nodes(root: ast.Node) -> Iterator[ast.Node]:
@@ -90,7 +92,7 @@ def nodes(root: ast.Node) -> Iterator[ast.Node]:
         item = pending.pop()
         if isinstance(item, ast.Node):
             yield item
-            children = [getattr(item, name) for name in children_of(type(item))]
+            children = children_of(item)
         elif isinstance(item, tuple):
             children = list(item)
         else:

@@ -76,7 +76,7 @@ class _Body:
 
     def _fits(self, expr: ast.Expr, piped: ast.Expr | None = None) -> Iterator[CompileError]:
         """NN0202 where a call is not given what the declaration asks for."""
-        callee, arguments = expr, ()
+        callee, arguments = expr, tuple[ast.Argument, ...]()
         if isinstance(expr, ast.Call):
             callee, arguments = expr.callee, expr.arguments
         applied = isinstance(callee, ast.Call)  # `GraphConv(16)(A)`
