@@ -54,20 +54,21 @@ class Outcome:
 
 
 _SERVER = """
-import json, os, sys, threading
+import json, os, resource, sys, threading
 from nncomp.cli import main
 import nncomp.driver.building, nncomp.driver.checking  # once, for all
 for line in sys.stdin:
     folder, arguments, seconds = json.loads(line)
     child = os.fork()
     if not child:
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
         os.chdir(folder)
         os.dup2(os.open(folder + ".report", os.O_WRONLY | os.O_CREAT), 2)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         status = main(arguments)
         sys.stderr.flush()
         os._exit(status)
-    timer = threading.Timer(seconds, os.kill, (child, 9))
+    timer = threading.Timer(10 * seconds, os.kill, (child, 9))
     timer.start()
     _, status, used = os.wait4(child, 0)
     timer.cancel()
@@ -78,9 +79,10 @@ for line in sys.stdin:
 
 class Runner:
     """Runs commands of nncomp, each in a process of its own that is forked from one that has
-    loaded the compiler. A process that hangs is killed."""
+    loaded the compiler. A process that takes so many seconds of the processor, or ten times as
+    long, is killed."""
 
-    def __init__(self, timeout: float = 60) -> None:
+    def __init__(self, timeout: int = 60) -> None:
         self._timeout = timeout
         self._server = subprocess.Popen(
             [sys.executable, "-c", _SERVER],
