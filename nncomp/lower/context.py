@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from nncomp.errors import CompileError, Diagnostic, Note, Problems, error
 from nncomp.ir.builder import At, Builder
 from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
-from nncomp.ir.obligation import Clause, Obligation
+from nncomp.ir.obligation import Clause, Message, Obligation, spelt
 from nncomp.ir.sizes import sources
 from nncomp.lower.expansion import Expansion
 from nncomp.lower.recovery import CONSEQUENCES
@@ -299,7 +299,7 @@ class Context:
         """An error at the place being lowered."""
         return error(code, message, self.span, label, **more)
 
-    def oblige(self, clause: Clause, message: str, span: Span) -> None:
+    def oblige(self, clause: Clause, message: Message, span: Span) -> None:
         """Leaves the clause to each run, which checks it before anything is computed: so its dims
         must follow from the shapes of the inputs."""
         obligation = Obligation(clause, message, span)
@@ -308,7 +308,7 @@ class Context:
         if inner:
             raise error(
                 "NN0206",
-                f"{message}: whether {obligation} is not known while compiling",
+                f"{spelt(message)}: whether {obligation} is not known while compiling",
                 span,
                 f"no input's shape tells {' and '.join(f'`{name}`' for name in inner)}",
                 help="what a run asserts is checked before it, from the shapes of the inputs",

@@ -8,7 +8,7 @@ from typing import Any
 from nncomp.dims import Dim
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.ir.graph import Value
-from nncomp.ir.obligation import compared
+from nncomp.ir.obligation import Message, compared
 from nncomp.lower import calls, control, indexing, tensors
 from nncomp.lower.context import Context
 from nncomp.lower.names import attribute, look_up
@@ -32,15 +32,17 @@ def _string(ctx: Context, expr: ast.String) -> str:
 
 def interpolate(ctx: Context, string: ast.String) -> str:
     """The text with `{expr}` replaced by the values."""
-    parts: list[str] = []
+    return "".join(map(str, interpolated(ctx, string)))
+
+
+def interpolated(ctx: Context, string: ast.String) -> Message:
+    """The text in parts; those that are a dim as that."""
+    parts: list[str | Dim] = []
     for part in string.parts:
-        if isinstance(part, str):
-            parts.append(part)
-        else:
-            parts.append(_spelt(evaluate(ctx, part)))
-    text = "".join(parts)
-    tensors.require_length(ctx, text)
-    return text
+        value = part if isinstance(part, str) else evaluate(ctx, part)
+        parts.append(value if isinstance(value, Dim) else _spelt(value))
+    tensors.require_length(ctx, *map(str, parts))
+    return tuple(parts)
 
 
 def _spelt(value: Any) -> str:

@@ -168,7 +168,7 @@ class _Claim:
                 self.span,
                 help="if they are, say so before: `name: type = …` is checked at each run",
             )
-        ctx.oblige((comparison,), str(self), self.span)
+        ctx.oblige((comparison,), (str(self),), self.span)
 
 
 def _bind_dims(ctx: Context, claim: _Claim) -> list[DimLike]:
