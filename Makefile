@@ -1,5 +1,7 @@
 # make demo | test | test-slow (over an hour on two cores) | lint | bench
 #
+# test-slow runs models of full size one after another: two together need more than 20 GB.
+#
 # Each target makes its own part of the virtual environment $(VENV) first, once.
 # Another interpreter: make test PYTHON=python3.12. An environment of your own: VENV=/path/to/venv
 # (it is added to).
@@ -21,7 +23,8 @@ test: $(STAMPS)/test
 	$(BIN)/python -m pytest -q -n $(JOBS)
 
 test-slow: $(STAMPS)/test
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m slow -n $(JOBS) --ignore tests/models
+	$(BIN)/python -m pytest -q -m slow tests/models
 
 bench: $(STAMPS)/bench
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

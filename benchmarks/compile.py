@@ -180,11 +180,15 @@ def stages(name: str, text: str, size: int) -> Iterator[tuple[str, float, int]]:
     from nncomp.syntax import parse
 
     repeats = max(1, 20_000 // size)
-    source = SourceFile(f"{name}.nn", text)
-    parsing, _ = timed(lambda: parse(source), repeats)
+
+    def source() -> SourceFile:
+        """A new one each time, since a source keeps its tree."""
+        return SourceFile(f"{name}.nn", text)
+
+    parsing, _ = timed(lambda: parse(source()), repeats)
     if name != "loop":
         yield "parse", parsing, size
-    lowering, program = timed(lambda: lower(source, kinds=()), repeats)
+    lowering, program = timed(lambda: lower(source(), kinds=()), repeats)
     nodes = len(program.graph.nodes)
     assert nodes >= size, f"{name} has {nodes} nodes"
     yield "lower", lowering - parsing, nodes
@@ -198,12 +202,14 @@ def stages(name: str, text: str, size: int) -> Iterator[tuple[str, float, int]]:
     yield "emit", timed(lambda: to_bytes(emit(legalize(graph))), repeats)[0], len(graph.nodes)
     if name == "loop":
         del optimized, graph, bound
-        step = lower(source, kinds=("train",)).train["train"].step
+        step = lower(source(), kinds=("train",)).train["train"].step
         seconds, expanded = timed(lambda: expand_gradients(step), repeats)
         yield "expand gradients", seconds, len(expanded.nodes)
 
 
 def nodes(rounds: int) -> None:
+    from nncomp.limits import limited
+
     programs = {
         "chain": lambda n: written(n, 1),
         "wide": lambda n: written(n, WIDTH),
@@ -213,8 +219,9 @@ def nodes(rounds: int) -> None:
     for name, program in programs.items():
         table: dict[str, list[float]] = {}
         for size in SIZES:
-            for stage, seconds, count in stages(name, program(size), size):
-                table.setdefault(stage, []).append(1e6 * seconds / count)
+            with limited(words=10**6, nodes=10**6):
+                for stage, seconds, count in stages(name, program(size), size):
+                    table.setdefault(stage, []).append(1e6 * seconds / count)
         for stage, row in table.items():
             cells = "".join(f"{cell:10.1f}" for cell in row)
             print(f"{name + ': ' + stage:32}{cells}{row[-1] / row[0]:8.2f}", flush=True)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.bad_inputs import CASES, GOOD, Case, Runner
+from tests.bad_inputs import CASES, GOOD
+from tests.refusals import Case, Runner
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ import difflib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Literal
 
 from nncomp.codes import CODES
@@ -63,11 +64,11 @@ class Diagnostic:
 
     def render(self) -> str:
         """The text form, without a final line end."""
-        lines = [f"{self.severity}[{self.code}]: {self.message}"]
+        lines = [f"{self.severity}[{self.code}]: {_clipped(self.message)}"]
         if self.span is not None:
             lines += _excerpt(self.span, self.label, "^")
         for note in self.notes:
-            lines.append(f"note: {note.message}")
+            lines.append(f"note: {_clipped(note.message)}")
             if note.span is not None:
                 lines += _excerpt(note.span, note.label, "-")
         if self.help:
@@ -78,7 +79,7 @@ class Diagnostic:
         return {
             "code": self.code,
             "severity": self.severity,
-            "message": self.message,
+            "message": _clipped(self.message),
             "label": self.label,
             **_place(self.span),
             "notes": [
@@ -150,13 +151,28 @@ def error(
     return CompileError(Diagnostic(code, message, span, label, tuple(notes), help))
 
 
+_MAX_NAME = 60  # characters of a misspelt name for which one that is near is looked for
+_MAX_ALIKE = 2_000  # names that it is compared with: a thousand take a tenth of a second
+
+
 def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
     """A help line that names the candidate nearest to a misspelt name, if one is near."""
-    near = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.65)
+    if len(name) > _MAX_NAME:
+        return None
+    alike = (c for c in candidates if len(name) < 2.1 * len(c) < 4.5 * len(name))
+    near = difflib.get_close_matches(name, islice(alike, _MAX_ALIKE), n=1, cutoff=0.65)
     return f"did you mean `{near[0]}`?" if near else None
 
 
 _MAX_WIDTH = 160
+_MAX_MESSAGE = 1_000
+
+
+def _clipped(message: str) -> str:
+    """A message without the middle of a text of the user's that is very long."""
+    if len(message) <= _MAX_MESSAGE:
+        return message
+    return f"{message[: _MAX_MESSAGE // 2]} … {message[-_MAX_MESSAGE // 2 :]}"
 
 
 def _excerpt(span: Span, label: str, mark: str) -> list[str]:
@@ -176,7 +192,7 @@ def _excerpt(span: Span, label: str, mark: str) -> list[str]:
         f"{gutter}--> {span}",
         f"{gutter} |",
         f"{line_number} | {printable}",
-        f"{gutter} | {lead}{marks} {label}".rstrip(),
+        f"{gutter} | {lead}{marks} {_clipped(label)}".rstrip(),
         f"{gutter} |",
     ]
 

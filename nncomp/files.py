@@ -11,7 +11,7 @@ from nncomp.errors import CompileError, error
 from nncomp.source import SourceFile, Span
 
 PathLike = str | os.PathLike[str]
-MAX_SOURCE = 16 << 20  # bytes of a .nn file
+MAX_SOURCE = 4 << 20  # bytes of a .nn file
 
 
 def read_bytes(path: PathLike) -> bytes:

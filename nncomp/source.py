@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
+from typing import Any
 
 
 @dataclass(frozen=True, eq=False)
 class SourceFile:
-    """A text with a name. Two sources are the same only if they are the same object."""
+    """A text with a name. Two sources are the same only if they are the same object.
+
+    kept: what later stages have made of the text, so that they make it once
+    """
 
     name: str
     text: str = field(repr=False)
+    kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
-    def _line_starts(self) -> list[int]:
-        return [0, *(match.end() for match in re.finditer("\n", self.text))]
+    def _line_starts(self) -> array[int]:
+        return array("L", chain((0,), (match.end() for match in re.finditer("\n", self.text))))
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column (both from 1, columns in characters) of a character offset."""

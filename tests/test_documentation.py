@@ -31,7 +31,8 @@ from nncomp.driver.running import run
 from nncomp.errors import CompileError
 from nncomp.ir import builder
 from nncomp.ir.graph import Graph
-from nncomp.lower import context, modules, tensors, values
+from nncomp.limits import Limits
+from nncomp.lower import context, expansion, modules, tensors, values
 from nncomp.lower.builtins import BUILTINS, MAX_RANGE
 from nncomp.lower.modules import std_index, std_value
 from nncomp.lower.program import Program, lower, models
@@ -225,18 +226,18 @@ def test_limits_are_stated() -> None:
         lexer.MAX_NESTING,
         parser.MAX_HEIGHT,
         context.MAX_CALLS,
-        context.MAX_NODES,
+        Limits().nodes,
         MAX_RANGE,
         values.MAX_ITEMS,
         modules.MAX_IMPORTS,
         files.MAX_SOURCE >> 20,
-        lexer.MAX_FILE,
+        Limits().words,
         lexer.MAX_STATEMENT,
         literals.MAX_STRING,
         dims.MAX_SIZE,
-        context.MAX_WORK,
-        context.DEEP,
-        context.MAX_DEEP_WORK,
+        expansion.MAX_LOOKED_AT,
+        expansion.DEEP,
+        expansion.MAX_DEEP_WORK,
         builder.MAX_RANK,
         tensors.MAX_INT_BITS,
         MAX_ELEMENTS,

@@ -13,10 +13,10 @@ from typing import Any
 import onnx
 
 from nncomp.backends.ort.naming import DimNames
-from nncomp.dims import DimLike, Function, Symbol, floordiv, maximum, minimum, mod
+from nncomp.dims import Dim, DimLike, Function, Symbol, floordiv, maximum, minimum, mod
 from nncomp.errors import error
 from nncomp.ir.graph import Graph
-from nncomp.ir.obligation import RELATIONS, Comparison, Obligation
+from nncomp.ir.obligation import RELATIONS, Comparison, Message, Obligation, spelt
 from nncomp.ir.sizes import sources
 from nncomp.source import SourceFile, Span
 
@@ -45,12 +45,19 @@ def describe(graph: Graph, written: Mapping[str, str], dims: DimNames) -> dict[s
                 "any": [
                     [c.relation, _written(c.left, dims), _written(c.right, dims)] for c in o.clause
                 ],
-                "message": o.message,
+                "message": _message(o.message, dims),
                 "source": o.span and _place(o.span),
             }
             for o in graph.obligations
         ],
     }
+
+
+def _message(message: Message, dims: DimNames) -> Any:
+    """A text, or a list of texts and dims."""
+    if not any(isinstance(part, Dim) for part in message):
+        return spelt(message)
+    return [p if isinstance(p, str) else {"dim": _written(p, dims)} for p in message]
 
 
 def _written(dim: DimLike, dims: DimNames) -> Any:
@@ -136,7 +143,11 @@ def _obligation(entry: Mapping[str, Any], symbols: Mapping[str, Symbol]) -> Obli
         clause.append(Comparison(_read(left, symbols), relation, _read(right, symbols)))
     if not clause:
         raise ValueError("an empty `any`")
-    return Obligation(tuple(clause), str(entry["message"]), _span(entry.get("source")))
+    message = entry["message"]
+    parts = [message] if isinstance(message, str) else message
+    dims = [p if isinstance(p, str) else _read(p["dim"], symbols) for p in parts]
+    told = tuple(d if isinstance(d, Dim) else str(d) for d in dims)
+    return Obligation(tuple(clause), told, _span(entry.get("source")))
 
 
 _OPERATIONS = {"//": floordiv, "%": mod, "min": minimum, "max": maximum}

@@ -9,12 +9,19 @@ from nncomp.autodiff.loops import loops_as_scans
 from nncomp.autodiff.reverse import ancestors, gradients, pull_back
 from nncomp.autodiff.scans import longer_scan
 from nncomp.collector import collector_paused
+from nncomp.errors import CompileError, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.rebuild import remap
+from nncomp.limits import limits
 from nncomp.ops.control import Scan
 from nncomp.ops.grad import DERIVATIVES, Jvp
 from nncomp.ops.gradient import zeros_like
+
+# A gradient is a few times as large as what it is of; for one within another the factors multiply,
+# so that a dozen would never end. A small graph may grow to a part of the limit of nodes.
+_GROWTH = 100
+_PART = 20
 
 
 @collector_paused()
@@ -22,17 +29,21 @@ def expand_gradients(graph: Graph) -> Graph:
     """The graph with every Grad and Jvp expanded, nested ones too; itself if there is none.
 
     Nodes are taken in topological order, so that where a loss holds a gradient, that gradient
-    consists of ordinary nodes already. Raises CompileError (NN0401, NN0402).
+    consists of ordinary nodes already. Raises CompileError (NN0401, NN0402; NN0004 where
+    derivatives of derivatives grow too large).
     """
     if not _holds_derivative(graph):
         return graph
     asked = [node.operands[0] for node in graph.nodes if isinstance(node.op, DERIVATIVES)]
     graph = loops_as_scans(graph, set(ancestors(*asked)))
+    most = max(limits().nodes // _PART, _GROWTH * len(graph.nodes))
     b = Builder()
     values: dict[Value, Value] = {}
     for node in graph.nodes:
         if isinstance(node.op, DERIVATIVES):
             _expand(b, node, values)
+            if len(b.nodes) > most:
+                raise _too_large(node, most)
             continue
         new = remap(node, values)
         if any(map(_holds_derivative, node.op.bodies)):
@@ -40,6 +51,15 @@ def expand_gradients(graph: Graph) -> Graph:
             values.update(zip(node.outputs, new.outputs, strict=True))
         b.append(new)
     return merge_scans(graph.replace(b.nodes, values))
+
+
+def _too_large(node: Node, most: int) -> CompileError:
+    return error(
+        "NN0004",
+        f"with this derivative, the graph has over {most:,} nodes",
+        node.origin.spans[0] if node.origin.spans else None,
+        help="each derivative of a derivative is several times as large as the one inside",
+    )
 
 
 def _holds_derivative(graph: Graph) -> bool:

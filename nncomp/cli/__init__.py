@@ -14,8 +14,10 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from nncomp.cli import build, check, explain, fmt, grad, inspect, run, train, tune, view
+from nncomp.cli.arguments import add_limits
 from nncomp.cli.report import report
 from nncomp.errors import CompileError, did_you_mean
+from nncomp.limits import limited
 
 COMMANDS = (check, fmt, build, grad, run, train, tune, inspect, view, explain)
 INTERNAL_ERROR = 70  # EX_SOFTWARE
@@ -28,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         near = did_you_mean(unknown[0], args.parser._option_string_actions)
         args.parser.error(f"unknown: {' '.join(unknown)}" + (f"; {near}" if near else ""))
     try:
-        status: int = args.command(args)
+        with limited(words=args.max_words, nodes=args.max_nodes):
+            status: int = args.command(args)
         sys.stdout.flush()
         return status
     except CompileError as failure:
@@ -90,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         module.add_arguments(command)
+        add_limits(command)
         command.add_argument(
             "--debug", action="store_true", help="show the traceback of an internal error"
         )

@@ -9,6 +9,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nncomp.limits import Limits
+
 if TYPE_CHECKING:
     from nncomp.lower.program import Program
     from nncomp.source import SourceFile
@@ -125,6 +127,23 @@ def size(text: str) -> tuple[str, int]:
     return name, int(value)
 
 
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """--max-words and --max-nodes."""
+    usual = Limits()
+    parser.add_argument(
+        "--max-words",
+        metavar="N",
+        type=positive,
+        help=f"of a file: words and signs (default: {usual.words:,})",
+    )
+    parser.add_argument(
+        "--max-nodes",
+        metavar="N",
+        type=positive,
+        help=f"of a graph, and calls and runs of loops that make it (default: {usual.nodes:,})",
+    )
+
+
 def add_target(parser: argparse.ArgumentParser) -> None:
     """--target."""
     parser.add_argument(
@@ -156,12 +175,17 @@ positive.__name__ = "integer"  # argparse shows it
 
 
 def source_of(name: str) -> SourceFile:
-    """The text of FILE. Raises CompileError NN0001, NN0002."""
+    """The text of FILE, which can be parsed: what cannot is refused before the compiler is
+    loaded. Raises CompileError NN0001, NN0002, or what `parse` finds."""
     from nncomp.files import MAX_SOURCE, decode_source, read_source
+    from nncomp.syntax.parser import parse
 
     if name == "-":
-        return decode_source("<stdin>", sys.stdin.buffer.read(MAX_SOURCE + 1))
-    return read_source(name)
+        source = decode_source("<stdin>", sys.stdin.buffer.read(MAX_SOURCE + 1))
+    else:
+        source = read_source(name)
+    parse(source)
+    return source
 
 
 def program_of(
@@ -171,9 +195,9 @@ def program_of(
 ) -> Program:
     """The model that the arguments name, lowered, with its sections of these kinds, and with the
     optional inputs among those `given`. Raises CompileError."""
+    source, settings = source_of(args.file), dict(args.settings)
     from nncomp.driver.compiling import load_program
 
-    source, settings = source_of(args.file), dict(args.settings)
     return load_program(source, args.model, settings, kinds, args.with_inputs, given)
 
 

@@ -50,15 +50,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from nncomp.autodiff.rematerialize import Memory
     from nncomp.cli.arguments import program_of, state_of, stem_of
     from nncomp.cli.report import show
-    from nncomp.driver.building import build
 
     # a weights file may hold what only a section declares
     entry = ("entry",) if args.entry else ()
     everything = args.train or args.weights
     program = program_of(args, ("entry", "train") if everything else entry)
+    from nncomp.autodiff.rematerialize import Memory
+    from nncomp.driver.building import build
+
     show(program.warnings, args.format)
     result = build(
         program,

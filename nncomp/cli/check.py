@@ -19,13 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import source_of
     from nncomp.cli.report import report, show
-    from nncomp.driver.checking import check
     from nncomp.errors import CompileError, Diagnostic
 
     status = 0
     for name in args.files:
         try:
             source = source_of(name)
+            from nncomp.driver.checking import check
+
             for found in check(source, args.model, dict(args.settings), args.with_inputs):
                 if isinstance(found, Diagnostic):
                     show([found], args.format)

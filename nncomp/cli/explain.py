@@ -29,10 +29,11 @@ def execute(args: argparse.Namespace) -> int:
     if args.node is None:
         return _explain_name(args.subject)
     from nncomp.cli.arguments import program_of
-    from nncomp.driver.inspecting import explain_node, explain_step
 
     args.file = args.subject
     program = program_of(args)
+    from nncomp.driver.inspecting import explain_node, explain_step
+
     if args.train:
         stories = explain_step(program, args.node, batch=args.batch)
     else:

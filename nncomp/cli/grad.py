@@ -47,11 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import program_of, stem_of
     from nncomp.cli.report import show
+
+    program = program_of(args)
     from nncomp.driver.building import write_model
     from nncomp.driver.compiling import onnx_model, state_of
     from nncomp.driver.differentiating import compile_request, find_request
 
-    program = program_of(args)
     show(program.warnings, args.format)
     asked = find_request(program, args.wrt, loss=args.loss, section=args.section)
     weights = state_of(program, args.weights, training=False) if args.weights else None

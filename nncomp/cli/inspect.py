@@ -31,9 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import program_of
-    from nncomp.driver.inspecting import summary_of
 
     program = program_of(args, ("entry",) if args.entry else ())
+    from nncomp.driver.inspecting import summary_of
+
     summary = summary_of(program, entry=args.entry, level=args.level, batch=args.batch)
     if args.format == "json":
         import json

@@ -36,13 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import program_of, state_of
+
+    program = program_of(args, given=[name for name, _ in args.inputs])
     from nncomp.driver.compiling import entry_of
     from nncomp.driver.running import run
     from nncomp.files import write_atomic
     from nncomp.weights import describe, load_array, npz_bytes
 
     inputs = {name: load_array(path) for name, path in args.inputs}
-    program = program_of(args, given=inputs)
     if args.weights is None and entry_of(program, args.entry).parameters:
         print(
             f"note: the weights are initial values, drawn from seed {args.seed}; "

@@ -46,13 +46,14 @@ def execute(args: argparse.Namespace) -> int:
 
     from nncomp.cli.arguments import program_of, state_of, stem_of
     from nncomp.cli.report import show
+
+    program = program_of(args)
     from nncomp.cli.training import data_of, options_of, variant_of
     from nncomp.driver.train import train
     from nncomp.training.plot import plot
     from nncomp.training.progress import numbers
     from nncomp.training.reporter import Reporters
 
-    program = program_of(args)
     show(program.warnings, args.format)
     data = data_of(args, program)
     print(f"{data.describe()} ({'; '.join(data.notes)})" if data.notes else data.describe())

@@ -30,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import program_of, stem_of
-    from nncomp.driver.inspecting import picture_of
     from nncomp.errors import error
     from nncomp.files import write_atomic
 
@@ -41,6 +40,8 @@ def execute(args: argparse.Namespace) -> int:
             help=f"-o {Path(args.output).with_suffix('.svg')}; a browser shows and converts it",
         )
     program = program_of(args)
+    from nncomp.driver.inspecting import picture_of
+
     path = args.output or f"{stem_of(args, program)}.svg"
     picture = picture_of(
         program, entry=args.entry, level=args.level, only=args.only, depth=args.depth

@@ -62,12 +62,13 @@ def _compile(program: Program) -> None:
 
 
 def _check_library(source: SourceFile) -> None:
-    """Resolves the imports and constants of a file without a model."""
+    """Checks what can be told of a file without a model."""
     try:
         load_program(source)
     except CompileError as failure:
-        if failure.diagnostics[0].code != "NN0306":  # that there is no model
-            raise
+        others = [d for d in failure.diagnostics if d.code != "NN0306"]  # that there is no model
+        if others:
+            raise CompileError(*others) from None
 
 
 def _parameters(program: Program) -> int:

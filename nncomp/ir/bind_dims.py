@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from contextlib import suppress
 
-from nncomp.dims import Symbol, substitute
+from nncomp.dims import Dim, Symbol, substitute
 from nncomp.errors import error
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Dims
 from nncomp.ir.graph import Body, Graph, Node, Value
-from nncomp.ir.obligation import Obligation
+from nncomp.ir.obligation import Obligation, spelt
 
 
 def bind_dims(graph: Graph, sizes: Mapping[Symbol, int]) -> Graph:
@@ -45,10 +45,12 @@ def _left(obligation: Obligation, sizes: Mapping[Symbol, int]) -> list[Obligatio
         with suppress(ZeroDivisionError):  # then it does not hold
             clause.append(comparison.at(sizes))
     if not clause:
-        raise error("NN0209", obligation.message, obligation.span)
+        raise error("NN0209", spelt(obligation.message, sizes), obligation.span)
     if any(comparison.decide() for comparison in clause):
         return []
-    return [Obligation(tuple(clause), obligation.message, obligation.span)]
+    message = (p if isinstance(p, str) else substitute(p, sizes) for p in obligation.message)
+    parts = tuple(p if isinstance(p, Dim) else str(p) for p in message)
+    return [Obligation(tuple(clause), parts, obligation.span)]
 
 
 def _rebuild(

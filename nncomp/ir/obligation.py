@@ -94,17 +94,25 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, (int, Dim)) and not isinstance(value, bool)
 
 
+Message = tuple[str | Dim, ...]  # text in which sizes stand that a run tells
+
+
+def spelt(message: Message, values: Mapping[Symbol, DimLike] | None = None) -> str:
+    """The message as text, with the sizes that are known."""
+    return "".join(p if isinstance(p, str) else _size(p, values or {}) for p in message)
+
+
 @dataclass(frozen=True, slots=True)
 class Obligation:
     """One of the comparisons must hold, or the run is refused.
 
     clause: at least one comparison
-    message: what the program says is wrong otherwise
+    message: what the program says is wrong otherwise; its dims have symbols of the clause only
     span: what states it
     """
 
     clause: Clause
-    message: str
+    message: Message
     span: Span | None = None
 
     def __str__(self) -> str:
@@ -131,7 +139,7 @@ class Obligation:
         listed = ", ".join(told[:-1]) + " and " * (len(told) > 1) + told[-1]
         return error(
             "NN0209",
-            f"{self.message}: {listed}",
+            f"{spelt(self.message, values)}: {listed}",
             self.span,
             f"`{self}` does not hold for these inputs",
         )

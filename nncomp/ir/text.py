@@ -130,7 +130,11 @@ class _Writer:
             f"{self._attribute(c.left)} {c.relation} {self._attribute(c.right)}"
             for c in obligation.clause
         )
-        return f"assert {condition}, {_string(obligation.message)}"
+        message = "".join(
+            _escaped(part) if isinstance(part, str) else f"{{{self._attribute(part)}}}"
+            for part in obligation.message
+        )
+        return f'assert {condition}, "{message}"'
 
     def _output(self, name: str, value: Value) -> str:
         shown = self._operand(value)
@@ -242,7 +246,11 @@ _ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r"} | {c: "\\" + c for c in '"\\{
 
 
 def _string(text: str) -> str:
-    return '"' + "".join(_ESCAPES.get(c, c) for c in text) + '"'
+    return f'"{_escaped(text)}"'
+
+
+def _escaped(text: str) -> str:
+    return "".join(_ESCAPES.get(c, c) for c in text)
 
 
 def _integer(value: int) -> str:

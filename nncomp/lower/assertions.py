@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from nncomp.dims import Dim
 from nncomp.errors import Note, error
-from nncomp.ir.obligation import RELATIONS, Clause, compared
+from nncomp.ir.obligation import RELATIONS, Clause, Message, Obligation, compared, spelt
 from nncomp.lower.context import Context
-from nncomp.lower.expressions import compare, holds, interpolate
+from nncomp.lower.expressions import compare, holds, interpolated
 from nncomp.lower.tensors import require_length
 from nncomp.lower.values import Results
 from nncomp.syntax import ast
@@ -19,15 +20,26 @@ def assert_(ctx: Context, statement: ast.Assert) -> None:
         return
     span = statement.condition.span
     condition = span.text
-    message = interpolate(ctx, statement.message) if statement.message else f"{condition} is false"
+    message: Message = (f"{condition} is false",)
+    if statement.message:
+        message = interpolated(ctx, statement.message)
     label, notes = f"`{condition}` does not hold", []
     if ctx.frame.module.is_std and ctx.span is not None:  # the caller's line says more
         notes.append(Note("it is asserted here", span))
         label, span = "", ctx.span
     if clauses is False:
-        raise error("NN0209", message, span, label, notes=notes)
+        raise error("NN0209", spelt(message), span, label, notes=notes)
     for clause in clauses:
-        ctx.oblige(clause, message, span)
+        ctx.oblige(clause, _about(clause, message), span)
+
+
+def _about(clause: Clause, message: Message) -> Message:
+    """The message, where only the sizes that the clause speaks of are left to the run."""
+    known = Obligation(clause, message).symbols()
+    return tuple(
+        part if isinstance(part, Dim) and set(part.symbols()) <= known else str(part)
+        for part in message
+    )
 
 
 def _clauses(ctx: Context, expr: ast.Expr) -> bool | list[Clause]:

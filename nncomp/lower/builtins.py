@@ -33,7 +33,7 @@ from nncomp.lower.values import (
 from nncomp.ops import REGISTRY
 from nncomp.types import DType
 
-MAX_RANGE = 1_000_000
+MAX_RANGE = 100_000
 
 # --- elementwise mathematics, on static numbers and on tensors ------------------------------
 
@@ -96,6 +96,7 @@ def _range(ctx: Context, args: list[Any], named: dict[str, Any]) -> list[int]:
     items = range(*args)
     if items[:MAX_RANGE] != items:
         raise ctx.fail("NN0004", f"a range of more than {MAX_RANGE:,} is too long")
+    ctx.expansion.look_through(len(items), ctx.span)
     return list(items)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from nncomp.errors import CompileError, Note, did_you_mean, error
+from nncomp.errors import CompileError, Note, error
 from nncomp.ir.graph import Value
 from nncomp.lower import tensors, trees
+from nncomp.lower.arguments import lacking, matched
 from nncomp.lower.context import Context, Frame
 from nncomp.lower.names import attribute, look_up_callable
 from nncomp.lower.raw import apply_raw
@@ -147,6 +148,8 @@ def _convert(ctx: Context, dtype: DType, arguments: Arguments) -> Value:
 
 
 def _apply_builtin(ctx: Context, builtin: Builtin, arguments: Arguments) -> Any:
+    lists = [v for v in arguments.values if isinstance(v, (list, tuple, str))]
+    ctx.expansion.look_through(sum(map(len, lists)), ctx.span)
     try:
         return builtin.call(ctx, arguments.values, arguments.keywords)
     except TypeError as failure:
@@ -241,7 +244,7 @@ def bind_arguments(
 ) -> None:
     """Binds the formals in the current frame, checking types in order."""
     name = decl.name.text
-    given = _match(formals, arguments, decl, span)
+    given = matched(formals, arguments, decl, span)
     for formal in formals:
         formal_name = formal.name.text
         if formal_name in given:
@@ -249,56 +252,11 @@ def bind_arguments(
         elif formal.default is not None:
             argument = Argument(ctx.evaluate(formal.default), formal.span)
         else:
-            missing = [f.name.text for f in formals if not f.default and f.name.text not in given]
-            raise error(
-                "NN0202",
-                f"`{name}` lacks its argument{'s' if len(missing) > 1 else ''} "
-                f"{', '.join(f'`{m}`' for m in missing)}",
-                span,
-                notes=[Note(f"`{name}` is declared here", decl.name.span)],
-                help=f"a fn makes no instance: write `{name}(…)`, or `… |> {name}`"
-                if isinstance(decl, ast.FnDecl) and not given
-                else None,
-            )
+            raise lacking(formals, given, decl, span)
         value = check(
             ctx, formal.type, argument.value, f"`{formal_name}` of `{name}`", argument.span
         )
         ctx.frame.names[formal_name] = value
-
-
-def _match(
-    formals: tuple[ast.Parameter, ...], arguments: Arguments, decl: ast.Decl, span: Span
-) -> dict[str, Argument]:
-    name = decl.name.text
-    names = [formal.name.text for formal in formals]
-    if len(arguments.positional) > len(formals):
-        extra = arguments.positional[len(formals)]
-        raise error(
-            "NN0202",
-            f"`{name}` takes {_count(len(formals), 'argument')}, "
-            f"{len(arguments.positional)} are given",
-            extra.span,
-            "one too many",
-            notes=[Note(f"`{name}` is declared here", decl.name.span)],
-        )
-    given = dict(zip(names, arguments.positional, strict=False))
-    for key, argument in arguments.named.items():
-        if key not in names:
-            raise error(
-                "NN0202",
-                f"`{name}` has no argument `{key}`",
-                argument.span,
-                notes=[Note(f"`{name}` is declared here", decl.name.span)],
-                help=did_you_mean(key, names) or f"it takes {', '.join(names) or 'none'}",
-            )
-        if key in given:
-            raise error("NN0202", f"`{key}` of `{name}` is given twice", argument.span)
-        given[key] = argument
-    return given
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
 def instantiate(

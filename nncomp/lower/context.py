@@ -12,8 +12,9 @@ from typing import Any, Protocol
 from nncomp.errors import CompileError, Diagnostic, Note, Problems, error
 from nncomp.ir.builder import At, Builder
 from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
-from nncomp.ir.obligation import Clause, Obligation
+from nncomp.ir.obligation import Clause, Message, Obligation, spelt
 from nncomp.ir.sizes import sources
+from nncomp.lower.expansion import Expansion
 from nncomp.lower.recovery import CONSEQUENCES
 from nncomp.ops.elementwise import Add, Mul
 from nncomp.source import Span
@@ -21,10 +22,6 @@ from nncomp.syntax import ast
 from nncomp.types import Array, DType, TensorType
 
 MAX_CALLS = 64  # blocks within blocks
-MAX_NODES = 1_000_000
-MAX_WORK = 1_000_000  # calls, and runs of static loops, of one graph
-DEEP = 24  # levels of calls and loops: beyond, there is room for few, since what doubles at each
-MAX_DEEP_WORK = 2_000  # level would go on for ever
 SCALAR = TensorType(DType.I64, ())
 
 
@@ -128,6 +125,7 @@ class Store:
     wanted: the optional inputs that the graphs have; optional: all that there are
     warnings: what is odd but no error, each once
     problems: the errors found so far
+    lowered: declarations whose bodies were run
     """
 
     def __init__(self, wanted: Collection[str] = ()) -> None:
@@ -135,6 +133,7 @@ class Store:
         self.optional: dict[str, None] = {}
         self.warnings: dict[tuple[str, Span | None], Diagnostic] = {}
         self.problems = Problems()
+        self.lowered: set[ast.Decl] = set()
         self.initial: dict[str, Initial] = {}
         self.builder = Builder()
         self.seed = Value(SCALAR, "seed")
@@ -226,7 +225,7 @@ class Context:
         self.initializing: str | None = None  # path of the parameter being initialised
         self.regions: list[Region] = []  # bodies of control flow around the point of execution
         self.numbers: dict[tuple[str, DType], Array] = {}  # literals that were converted, by text
-        self._depth = self._work = self._deep_work = 0
+        self.expansion = Expansion()
         self.failures = 0  # statements that failed, by an error of their own or not
         self._draws: dict[str, int] = {}
 
@@ -248,8 +247,8 @@ class Context:
         spans: tuple[Span, ...] = (span,)
         if self.frame.module.is_std and outer.spans:
             spans = (outer.spans[0], span)
-        if len(self.b.nodes) > MAX_NODES:
-            raise error("NN0004", f"the program expands to over {MAX_NODES:,} nodes", span)
+        if len(self.b.nodes) > self.expansion.most:
+            raise self.expansion.too_much("nodes", span)
         return self.b.at(Origin(spans, self.frame.path))
 
     @contextmanager
@@ -258,37 +257,21 @@ class Context:
         if len(self.frames) >= MAX_CALLS:
             self._refuse_depth(frame, span)
         self.frames.append(frame)
-        self._depth += 1
         try:
-            self._count(span)
-            yield
+            with self.expansion.level(self.span or span):
+                yield
         finally:
-            self._depth -= 1
             self.frames.pop()
 
     @contextmanager
     def repeating(self, number: int, span: Span) -> Iterator[None]:
         """Executes one run of a static loop."""
         self.frame.loops.append(number)
-        self._depth += 1
         try:
-            self._count(span)
-            yield
+            with self.expansion.run(number, self.span or span):
+                yield
         finally:
-            self._depth -= 1
             self.frame.loops.pop()
-
-    def _count(self, span: Span | None) -> None:
-        """Bounds the expansion of a program that makes no nodes, or hides how many it makes."""
-        self._work += 1
-        self._deep_work += self._depth > DEEP
-        if self._work > MAX_WORK:
-            what = f"{MAX_WORK:,} calls and runs of loops"
-        elif self._deep_work > MAX_DEEP_WORK:
-            what = f"{MAX_DEEP_WORK:,} calls and runs of loops that are {DEEP} deep"
-        else:
-            return
-        raise error("NN0004", f"the program expands to over {what}", self.span or span)
 
     def _refuse_depth(self, frame: Frame, span: Span | None) -> None:
         span = self.span or span
@@ -316,7 +299,7 @@ class Context:
         """An error at the place being lowered."""
         return error(code, message, self.span, label, **more)
 
-    def oblige(self, clause: Clause, message: str, span: Span) -> None:
+    def oblige(self, clause: Clause, message: Message, span: Span) -> None:
         """Leaves the clause to each run, which checks it before anything is computed: so its dims
         must follow from the shapes of the inputs."""
         obligation = Obligation(clause, message, span)
@@ -325,7 +308,7 @@ class Context:
         if inner:
             raise error(
                 "NN0206",
-                f"{message}: whether {obligation} is not known while compiling",
+                f"{spelt(message)}: whether {obligation} is not known while compiling",
                 span,
                 f"no input's shape tells {' and '.join(f'`{name}`' for name in inner)}",
                 help="what a run asserts is checked before it, from the shapes of the inputs",

@@ -8,7 +8,7 @@ from typing import Any
 from nncomp.dims import Dim
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.ir.graph import Value
-from nncomp.ir.obligation import compared
+from nncomp.ir.obligation import Message, compared
 from nncomp.lower import calls, control, indexing, tensors
 from nncomp.lower.context import Context
 from nncomp.lower.names import attribute, look_up
@@ -32,15 +32,17 @@ def _string(ctx: Context, expr: ast.String) -> str:
 
 def interpolate(ctx: Context, string: ast.String) -> str:
     """The text with `{expr}` replaced by the values."""
-    parts: list[str] = []
+    return "".join(map(str, interpolated(ctx, string)))
+
+
+def interpolated(ctx: Context, string: ast.String) -> Message:
+    """The text in parts; those that are a dim as that."""
+    parts: list[str | Dim] = []
     for part in string.parts:
-        if isinstance(part, str):
-            parts.append(part)
-        else:
-            parts.append(_spelt(evaluate(ctx, part)))
-    text = "".join(parts)
-    tensors.require_length(ctx, text)
-    return text
+        value = part if isinstance(part, str) else evaluate(ctx, part)
+        parts.append(value if isinstance(value, Dim) else _spelt(value))
+    tensors.require_length(ctx, *map(str, parts))
+    return tuple(parts)
 
 
 def _spelt(value: Any) -> str:
@@ -93,12 +95,13 @@ def _comprehension(ctx: Context, expr: ast.Comprehension) -> list[Any]:
             results.append(evaluate(ctx, expr.value))
             return
         part = expr.clauses[number]
-        for i, item in enumerate(iterate(ctx, part.iterable)):
-            bind(ctx, part.target, item, part.span)
-            if part.condition is not None and not truth(ctx, part.condition):
-                continue
-            with ctx.repeating(i, part.span):
-                clause(number + 1)
+        items = iterate(ctx, part.iterable)
+        with ctx.expansion.loop(part, len(items), ctx.b.nodes):
+            for i, item in enumerate(items):
+                with ctx.repeating(i, part.span):
+                    bind(ctx, part.target, item, part.span)
+                    if part.condition is None or truth(ctx, part.condition):
+                        clause(number + 1)
 
     try:
         clause(0)
@@ -127,6 +130,7 @@ def iterate(ctx: Context, expr: ast.Expr) -> list[Any]:
         )
     if len(value) > MAX_ITEMS:
         raise error("NN0004", f"a loop over {len(value):,} items is too long", expr.span)
+    ctx.expansion.look_through(len(value), expr.span)
     return list(value)
 
 
@@ -287,7 +291,10 @@ def _index(ctx: Context, expr: ast.Index) -> Any:
         if sequence and isinstance(items[0], (int, slice)) and not isinstance(items[0], bool):
             _require_known(ctx, items[0])
             try:
-                return value[items[0]]
+                found = value[items[0]]
+                if isinstance(items[0], slice):
+                    ctx.expansion.look_through(len(found), ctx.span)
+                return found
             except IndexError:
                 raise ctx.fail(
                     "NN0210", f"index {items[0]} is out of range for {describe(value)}"

@@ -105,5 +105,6 @@ def unpack(ctx: Context, value: Value) -> list[Value]:
         raise ctx.fail(
             "NN0206", f"only a tensor whose first axis is static can be unpacked, not {value.type}"
         )
+    ctx.expansion.room_for(value.shape[0], ctx.b.nodes, ctx.span)
     parts = ctx.b.multi(op("Split", axis=0, num_outputs=value.shape[0]), value)
     return [ctx.b(op("Squeeze"), part, ctx.b.ints(0)) for part in parts]

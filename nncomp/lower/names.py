@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from nncomp.errors import did_you_mean, error
+from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.ir.graph import Value
 from nncomp.lower.context import Context, Prelude
 from nncomp.lower.recovery import POISON, PoisonError
@@ -80,11 +80,15 @@ def _scopes(ctx: Context) -> Iterator[dict[str, Any] | Prelude]:
     yield ctx.prelude
 
 
-def undefined(ctx: Context, ref: ast.Ref) -> Exception:
-    known = [name for names in _scopes(ctx) for name in names] + list(DTYPES) + ["training"]
-    near = did_you_mean(ref.name, known)
+def undefined(ctx: Context, ref: ast.Ref) -> CompileError:
+    return unknown(ref, [name for names in _scopes(ctx) for name in names], ctx.prelude)
+
+
+def unknown(ref: ast.Ref, known: Iterable[str], prelude: Prelude) -> CompileError:
+    """NN0103 for a name that is none of the known ones."""
+    near = did_you_mean(ref.name, [*known, *DTYPES, "training"])
     if near is None:
-        home = ctx.prelude.home(ref.name)
+        home = prelude.home(ref.name)
         near = home and f"add `from {home} import {ref.name}`"
     return error("NN0103", f"`{ref.name}` is not defined", ref.span, help=near)
 

@@ -16,10 +16,13 @@ from nncomp.ir.obligation import Obligation
 from nncomp.ir.sizes import sources
 from nncomp.lower.calls import bind_arguments
 from nncomp.lower.context import Context, Frame, Module, Store
+from nncomp.lower.expansion import Expansion
 from nncomp.lower.expressions import evaluate
+from nncomp.lower.foresight import Foresight
 from nncomp.lower.modules import Loader, StandardPrelude
 from nncomp.lower.recovery import PoisonError
 from nncomp.lower.statements import execute
+from nncomp.lower.unused import check_unused
 from nncomp.lower.values import Argument, Arguments, Instance, describe
 from nncomp.source import SourceFile
 from nncomp.syntax import ast
@@ -84,16 +87,12 @@ def lower(
     wanted: the optional inputs that the graphs have; without the others, these are `none`
     """
     store = Store(wanted)
-    with _deep_recursion():
-        try:
-            program = _Lowering(source, model, settings or {}, store).program(kinds)
-        except CompileError as failure:
-            store.report(failure)
-        except PoisonError:
-            pass
-    if store.problems:
-        raise store.problems.error()
-    return program
+    try:
+        with _deep_recursion():
+            return _Lowering(source, settings or {}, store).program(model, kinds)
+    except CompileError as failure:
+        store.report(failure)
+        raise store.problems.error() from None
 
 
 def models(source: SourceFile) -> list[str]:
@@ -120,13 +119,11 @@ def _deep_recursion() -> Iterator[None]:
 class _Lowering:
     """Lowers a model once for each of its graphs."""
 
-    def __init__(
-        self, source: SourceFile, model: str | None, settings: Mapping[str, Any], store: Store
-    ) -> None:
+    def __init__(self, source: SourceFile, settings: Mapping[str, Any], store: Store) -> None:
         self.prelude = StandardPrelude()
         self.store = store
-        self.module, tree = Loader(self._constant, store.report).load(source)
-        self.model = _choose(source, tree, model)
+        self.source = source
+        self.module, self.tree = Loader(self._constant, store.report).load(source)
         self.settings = settings
 
     def _context(self, section: ast.Section | None, training: bool, learning: bool) -> Context:
@@ -165,11 +162,27 @@ class _Lowering:
                 pending += item
         return value
 
-    def program(self, kinds: Collection[str]) -> Program:
+    def program(self, model: str | None, kinds: Collection[str]) -> Program:
+        """One model, and a look at what of the file it does not use. Raises CompileError."""
+        try:
+            self.model = _choose(self.source, self.tree, model)
+            program = self._program(kinds)
+        except CompileError as failure:
+            self.store.report(failure)
+        except PoisonError:
+            pass
+        unused = [d for d in self.tree.declarations if d not in self.store.lowered]
+        check_unused(self.module, unused, self.prelude, self.store.report)
+        if self.store.problems:
+            raise self.store.problems.error()
+        return program
+
+    def _program(self, kinds: Collection[str]) -> Program:
         sections = [s for s in self.model.body if isinstance(s, ast.Section)]
         name = self.model.name.text
         entries: dict[str, Graph] = {}
         train: dict[str, TrainSection] = {}
+        self._foresee()
         graph = self._graph(name, None, training=False, learning=False)
         wanted = kinds if graph.outputs else {*kinds, "entry"}
         for section in sections:
@@ -197,6 +210,14 @@ class _Lowering:
         warnings = tuple(self.store.warnings.values())
         optional = tuple(self.store.optional)
         return Program(name, graph, entries, train, self._initial(name), optional, warnings)
+
+    def _foresee(self) -> None:
+        """Raises NN0004 if the text alone tells that the model expands to too much."""
+        foresight = Foresight(self.prelude)
+        least, largest = foresight.of_model(self.model, self.module.names)
+        expansion = Expansion()
+        if least > expansion.most:
+            raise expansion.too_much("calls and runs of loops", largest.span)
 
     def _require_outputs(self, graph: Graph, node: ast.Node) -> None:
         if not graph.outputs and not self.store.problems:

@@ -168,7 +168,7 @@ class _Claim:
                 self.span,
                 help="if they are, say so before: `name: type = …` is checked at each run",
             )
-        ctx.oblige((comparison,), str(self), self.span)
+        ctx.oblige((comparison,), (str(self),), self.span)
 
 
 def _bind_dims(ctx: Context, claim: _Claim) -> list[DimLike]:
@@ -206,6 +206,8 @@ def _bind_splice(ctx: Context, splice: ast.Splice, dims: Shape, claim: _Claim) -
             f"`...` follows a name or a list of dims, not {describe(bound)}",
             splice.span,
         )
+    for item in bound:
+        _require_dim(item, splice.span)
     answer = compared("==", bound, dims)
     if answer is None or answer is False:
         unequal = [(d, b) for d, b in zip(dims, bound, strict=False) if equal(d, b) is False]
@@ -242,9 +244,8 @@ def _bind_dim(ctx: Context, pattern: ast.Expr, dim: DimLike, claim: _Claim) -> D
         names[unknown[0]] = solved
         sized: DimLike = ctx.evaluate(pattern)
         return sized
-    expected = ctx.evaluate(pattern)
-    if isinstance(expected, bool) or not isinstance(expected, (int, Dim)):
-        raise error("NN0201", f"a dim must be an int, this is {describe(expected)}", pattern.span)
+    expected: DimLike = ctx.evaluate(pattern)
+    _require_dim(expected, pattern.span)
     same = equal(expected, dim)
     if same is None:
         claim.unknown(ctx, Comparison(expected, "==", dim))
@@ -253,6 +254,11 @@ def _bind_dim(ctx: Context, pattern: ast.Expr, dim: DimLike, claim: _Claim) -> D
         known = f"{spelt} = {expected}" if spelt != str(expected) else spelt
         raise claim.error("NN0205", f"size {dim} where {known} is needed")
     return expected
+
+
+def _require_dim(value: Any, span: Span) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, Dim)):
+        raise error("NN0201", f"a dim must be an int, this is {describe(value)}", span)
 
 
 def unbound(ctx: Context, expr: ast.Expr) -> list[str]:
@@ -323,8 +329,7 @@ def dims_of(ctx: Context, exprs: tuple[ast.Expr, ...]) -> list[DimLike]:
         else:
             items = [ctx.evaluate(expr)]
         for item in items:
-            if isinstance(item, bool) or not isinstance(item, (int, Dim)):
-                raise error("NN0201", f"a dim must be an int, this is {describe(item)}", expr.span)
+            _require_dim(item, expr.span)
             if isinstance(item, int) and item >= 2**63:
                 raise error("NN0005", f"the dim {item} does not fit into 63 bits", expr.span)
             if isinstance(item, int) and item < 0:

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from nncomp.syntax import ast
 
+_fields: dict[type, list[str]] = {}
 _cache: WeakKeyDictionary[ast.Decl, dict[int, str]] = WeakKeyDictionary()
 
 
@@ -76,6 +77,14 @@ def _site(stage: ast.Expr) -> ast.Expr:
     return stage
 
 
+def children_of(node: ast.Node) -> list[Any]:
+    """What a node is made of, in source order."""
+    kind = type(node)
+    if kind not in _fields:
+        _fields[kind] = [f.name for f in dataclasses.fields(kind) if f.name != "span"]
+    return [getattr(node, name) for name in _fields[kind]]
+
+
 def nodes(root: ast.Node) -> Iterator[ast.Node]:
     """A node and all below it in source order."""
     pending: list[Any] = [root]
@@ -83,7 +92,7 @@ def nodes(root: ast.Node) -> Iterator[ast.Node]:
         item = pending.pop()
         if isinstance(item, ast.Node):
             yield item
-            children = [getattr(item, f.name) for f in dataclasses.fields(item)]
+            children = children_of(item)
         elif isinstance(item, tuple):
             children = list(item)
         else:

@@ -30,6 +30,7 @@ class Returned:
 
 def execute(ctx: Context, body: tuple[ast.Stmt, ...]) -> Any:
     """Runs a body; its returned value, or None. Raises PoisonError if that could not be told."""
+    ctx.store.lowered.add(ctx.frame.decl)
     before = ctx.failures
     outcome = _run(ctx, body)
     if ctx.failures > before:
@@ -76,14 +77,16 @@ def _if(ctx: Context, statement: ast.If) -> Returned | None:
 
 def _for(ctx: Context, statement: ast.For) -> Returned | None:
     before = ctx.failures
-    for number, item in enumerate(iterate(ctx, statement.iterable)):
-        bind(ctx, statement.target, item, statement.iterable.span)
-        with ctx.repeating(number, statement.iterable.span):
-            outcome = _run(ctx, statement.body)
-        if outcome is not None:
-            return outcome
-        if ctx.failures > before:  # the other runs would mostly repeat it
-            raise PoisonError
+    items = iterate(ctx, statement.iterable)
+    with ctx.expansion.loop(statement, len(items), ctx.b.nodes):
+        for number, item in enumerate(items):
+            bind(ctx, statement.target, item, statement.iterable.span)
+            with ctx.repeating(number, statement.iterable.span):
+                outcome = _run(ctx, statement.body)
+            if outcome is not None:
+                return outcome
+            if ctx.failures > before:  # the other runs would mostly repeat it
+                raise PoisonError
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nncomp.dims import Dim
-from nncomp.errors import did_you_mean, error
+from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.ir.graph import Value
 from nncomp.lower.values import Builtin, Deferred, Factory, Function, Instance, RawOp, describe
 from nncomp.source import Span
@@ -26,6 +26,21 @@ _FITS: dict[str, tuple[type, ...]] = {  # a bool is no number
 }
 
 
+def is_type(type_: ast.TypeExpr) -> bool:
+    """Whether there is a type of that name."""
+    return type_.name.text in (*_FITS, *DTYPES, "any")
+
+
+def no_type(type_: ast.TypeExpr) -> CompileError:
+    kind = type_.name.text
+    return error(
+        "NN0103",
+        f"there is no type `{kind}`",
+        type_.name.span,
+        help=did_you_mean(kind, [*_FITS, *DTYPES]),
+    )
+
+
 def check_static(type_: ast.TypeExpr, value: Any, what: str, span: Span) -> Any:
     """The value as the type asks for it, or an error."""
     kind = type_.name.text
@@ -37,12 +52,7 @@ def check_static(type_: ast.TypeExpr, value: Any, what: str, span: Span) -> Any:
                 type_.span,
                 help=f"write `{kind}[]` for a scalar tensor, `{kind}[N, C]` for a matrix",
             )
-        raise error(
-            "NN0103",
-            f"there is no type `{kind}`",
-            type_.name.span,
-            help=did_you_mean(kind, [*_FITS, *DTYPES]),
-        )
+        raise no_type(type_)
     if not isinstance(value, _FITS[kind]) or (isinstance(value, bool) and kind != "bool"):
         if kind == "fn" and isinstance(value, Deferred):  # `init=normal(std=0.02)`
             return Builtin(value.name, lambda ctx, args, named: value)

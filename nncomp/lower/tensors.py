@@ -20,7 +20,7 @@ from nncomp.lower.values import (
     Tree,
     describe,
     is_static_number,
-    too_long,
+    items_in,
 )
 from nncomp.ops import REGISTRY
 from nncomp.types import Array, DType, TensorType
@@ -49,8 +49,10 @@ def as_tensor(ctx: Context, value: Any, dtype: DType) -> Value:
 
 def require_length(ctx: Context, *values: Any) -> None:
     """Raises NN0009 for lists and texts that are too long together, with all that is in them."""
-    if too_long(*values):
+    count = items_in(*values)
+    if count > MAX_ITEMS:
         raise ctx.fail("NN0009", f"lists and texts end at {MAX_ITEMS:,} items")
+    ctx.expansion.look_through(count, ctx.span)
 
 
 def number(ctx: Context, value: float, dtype: DType) -> Value:

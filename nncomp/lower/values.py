@@ -123,21 +123,22 @@ class Arguments:
         return {name: a.value for name, a in self.named.items()}
 
 
-MAX_ITEMS = 1_000_000
+MAX_ITEMS = 100_000
 
 
-def too_long(*values: Any) -> bool:
-    """Whether lists, with those inside them, or a text have more than MAX_ITEMS items."""
+def items_in(*values: Any) -> int:
+    """How many items lists have, with those inside them, and texts; more than MAX_ITEMS are not
+    counted to the end."""
     pending, count = list(values), 0
     while pending:
         value = pending.pop()
         if isinstance(value, (list, tuple, str)):
             count += len(value)
             if count > MAX_ITEMS:
-                return True
+                break
             if not isinstance(value, str):
                 pending += [v for v in value if isinstance(v, (list, tuple))]
-    return False
+    return count
 
 
 def is_static_number(value: Any) -> bool:

@@ -20,6 +20,7 @@ from nncomp.ops.shape import Squeeze, Transpose, Unsqueeze, reshaped
 from nncomp.types import DType, TensorType
 
 Indices = list[str]
+MAX_OPERANDS = 64
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ def check_terms(
     """The indices with `...` spelt out. InferError where they do not fit the operands."""
     if len(terms) != len(types):
         raise InferError("NN0202", f"it names {len(terms)} operands, {len(types)} are given")
+    if len(terms) > MAX_OPERANDS:
+        raise InferError("NN0202", f"it takes at most {MAX_OPERANDS} operands")
     rest = 0
     for term, type_ in zip(terms, types, strict=True):
         named = [name for name in term if name != "..."]

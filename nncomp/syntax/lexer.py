@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 
 from nncomp.errors import CompileError, Note, error
+from nncomp.limits import limits
 from nncomp.source import SourceFile, Span
 from nncomp.syntax.tables import Tables, load_tables
 
 MAX_NESTING = 64
 MAX_STATEMENT = 50_000  # tokens, but for those of bodies
-MAX_FILE = 1_000_000  # tokens
 
 
 def words(text: str) -> frozenset[str]:
@@ -86,7 +86,7 @@ def _pattern() -> re.Pattern[str]:
     groups.sort(key=lambda group: not group.startswith("(?P<NAME>"))
     groups.append(f"(?P<OPERATOR>{'|'.join(map(re.escape, operators))})")
     return re.compile(
-        r"[ \t\r]*+(?:(?P<LINE>\n)|(?P<COMMENT>#[^\n]*)|"
+        r"[ \t\r]*+(?:(?P<LINE>\n(?:[ \t\r]*+\n)*+)|(?P<COMMENT>#[^\n]*)|"
         + "|".join(groups)
         + r"""|(?P<LAST>\Z)|(?P<BAD>\"\"\"[\s\S]*|"[^\n]*|'(?:[^'\n]*')?|&&|\|\||.))"""
     )
@@ -116,7 +116,8 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
     new_line = False  # a line end came before this token
     soft = False  # the last token may turn out to be a keyword of its statement
     minimizing = False  # this is a `minimize`, which goes on before a line that starts with `by`
-    longest = MAX_STATEMENT  # the number of tokens that this statement may end with
+    most = limits().words
+    longest = min(MAX_STATEMENT, most)  # the number of tokens that this statement may end with
     for match in _pattern().finditer(text, start, end):
         kind = match.lastgroup
         if kind == "LINE":
@@ -135,6 +136,8 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
             kind = operators[match.group("OPERATOR")]
         elif kind == "COMMENT":
             tokens.comments.append((first, last))
+            if len(tokens.comments) > most:
+                raise _too_long(Span(source, first, last), most)
             continue
         elif kind == "LAST":
             break
@@ -147,7 +150,7 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
                 starts.append(ends[-1])
                 ends.append(ends[-1] + 1)
                 previous = "NL"
-                longest = min(len(kinds) + MAX_STATEMENT, MAX_FILE)
+                longest = min(len(kinds) + MAX_STATEMENT, most)
         if soft:  # the token before is a NAME at the start of its statement
             soft = False
             word_before = tokens.text(-1)
@@ -175,7 +178,7 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
                 raise too_deep(Span(source, first, last))
             in_lines = kind == "LBRACE"
             if in_lines:
-                longest = min(len(kinds) + MAX_STATEMENT, MAX_FILE)
+                longest = min(len(kinds) + MAX_STATEMENT, most)
         elif kind in CLOSERS:
             if stack and kinds[stack[-1]] == CLOSERS[kind]:
                 tokens.pairs[stack.pop()] = len(kinds)
@@ -191,7 +194,7 @@ def scan(source: SourceFile, start: int = 0, end: int | None = None) -> Tokens:
         starts.append(first)
         ends.append(last)
         if len(kinds) > longest:
-            raise _too_long(Span(source, first, last), len(kinds) > MAX_FILE)
+            raise _too_long(Span(source, first, last), most if len(kinds) > most else None)
     if stack and tokens.lost is None:
         tokens.lost = _likely_unclosed(tokens, stack[-1])
         tokens.faults.setdefault(tokens.lost, partial(_unclosed, tokens, tokens.lost, None))
@@ -291,14 +294,16 @@ def _closes_nothing(found: Span) -> CompileError:
     return error("NN0105", f"this `{found.text}` closes nothing", found, "no bracket is open here")
 
 
-def _too_long(span: Span, is_file: bool) -> CompileError:
-    what, most = ("file", MAX_FILE) if is_file else ("statement", MAX_STATEMENT)
+def _too_long(span: Span, most: int | None) -> CompileError:
+    """most: what a file may have, if it is the file that is too long"""
+    what = "statement" if most is None else "file"
+    raised = "" if most is None else "; --max-words raises the limit"
     return error(
         "NN0009",
-        f"this {what} is longer than {most:,} words and signs",
+        f"this {what} is longer than {most or MAX_STATEMENT:,} words and signs",
         span,
         "one too many",
-        help="repeat layers with `for`; large tables of numbers belong into weights",
+        help=f"repeat layers with `for`; large tables of numbers belong into weights{raised}",
     )
 
 

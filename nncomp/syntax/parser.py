@@ -27,12 +27,14 @@ MAX_HEIGHT = 250
 
 @collector_paused()
 def parse(source: SourceFile) -> ast.File:
-    """The syntax tree of a whole file.
+    """The syntax tree of a whole file; the source keeps it.
 
     Raises CompileError with all errors (NN0003, NN0005, NN0007, NN0009, NN0101, NN0102, NN0105,
     NN0106), always with a span.
     """
-    return cast(ast.File, parse_tokens(scan(source), "file"))
+    if "tree" not in source.kept:
+        source.kept["tree"] = parse_tokens(scan(source), "file")
+    return cast(ast.File, source.kept["tree"])
 
 
 def parse_expression(source: SourceFile) -> ast.Expr:

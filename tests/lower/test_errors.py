@@ -272,6 +272,12 @@ FILES = [
         "NN0106",
         "",
     ),
+    (
+        "fn f(x: float[N]) -> float[(x, x)...] = x\n"
+        "model M {\n  input x: f32[N]\n  output y = f(x)\n}",
+        "NN0201",
+        "a dim must be an int, this is f32[N]",
+    ),
     ("fn f(x, x) = x\nmodel M { }", "NN0104", "two parameters `x`"),
     ("block B(a: int)(a: float[N]) { return a }\nmodel M { }", "NN0104", "two parameters `a`"),
     ("from std import Linear\nfn Linear(x) = x\nmodel M { }", "NN0104", "declared twice"),

@@ -160,6 +160,18 @@ def test_a_declared_type_is_checked_before_the_run_and_holds_after_it(tmp_path: 
     np.testing.assert_array_equal(session.run(given(3, 2, 3, 2))["y"], np.full((3, 2), 2))
 
 
+def test_the_message_tells_what_the_run_measures(tmp_path: Path) -> None:
+    text = 'assert T % 2 == 0, "{T} steps, {T // 2} pairs of {N} rows {1 + 1}"\n  output y = a'
+    m = loaded(tmp_path, model(text))
+    m.build(tmp_path / "m.onnx")
+    printed = to_text(m.graph).text
+    assert 'assert T % 2 == 0, "{T} steps, {T // 2} pairs of N rows 2"' in printed
+    again = loaded(tmp_path, printed)
+    for ran in (m, Session(tmp_path / "m.onnx"), again):
+        message = refusal(ran, given(1, 5, 1, 1)).message
+        assert message == "5 steps, 2 pairs of N rows 2: T is 5 and T % 2 is 1"
+
+
 def test_a_division_by_zero_at_run_time_is_a_refusal(tmp_path: Path) -> None:
     m = loaded(tmp_path, model("assert T % (S - 1) == 0\n  output y = a"))
     assert m.run(given(1, 4, 1, 3))
@@ -257,6 +269,8 @@ def test_an_entry_drops_what_concerns_inputs_that_it_lacks() -> None:
         {"obligations": [{"any": [["==", ["%", 1, 0], 2]], "message": "", "source": None}]},
         {"obligations": [{"any": [["==", ["+"], 2]], "message": "", "source": None}]},
         {"obligations": [{"any": [["==", 1, 1]], "message": "", "source": {"line": 10**12}}]},
+        {"obligations": [{"any": [["==", 1, 1]], "message": 3, "source": None}]},
+        {"obligations": [{"any": [["==", 1, 1]], "message": [{}], "source": None}]},
         {"obligations": 3},
     ],
 )
