@@ -72,13 +72,14 @@ class SoftmaxCrossEntropyLoss(Op):
         log_prob = b(LogSoftmax(axis=1), scores)
         weight, labels = self._weight(b, scores, labels, weights)
         picked = b(GatherElements(axis=1), log_prob, b(Unsqueeze(), labels, b.ints(1)))
-        loss = b(Neg(), b(Squeeze(), picked, b.ints(1)))
+        loss = b(Neg(), picked)
+        if self.reduction == "mean" and weight is None:
+            return b(ReduceMean(keepdims=0), loss), log_prob
+        loss = b(Squeeze(), loss, b.ints(1))
         if weight is not None:
             loss = b(Mul(), loss, weight)
         if self.reduction == "none":
             return loss, log_prob
-        if self.reduction == "mean" and weight is None:
-            return b(ReduceMean(keepdims=0), loss), log_prob
         total = b(ReduceSum(keepdims=0), loss)
         if self.reduction == "mean" and weight is not None:
             total = b(Div(), total, b(ReduceSum(keepdims=0), weight))
@@ -108,7 +109,7 @@ class SoftmaxCrossEntropyLoss(Op):
         if at.dy[0] is not None:
             weight, places = self._weight(b, scores, labels, weights)
             each = self._scale(b, at.dy[0], labels, weight)
-            if each.rank:
+            if weight is not None or self.reduction == "none":
                 each = b(Unsqueeze(), each, b.ints(1))
             places = b(Unsqueeze(), places, b.ints(1))
             minus = b(Expand(), b.constant(-1, scores.type.dtype), b.dims(places.shape))
@@ -121,15 +122,11 @@ class SoftmaxCrossEntropyLoss(Op):
         return gradient, *[None] * (len(at.inputs) - 1)
 
     def _scale(self, b: Builder, g: Value, labels: Value, weight: Value | None) -> Value:
-        """The gradient of each label's unweighted loss: a scalar, or [N, d…]."""
+        """The gradient of each label's unweighted loss: one number, or [N, d…]."""
         if self.reduction == "mean":
             if weight is None:
-                count = dim_as(b, product(labels.shape), g.type.dtype)
-                # a symbolic count has rank 1, which the scalar must not take on
-                count = b(Squeeze(), count) if count.rank else count
-            else:
-                count = b(ReduceSum(keepdims=0), weight)
-            g = b(Div(), g, count)
+                return b(Div(), g, dim_as(b, product(labels.shape), g.type.dtype))
+            g = b(Div(), g, b(ReduceSum(keepdims=0), weight))
         return g if weight is None else b(Mul(), g, weight)
 
 

@@ -13,6 +13,7 @@ from nncomp.backends.ort.bodies import (
     normalization,
     pooling,
     random,
+    reduction,
 )
 from nncomp.backends.ort.bodies.body import Body
 from nncomp.ir.op import Op
@@ -28,6 +29,7 @@ _FAMILIES = (
     normalization,
     pooling,
     random,
+    reduction,
 )
 
 BODIES: dict[type[Op], tuple[Body, ...]] = {}
