@@ -109,7 +109,7 @@ class SoftmaxCrossEntropyLoss(Op):
         if at.dy[0] is not None:
             weight, places = self._weight(b, scores, labels, weights)
             each = self._scale(b, at.dy[0], labels, weight)
-            if weight is not None or self.reduction == "none":
+            if each.rank:
                 each = b(Unsqueeze(), each, b.ints(1))
             places = b(Unsqueeze(), places, b.ints(1))
             minus = b(Expand(), b.constant(-1, scores.type.dtype), b.dims(places.shape))
@@ -122,11 +122,15 @@ class SoftmaxCrossEntropyLoss(Op):
         return gradient, *[None] * (len(at.inputs) - 1)
 
     def _scale(self, b: Builder, g: Value, labels: Value, weight: Value | None) -> Value:
-        """The gradient of each label's unweighted loss: one number, or [N, d…]."""
+        """The gradient of each label's unweighted loss: a scalar, or [N, d…]."""
         if self.reduction == "mean":
             if weight is None:
-                return b(Div(), g, dim_as(b, product(labels.shape), g.type.dtype))
-            g = b(Div(), g, b(ReduceSum(keepdims=0), weight))
+                count = dim_as(b, product(labels.shape), g.type.dtype)
+                # a symbolic count has rank 1, which the scalar must not take on
+                count = b(Squeeze(), count) if count.rank else count
+            else:
+                count = b(ReduceSum(keepdims=0), weight)
+            g = b(Div(), g, count)
         return g if weight is None else b(Mul(), g, weight)
 
 
