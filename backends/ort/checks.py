@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.types import Array, DType
 
 _DTYPES = {number: dtype for dtype, number in ONNX_DTYPES.items()}
+_NUMPY = (np.ndarray, np.generic)
 _MULTIPLE = re.compile(r"(\d+)\*(\w+)")
 
 
@@ -67,7 +69,7 @@ def check_arrays(given: Mapping[str, Any], expected: Mapping[str, InputType]) ->
 
 
 def _fitting(name: str, value: Any, type_: InputType, sizes: dict[str, tuple[int, str]]) -> Array:
-    if not isinstance(value, np.ndarray | np.generic):
+    if not isinstance(value, _NUMPY):
         try:
             value = np.asarray(value, type_.dtype.numpy)
         except (TypeError, ValueError, OverflowError):
@@ -80,13 +82,20 @@ def _fitting(name: str, value: Any, type_: InputType, sizes: dict[str, tuple[int
             if size != dim:
                 raise _misfit(name, array, type_, f"axis {axis} must be {dim}, not {size}")
             continue
-        multiple = _MULTIPLE.fullmatch(dim)
-        if multiple and size % int(multiple[1]):
-            raise _misfit(name, array, type_, f"{size} is not a multiple of {multiple[1]}")
+        factor = _factor(dim)
+        if size % factor:
+            raise _misfit(name, array, type_, f"{size} is not a multiple of {factor}")
         first, owner = sizes.setdefault(dim, (size, name))
         if size != first:
             raise _misfit(name, array, type_, f"{dim} is {first} in `{owner}` and {size} here")
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+@cache
+def _factor(dim: str) -> int:
+    """8 for `8*h`: what a size must be a multiple of."""
+    multiple = _MULTIPLE.fullmatch(dim)
+    return int(multiple[1]) if multiple else 1
 
 
 def _misfit(name: str, array: Array, type_: InputType, reason: str = "") -> CompileError:

@@ -188,7 +188,7 @@ class Context:
     training: the static bool of that name
     section: the `train` or `entry` section that belongs to this graph
     learning: whether `minimize` updates parameters (not in the evaluation graph)
-    predictions: the model's own outputs, where `outputs` are those of a section
+    predictions: of an evaluation the model's own outputs, beside losses and metrics
     evaluate, execute: the two halves of the evaluator, which call each other through here
     """
 

@@ -210,7 +210,8 @@ def _section(ctx: Context, statement: ast.Section) -> Returned | None:
         )
     if statement is not ctx.section:
         return None
-    ctx.predictions = dict(ctx.outputs)
+    if statement.kind == "train" and not ctx.learning:
+        ctx.predictions = dict(ctx.outputs)
     ctx.outputs.clear()
     _run(ctx, statement.body)
     return Returned(None)

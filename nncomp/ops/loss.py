@@ -68,13 +68,14 @@ class ClassLoss(Op):
         """The loss of logarithms of probabilities."""
         weight, labels = self.weight(b, log_prob, labels, weights)
         picked = b(GatherElements(axis=1), log_prob, b(Unsqueeze(), labels, b.ints(1)))
-        loss = b(Neg(), b(Squeeze(), picked, b.ints(1)))
+        loss = b(Neg(), picked)
+        if self.reduction == "mean" and weight is None:
+            return b(ReduceMean(keepdims=0), loss)
+        loss = b(Squeeze(), loss, b.ints(1))
         if weight is not None:
             loss = b(Mul(), loss, weight)
         if self.reduction == "none":
             return loss
-        if self.reduction == "mean" and weight is None:
-            return b(ReduceMean(keepdims=0), loss)
         total = b(ReduceSum(keepdims=0), loss)
         if self.reduction == "mean" and weight is not None:
             total = b(Div(), total, b(ReduceSum(keepdims=0), weight))

@@ -27,6 +27,7 @@ from nncomp.ops.pooling import GlobalLpPool
 from nncomp.ops.pooling_average import AveragePoolGrad
 from nncomp.ops.pooling_max import MaxPool, MaxPoolGrad
 from nncomp.ops.recurrent import GRU, LSTM, RNN
+from nncomp.ops.reduction import ReduceMean, ReduceSum
 from nncomp.ops.regions import MaxRoiPool, RoiAlign
 from nncomp.types import Array, DType, TensorType
 
@@ -146,6 +147,22 @@ def other_cases() -> list[Case]:
         Case("vector-vector", MatMul(), (floats(5), floats(5)), (False, False)),
         Case("global-lp-pool", GlobalLpPool(p=3), (image,), (True,)),
         Case("relu", ReluGrad(), (dy, np.maximum(image, 0)), (True, True), None, "steep-sigmoid"),
+        Case(
+            "channel-sum",
+            ReduceSum(keepdims=0),
+            (floats(BATCH, 4, 7, 6),),
+            (True,),
+            (0, 2, 3),
+            "pixels-then-batch",
+        ),
+        Case(
+            "channel-mean",
+            ReduceMean(),
+            (floats(BATCH, 4, 33),),
+            (True,),
+            (-1, 0),
+            "pixels-then-batch",
+        ),
         Case("batch-norm", BatchNormTraining(1e-3), (image, scale, bias), (True, False, False)),
         Case(
             "batch-norm-many-pixels",

@@ -14,6 +14,7 @@ from nncomp.backends.ort.bodies import (
     pooling,
     random,
     recurrent,
+    reduction,
 )
 from nncomp.backends.ort.bodies.body import Body
 from nncomp.ir.op import Op
@@ -30,6 +31,7 @@ _FAMILIES = (
     pooling,
     random,
     recurrent,
+    reduction,
 )
 
 BODIES: dict[type[Op], tuple[Body, ...]] = {}

@@ -30,6 +30,7 @@ from nncomp.types import DType, Shape
 # channels, as measured
 FEW = 6
 _VERY_FEW = 4
+_MANY_TAPS = 36  # columns of more are slower than the convolution they stand for
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,8 @@ def _im2col_weight_grad(b: Builder, node: Node) -> Value:
 
 
 def _identity_cost(node: Node, target: Target) -> float:
-    return 0.8 if known_geometry(_of_weight_grad(node)).channels <= _VERY_FEW else 3.0
+    g = known_geometry(_of_weight_grad(node))
+    return 0.8 if g.channels <= _VERY_FEW and g.taps <= _MANY_TAPS else 3.0
 
 
 def _separable_weight_grad(b: Builder, node: Node) -> Value:
