@@ -18,7 +18,7 @@ from nncomp.syntax import ast
 
 DEEP = 12  # levels of calls and loops: beyond, there is room for few, since what doubles at each
 MAX_DEEP_WORK = 5_000  # level would go on for ever. The deepest model here has eight
-MAX_LOOKED_AT = 1_000_000  # items of lists and texts
+MAX_LOOKED_AT = 500_000  # items of lists and texts
 _EARLY = 100  # at this part of the limit the rate of a loop counts
 
 
