@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -155,11 +154,20 @@ def _shown(value: Any) -> str:
     return f"{value!r:.60}" if isinstance(value, int | float | str | tuple) else "a tensor"
 
 
-@cache
-def changed_defaults(name: str, cls: type[Op], opset: int) -> Mapping[str, Any]:
+_defaults: dict[tuple[str, int], Mapping[str, Any]] = {}
+
+
+def changed_defaults(cls: type[Op], opset: int) -> Mapping[str, Any]:
     """Defaults of an older form of the operator that are no longer its defaults."""
+    key = (cls.__name__, opset)
+    if key not in _defaults:
+        _defaults[key] = _changed_defaults(cls, opset)
+    return _defaults[key]
+
+
+def _changed_defaults(cls: type[Op], opset: int) -> Mapping[str, Any]:
     try:
-        schema = onnx.defs.get_schema(name, opset, "")
+        schema = onnx.defs.get_schema(cls.__name__, opset, "")
     except onnx.defs.SchemaError:
         return {}
     fields = {f.name: f.default for f in dataclasses.fields(cls)}

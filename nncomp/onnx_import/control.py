@@ -127,7 +127,8 @@ def read_loop(
 ) -> Sequence[Item]:
     """The results of a Loop. Sizes of its states that change from run to run become symbols."""
     graph = _graph(attributes, "body", span)
-    limit, first, *states = [*values, *[None] * (2 - len(values))]
+    limit, first = [*values, None, None][:2]
+    states = values[2:]
     carried = [value for value in states if value is not None]
     if len(carried) < len(states):
         raise error("NN0702", "Loop lacks the first value of a state", span)
@@ -211,7 +212,7 @@ def read_scan(
     body = _Subgraph(importer, scope, graph, types, span)
     results = {f"next.{i}" if i < n else f"yield.{i - n}": v for i, v in enumerate(body.outputs)}
     closed, captured = body.closed("scan", results, scope.b, ())
-    places = {
+    places: dict[str, Any] = {
         name: value
         for name, value in attributes.items()
         if name.startswith("scan_") and isinstance(value, tuple) and any(value)

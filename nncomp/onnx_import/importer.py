@@ -49,25 +49,29 @@ class Imported:
 
 
 @collector_paused()
-def import_model(file: OnnxFile, evaluate: Evaluate) -> Imported:
+def import_model(
+    file: OnnxFile, evaluate: Evaluate, known: Mapping[str, Array] | None = None
+) -> Imported:
     """The model of a file as a graph at the present opset.
 
     Floating initialisers of rank 1 and more become parameters with their names, except where they
     are settings (the scales of a Resize); the others are constants.
 
     evaluate: runs one operator on arrays, for shapes that are computed from constants
+    known: contents of inputs, which are constants then (what sizes are computed from must be known)
     Raises CompileError: NN0801 (damaged), NN0802 (data outside the folder), NN0803 (an operator is
     unknown where it must be known), NN0804 (what the graph has not), NN0805 (not well formed), and
     what the operators' shape rules raise, with the node's line in the listing of the model.
     """
-    return Importer(file, evaluate).model()
+    return Importer(file, evaluate, known or {}).model()
 
 
 class Importer:
     """The state of one import. Its parts are modules of their own, which call back."""
 
-    def __init__(self, file: OnnxFile, evaluate: Evaluate) -> None:
+    def __init__(self, file: OnnxFile, evaluate: Evaluate, known: Mapping[str, Array]) -> None:
         self.file = file
+        self.known = known
         self.proto = file.proto
         self.listing = Listing(file.name, file.proto)
         self.signatures = Signatures()
@@ -94,7 +98,11 @@ class Importer:
         self.scopes.append(scope)
         kinds = initializers.Kinds(self.proto)
         initializers.wait(self, scope, proto, kinds)
-        inputs = [self._input(scope, info) for info in proto.input if info.name not in kinds.names]
+        for name in self.known.keys() & {info.name for info in proto.input}:
+            scope.waiting.pop(name, None)
+            scope.names[name] = scope.b.constant(self.known[name], name=name)
+        made = kinds.names | self.known.keys()
+        inputs = [self._input(scope, info) for info in proto.input if info.name not in made]
         self.nodes(scope, proto.node)
         outputs: dict[str, Value] = {}
         for info in proto.output:
@@ -184,7 +192,7 @@ class Importer:
         call = Call(scope.b, node.op_type, opset, attributes, values, len(names), used, span)
         cls = REGISTRY.get(node.op_type)
         if cls is not None and not cls.domain:
-            for name, default in changed_defaults(node.op_type, cls, opset).items():
+            for name, default in changed_defaults(cls, opset).items():
                 call.attributes.setdefault(name, default)
         results = upgrade(call)
         if results is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Union
 
 import onnx
 
@@ -24,7 +23,7 @@ class Missing:
     """An optional value that is not there."""
 
 
-Item = Union[Value, Items, Missing]
+Item = Value | Items | Missing
 
 
 @dataclass(eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -46,7 +47,7 @@ def to_array(tensor: onnx.TensorProto, folder: Folder, span: Span | None = None)
     if raw is not None:
         if len(raw) != count * dtype.size:
             raise _misfit(what, f"{len(raw)} bytes", f"{count * dtype.size}", dtype, shape, span)
-        array = np.frombuffer(raw, dtype.numpy.newbyteorder("<"))
+        array: Array = np.frombuffer(raw, dtype.numpy.newbyteorder("<"))
         return array.astype(dtype.numpy, copy=False).reshape(shape)
     field = getattr(tensor, _TYPED.get(dtype, "int32_data"))
     if len(field) != count:
@@ -56,7 +57,7 @@ def to_array(tensor: onnx.TensorProto, folder: Folder, span: Span | None = None)
     return _within(field, dtype.numpy, what, span).reshape(shape)
 
 
-def _within(field: Sequence[float], dtype: np.dtype[np.generic], what: str, span: Span | None):  # type: ignore[no-untyped-def]
+def _within(field: Sequence[float], dtype: np.dtype[Any], what: str, span: Span | None) -> Array:
     """The numbers as an array; NN0801 if one does not fit."""
     if dtype.kind not in "iu":
         return np.array(field, dtype)

@@ -68,7 +68,7 @@ def cast_by_name(call: Call) -> None:
     """Until 6, the dtype was a text."""
     to = call.attributes.get("to")
     if isinstance(to, str):
-        if to not in onnx.TensorProto.DataType.keys():
+        if to not in set(onnx.TensorProto.DataType.keys()):
             raise call.wrong("to")
         call.attributes["to"] = onnx.TensorProto.DataType.Value(to)
 
@@ -83,12 +83,13 @@ def inference_dropout(call: Call) -> Sequence[Value] | None:
     return [x, ones if call.opset >= 10 else call.b(Cast(x.type.dtype), ones)]
 
 
+_BROADCASTING = (
+    *("Add", "Sub", "Mul", "Div", "Pow", "And", "Or", "Xor", "Equal", "Greater", "Less"),
+)
+
 RULES: Rules = {
-    **dict.fromkeys(
-        ("Add", "Sub", "Mul", "Div", "Pow", "And", "Or", "Xor", "Equal", "Greater", "Less"),
-        [(7, align)],
-    ),
-    **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), [(13, flat_softmax)]),
+    **{name: [(7, align)] for name in _BROADCASTING},
+    **{name: [(13, flat_softmax)] for name in ("Softmax", "LogSoftmax", "Hardmax")},
     "Clip": [(11, bounds)],
     "PRelu": [(7, channel_slope)],
     "Cast": [(6, cast_by_name)],

@@ -138,7 +138,7 @@ _REDUCTIONS = (
 )
 
 RULES: Rules = {
-    **dict.fromkeys(_REDUCTIONS, [(18, operand("axes", 1))]),
+    **{name: [(18, operand("axes", 1))] for name in _REDUCTIONS},
     "ReduceSum": [(13, operand("axes", 1))],
     "Squeeze": [(13, operand("axes", 1))],
     "Unsqueeze": [(13, operand("axes", 1))],
