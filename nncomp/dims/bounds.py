@@ -98,7 +98,7 @@ def _end(x: int, y: int | None) -> int | None:
 
 def _atom_bounds(atom: Atom) -> Bounds:
     if isinstance(atom, Symbol):
-        return atom.minimum, None
+        return atom.minimum, atom.maximum
     left, right = bounds(atom.left), bounds(atom.right)
     if atom.name == "%":
         if (right[0] or 0) <= 0:

@@ -9,10 +9,11 @@ from typing import Any
 import onnx
 
 from nncomp.collector import collector_paused
-from nncomp.dims import Dim, Symbol, undecided
+from nncomp.dims import Dim, DimLike, Symbol, undecided
 from nncomp.errors import CompileError, Diagnostic, did_you_mean, error
 from nncomp.ir.builder import Builder, substitute_bodies
 from nncomp.ir.graph import Graph, Node, Origin, Parameter, Value
+from nncomp.ir.obligation import Comparison, Obligation
 from nncomp.ir.op import Op
 from nncomp.onnx_import import containers, control, foreign, functions, initializers
 from nncomp.onnx_import.assumptions import assumption
@@ -83,6 +84,7 @@ class Importer:
         self.scopes: list[Scope] = []  # those that are being read, outermost first
         self.fixed: set[Symbol] = set()  # of the model's inputs
         self.warnings: dict[str, Diagnostic] = {}
+        self.bounded: dict[str, Symbol] = {}
         self.read = _names_read(file.proto)
         self.count = 0
 
@@ -114,7 +116,14 @@ class Importer:
         graph = Graph(name, tuple(inputs), (), tuple(_live(scope.b.nodes, outputs)), outputs)
         read = {v for node in graph.nodes for v in node.operands} | set(outputs.values())
         kept = tuple(p for p in self.parameters.values() if p.value in read)
-        graph = Graph(name, graph.inputs, kept, graph.nodes, _renamed(self.proto, outputs))
+        graph = Graph(
+            name,
+            graph.inputs,
+            kept,
+            graph.nodes,
+            _renamed(self.proto, outputs),
+            obligations=self._obligations(inputs),
+        )
         weights = {p.path: self.weights[p.path] for p in kept}
         metadata = {p.key: p.value for p in self.proto.metadata_props}
         foreign_keys = {k: v for k, v in metadata.items() if not k.startswith("nncomp.")}
@@ -226,11 +235,10 @@ class Importer:
         self.contents.learn(node)
         return node
 
-    def _assume(self, symbol: Symbol, size: Any, op: Op) -> None:
+    def _assume(self, symbol: Symbol, size: DimLike, op: Op) -> None:
         values = {symbol: size}
         if symbol in self.fixed:
-            text = f"`{symbol}` is taken to be {size}: {op.name} needs it"
-            self.warnings[text] = Diagnostic("NN0806", text, severity="warning")
+            self._say(symbol, size, op)
         substitute_bodies(op, values)
         for scope in self.scopes:
             scope.b.substitute(values)
@@ -238,6 +246,31 @@ class Importer:
                 value.type = value.type.substitute(values)
         self.signatures.substitute(values)
         self.contents.substitute(values)
+
+    def _say(self, symbol: Symbol, size: DimLike, op: Op) -> None:
+        """A warning, and for a bound the obligation to keep it."""
+        new = size.symbol if isinstance(size, Dim) else None
+        bound = new is not None and new not in self.fixed
+        text = f"`{symbol}` is taken to be {size}: {op.name} needs it"
+        if new is not None and bound:
+            self.fixed.add(new)
+            self.bounded[symbol.name] = new
+            text = f"`{symbol}` is taken to be {_range(new)}: {op.name} needs it"
+        self.warnings[text] = Diagnostic("NN0806", text, severity="warning")
+
+    def _obligations(self, inputs: Iterable[Value]) -> tuple[Obligation, ...]:
+        """That sizes of inputs are within the bounds that were found."""
+        present = {s for v in inputs for d in v.shape if isinstance(d, Dim) for s in d.symbols()}
+        return tuple(
+            Obligation(
+                (Comparison(symbol.dim, relation, bound),),
+                f"the model takes sizes `{symbol}` {_range(symbol)} only",
+            )
+            for symbol in self.bounded.values()
+            if symbol in present
+            for relation, bound in (("<=", symbol.maximum), (">=", symbol.minimum))
+            if bound is not None and bound != 1
+        )
 
     def _bind(
         self, scope: Scope, node: onnx.NodeProto, results: Sequence[Item], span: Span | None
@@ -286,6 +319,10 @@ def _tensor(item: Item | None, node: onnx.NodeProto, span: Span | None) -> Value
         return item
     called = "an optional value that is not there" if isinstance(item, Missing) else "a sequence"
     raise error("NN0804", f"{node.op_type} gets {called}, which it does not take here", span)
+
+
+def _range(symbol: Symbol) -> str:
+    return f"from {symbol.minimum} on" if symbol.maximum is None else f"at most {symbol.maximum}"
 
 
 def _opsets(imports: Iterable[onnx.OperatorSetIdProto]) -> dict[str, int]:
