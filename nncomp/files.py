@@ -67,7 +67,7 @@ def decode_text(name: str, data: bytes) -> str:
             f"{name} is not UTF-8 text",
             Span(readable, end - 1, end),
             f"byte 0x{data[failure.start]:02x}",
-            help="this is a model that nncomp has written; it reads .nn files"
+            help="this takes .nn text, not an ONNX model"
             if name.endswith(".onnx")
             else "save the file as UTF-8",
         ) from None

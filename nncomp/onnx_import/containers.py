@@ -139,10 +139,11 @@ def _split(call: _Call) -> Item:
             parts = list(contents)
         elif isinstance(length, int) and isinstance(contents[0], int) and contents[0] > 0:
             size = contents[0]
-            parts = [min(size, length - start) for start in range(0, length, size)]
+            starts = range(0, length, size)[: _MOST + 1]
+            parts = [min(size, length - start) for start in starts]
         else:
             raise call.refuse(f"how many parts {length} elements make is not known")
-    elif isinstance(length, int):
+    elif isinstance(length, int) and length <= _MOST:
         parts = [1] * length
     else:
         raise call.refuse(f"how many parts {length} elements make is not known")

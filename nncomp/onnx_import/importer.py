@@ -14,7 +14,7 @@ from nncomp.errors import CompileError, Diagnostic, did_you_mean, error
 from nncomp.ir.builder import Builder, substitute_bodies
 from nncomp.ir.graph import Graph, Node, Origin, Parameter, Value
 from nncomp.ir.obligation import Comparison, Obligation
-from nncomp.ir.op import Op
+from nncomp.ir.op import InferError, Op
 from nncomp.onnx_import import containers, control, foreign, functions, initializers
 from nncomp.onnx_import.assumptions import assumption
 from nncomp.onnx_import.attributes import changed_defaults, make_op, read_attributes
@@ -94,7 +94,7 @@ class Importer:
         proto = self.proto.graph
         scope = Scope(
             Builder(Origin((self.listing.head,))),
-            _opsets(self.proto.opset_import),
+            _opsets(self.proto),
             stated=stated_types(proto),
         )
         self.scopes.append(scope)
@@ -163,6 +163,9 @@ class Importer:
                 results = self._results(scope, node, span, path)
             except CompileError as failure:
                 raise failure.at(span) from None
+            except InferError as failure:  # from a rule for an older form
+                text = f"{node.op_type}: {failure.message}"
+                raise error(failure.code, text, span, help=failure.help) from None
         self._bind(scope, node, results, span)
 
     def _results(
@@ -325,8 +328,21 @@ def _range(symbol: Symbol) -> str:
     return f"from {symbol.minimum} on" if symbol.maximum is None else f"at most {symbol.maximum}"
 
 
-def _opsets(imports: Iterable[onnx.OperatorSetIdProto]) -> dict[str, int]:
-    return {"" if o.domain == "ai.onnx" else o.domain: o.version for o in imports}
+def _opsets(model: onnx.ModelProto) -> dict[str, int]:
+    """The versions of the model's operator sets, by domain. CompileError NN0804, NN0805."""
+    found = {"" if o.domain == "ai.onnx" else o.domain: o.version for o in model.opset_import}
+    imports = [*model.opset_import, *(o for f in model.functions for o in f.opset_import)]
+    newest = onnx.defs.onnx_opset_version()
+    for version in (o.version for o in imports if o.domain in ("", "ai.onnx")):
+        if version < 1:
+            raise error("NN0805", f"there is no opset {version}")
+        if version > newest:
+            raise error(
+                "NN0804",
+                f"the model is of opset {version}, newer than {newest}",
+                help="a newer `onnx` package may know it",
+            )
+    return found
 
 
 def _live(nodes: Sequence[Node], outputs: Mapping[str, Value]) -> list[Node]:

@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass, field
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 
 from nncomp.errors import error
 from nncomp.files import PathLike, read_bytes
@@ -43,4 +44,25 @@ def parse_model(data: bytes, name: str = "<model>", folder: Folder | None = None
         ) from None
     if not proto.HasField("graph"):
         raise error("NN0801", f"{name} is no ONNX model: it has no graph")
+    _require_text(proto, name)
     return OnnxFile(name, proto, folder or Folder(None))
+
+
+def _require_text(model: onnx.ModelProto, name: str) -> None:
+    """CompileError NN0801 for a name that is not UTF-8, which protobuf lets pass."""
+    pending: list[Message] = [model]
+    while pending:
+        message = pending.pop()
+        if isinstance(message, onnx.TensorProto):  # to list its fields would copy its data
+            texts: list[object] = [message.name, message.doc_string]
+            pending += message.external_data
+        else:
+            texts = []
+            for field, value in message.ListFields():
+                if field.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE:
+                    pending += [value] if isinstance(value, Message) else value
+                elif field.type == FieldDescriptor.TYPE_STRING:
+                    texts += [value] if isinstance(value, str | bytes) else value
+        for text in texts:
+            if not isinstance(text, str):
+                raise error("NN0801", f"{name} is damaged: {text!r:.80} is no UTF-8 text")
