@@ -8,7 +8,7 @@ from typing import overload
 
 import numpy as np
 
-from nncomp.dims import Dim, DimLike, Symbol, equal, substitute
+from nncomp.dims import Dim, DimLike, Symbol, equal, substitute, undecided
 from nncomp.errors import CompileError, Diagnostic, Note, error
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import NOWHERE, Node, Origin, Value
@@ -79,7 +79,9 @@ class Builder:
             types = result if isinstance(result, tuple) else (result,)
             _check_sizes(types)
         except InferError as failure:
-            raise _report(failure, op, values, self.origin) from None
+            with undecided():  # what a hint compares is not what the operator needs
+                report = _report(failure, op, values, self.origin)
+            raise report from None
         return types
 
     def at(self, origin: Origin) -> At:
