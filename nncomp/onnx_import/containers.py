@@ -60,8 +60,8 @@ class _Call:
             raise self.refuse(f"operand {index + 1} is no tensor")
         return item
 
-    def position(self, index: int, length: int) -> int:
-        """A constant place in a sequence of that length."""
+    def position(self, index: int, length: int, behind: bool = False) -> int:
+        """A constant place in a sequence of that length, or behind its last element."""
         array = self.importer.contents.array(self.tensor(index))
         elements = self.tensor(index).type.elements
         if array is not None and array.size == 1 and array.dtype.kind in "iu":
@@ -70,9 +70,9 @@ class _Call:
             place = elements[0]
         else:
             raise self.refuse("the position in a sequence must be a constant")
-        if not -length <= place < length:
+        if not -length <= place < length + behind:
             raise self.refuse(f"position {place} is not in a sequence of {length}")
-        return place % length
+        return place + length if place < 0 else place
 
     def axis(self, rank: int) -> int:
         axis = self.attributes.get("axis", 0)
@@ -99,7 +99,7 @@ def _insert(call: _Call) -> Item:
     values = list(call.items())
     place = len(values)
     if call.operand(2) is not None:
-        place = call.position(2, len(values) + 1)
+        place = call.position(2, len(values), behind=True)
     values.insert(place, call.tensor(1))
     return Items(tuple(values))
 

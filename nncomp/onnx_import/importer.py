@@ -30,6 +30,7 @@ from nncomp.source import Span
 from nncomp.types import Array
 
 MAX_NODES = 1_000_000
+MAX_EXPANDED = 50_000  # more than a model writes out, by calls of functions
 _ASSUMED = 64  # sizes that one operator may have us take to be equal
 _FLOAT_CONTENTS = {"Resize", "Range"}
 
@@ -154,8 +155,8 @@ class Importer:
         """Reads one node; its results get their names."""
         self.count += 1
         span = self.listing.span(node)
-        if self.count > MAX_NODES:
-            raise error("NN0004", f"the model has over {MAX_NODES:,} nodes", span)
+        if self.count > min(MAX_NODES, self.listing.count + MAX_EXPANDED):
+            raise error("NN0004", f"the model expands to over {self.count - 1:,} nodes", span)
         path = block_of(node.name)
         path = f"{scope.path}.{path}" if scope.path and path else scope.path or path
         with scope.b.at(Origin((span,) if span else (), path)):

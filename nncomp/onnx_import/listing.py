@@ -33,6 +33,11 @@ class Listing:
         self.source = SourceFile(name, "".join(self._lines))
         self.head = Span(self.source, 0, len(self._lines[0]) - 1)
 
+    @property
+    def count(self) -> int:
+        """How many nodes the model writes out."""
+        return len(self._kept)
+
     def span(self, node: onnx.NodeProto) -> Span | None:
         """The line of a node."""
         place = self._places.get(id(node))

@@ -76,7 +76,9 @@ def test_older_form(name: str) -> None:
 
 def test_broadcast_from_an_axis() -> None:
     """Before opset 7, which onnxruntime does not run."""
-    text = "f (float[2,3,4] x, float[3] b) => (float[2,3,4] y) { y = Add<broadcast=1, axis=1>(x, b) }"
+    text = (
+        "f (float[2,3,4] x, float[3] b) => (float[2,3,4] y) { y = Add<broadcast=1, axis=1>(x, b) }"
+    )
     x, b = normal(2, 3, 4), normal(3)
     np.testing.assert_array_equal(in_numpy(imported(text, 6), x=x, b=b)["y"], x + b[:, None])
 

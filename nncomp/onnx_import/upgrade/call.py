@@ -93,6 +93,8 @@ class Call:
         """A constant of rank 0."""
         if dtype.is_float:
             return self.b.constant(np.asarray(number, dtype.numpy))
+        if not float(number).is_integer():
+            raise error("NN0805", f"{self.op_type} of {dtype} has the number {number}", self.span)
         return self.b.constant(int(number), dtype)
 
     def only_first(self) -> bool:
