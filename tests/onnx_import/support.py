@@ -19,7 +19,7 @@ from nncomp.types import Array
 
 
 def parsed(text: str, opset: int = 17, ir_version: int = 8) -> onnx.ModelProto:
-    """The model of a graph in ONNX's text form, `g (float[N] x) => (float[N] y) { y = Relu(x) }`."""
+    """A model of ONNX's text form, such as `f (float[N] x) => (float[N] y) { y = Relu(x) }`."""
     return onnx.parser.parse_model(
         f'<ir_version: {ir_version}, opset_import: ["" : {opset}, "local" : 1]>\n{text}'
     )

@@ -39,39 +39,75 @@ def _needed(schema: onnx.defs.OpSchema) -> int:
     return sum(formal.option == single for formal in schema.inputs)
 
 
-CASES = {
-    "Clip": (7, "f (float[3,4] x) => (float[3,4] y) {{ y = Clip<min=-0.5, max=0.25>(x) }}"),
-    "Clip without a bound": (7, "f (float[3,4] x) => (float[3,4] y) {{ y = Clip<max=0.25>(x) }}"),
-    "Softmax over all behind": (11, "f (float[3,4] x) => (float[3,4] y) {{ y = Softmax<axis=0>(x) }}"),
-    "Softmax by default": (9, "f (float[2,3,4] x) => (float[2,3,4] y) {{ y = Softmax(x) }}"),
-    "LogSoftmax": (11, "f (float[2,3,4] x) => (float[2,3,4] y) {{ y = LogSoftmax<axis=-1>(x) }}"),
-    "Squeeze": (11, "f (float[3,1,4] x) => (float[3,4] y) {{ y = Squeeze<axes=[1]>(x) }}"),
-    "Unsqueeze": (11, "f (float[3,4] x) => (float[1,3,1,4] y) {{ y = Unsqueeze<axes=[0,2]>(x) }}"),
-    "ReduceSum": (11, "f (float[3,4] x) => (float[3,1] y) {{ y = ReduceSum<axes=[1]>(x) }}"),
-    "ReduceMean": (13, "f (float[3,4] x) => (float[4] y) {{ y = ReduceMean<axes=[0], keepdims=0>(x) }}"),
-    "Slice": (9, "f (float[3,4] x) => (float[2,2] y) {{ y = Slice<starts=[0,1], ends=[2,3]>(x) }}"),
-    "Pad": (9, 'f (float[3,4] x) => (float[4,6] y) {{ y = Pad<pads=[1,0,0,2], value=1.5>(x) }}'),
-    "Split": (11, "f (float[3,4] x) => (float[3,1] y, float[3,3] z) {{ y, z = Split<axis=1, split=[1,3]>(x) }}"),
-    "Split evenly": (13, "f (float[3,4] x) => (float[3,2] y, float[3,2] z) {{ y, z = Split<axis=1>(x) }}"),
-    "TopK": (9, "f (float[3,4] x) => (float[3,2] y, int64[3,2] i) {{ y, i = TopK<k=2>(x) }}"),
-    "Dropout": (10, "f (float[3,4] x) => (float[3,4] y) {{ y = Dropout<ratio=0.5>(x) }}"),
-    "Upsample": (8, 'f (float[1,1,3,4] x) => (float[1,1,6,12] y) {{ y = Upsample<mode="nearest", scales=[1.0,1.0,2.0,3.0]>(x) }}'),
-    "Upsample by an operand": (9, 'f (float[1,1,3,4] x) => (float[1,1,6,8] y) <float[4] s = {{1,1,2,2}}> {{ y = Upsample<mode="linear">(x, s) }}'),
-    "Resize": (10, 'f (float[1,1,4,4] x) => (float[1,1,6,8] y) <float[4] s = {{1,1,1.5,2}}> {{ y = Resize<mode="nearest">(x, s) }}'),
-    "Resize with an empty operand": (11, 'f (float[1,1,4,4] x) => (float[1,1,6,8] y) <float[8] r = {{0,0,0,0,1,1,1,1}}, float[4] s = {{1,1,1.5,2}}> {{ y = Resize<mode="linear", coordinate_transformation_mode="align_corners">(x, r, s) }}'),
-    "Resize for networks": (11, 'f (float[1,1,4,4] x) => (float[1,1,6,8] y) <float[8] r = {{0,0,0,0,1,1,1,1}}, float[4] s = {{1,1,1.5,2}}> {{ y = Resize<mode="nearest", coordinate_transformation_mode="tf_half_pixel_for_nn", nearest_mode="floor">(x, r, s) }}'),
-    "BatchNormalization": (9, "f (float[2,3,4] x) => (float[2,3,4] y) <float[3] a = {{1,2,3}}> {{ y = BatchNormalization(x, a, a, a, a) }}"),
-    "GroupNormalization": (18, "f (float[2,4,3] x) => (float[2,4,3] y) <float[2] a = {{1,2}}, float[2] b = {{0,1}}> {{ y = GroupNormalization<num_groups=2>(x, a, b) }}"),
-    "Scatter": (9, "f (float[3,4] x) => (float[3,4] y) <int64[1,2] i = {{1,2}}, float[1,2] u = {{5,6}}> {{ y = Scatter(x, i, u) }}"),
-}  # fmt: skip
+# The operator and its opset; the shape of x; the results; constants; the node.
+RESIZED = "float[1,1,6,8] y"
+REGION = "float[8] r = {0,0,0,0,1,1,1,1}, float[4] s = {1,1,1.5,2}"
+CASES = [
+    ("Clip", 7, "3,4", "float[3,4] y", "", "y = Clip<min=-0.5, max=0.25>(x)"),
+    ("Clip, one bound", 7, "3,4", "float[3,4] y", "", "y = Clip<max=0.25>(x)"),
+    ("Softmax", 9, "2,3,4", "float[2,3,4] y", "", "y = Softmax(x)"),
+    ("Softmax of all", 11, "3,4", "float[3,4] y", "", "y = Softmax<axis=0>(x)"),
+    ("LogSoftmax", 11, "2,3,4", "float[2,3,4] y", "", "y = LogSoftmax<axis=-1>(x)"),
+    ("Squeeze", 11, "3,1,4", "float[3,4] y", "", "y = Squeeze<axes=[1]>(x)"),
+    ("Unsqueeze", 11, "3,4", "float[1,3,1,4] y", "", "y = Unsqueeze<axes=[0,2]>(x)"),
+    ("ReduceSum", 11, "3,4", "float[3,1] y", "", "y = ReduceSum<axes=[1]>(x)"),
+    ("ReduceMean", 13, "3,4", "float[4] y", "", "y = ReduceMean<axes=[0], keepdims=0>(x)"),
+    ("Slice", 9, "3,4", "float[2,2] y", "", "y = Slice<starts=[0,1], ends=[2,3]>(x)"),
+    ("Pad", 9, "3,4", "float[4,6] y", "", "y = Pad<pads=[1,0,0,2], value=1.5>(x)"),
+    (
+        *("Split", 11, "3,4", "float[3,1] y, float[3,3] z", ""),
+        "y, z = Split<axis=1, split=[1,3]>(x)",
+    ),
+    ("Split evenly", 13, "3,4", "float[3,2] y, float[3,2] z", "", "y, z = Split<axis=1>(x)"),
+    ("TopK", 9, "3,4", "float[3,2] y, int64[3,2] i", "", "y, i = TopK<k=2>(x)"),
+    ("Dropout", 10, "3,4", "float[3,4] y", "", "y = Dropout<ratio=0.5>(x)"),
+    (
+        "Upsample",
+        8,
+        "1,1,3,4",
+        "float[1,1,6,12] y",
+        "",
+        "y = Upsample<scales=[1.0,1.0,2.0,3.0]>(x)",
+    ),
+    (
+        *("Upsample by an operand", 9, "1,1,3,4", "float[1,1,6,8] y", "float[4] s = {1,1,2,2}"),
+        'y = Upsample<mode="linear">(x, s)',
+    ),
+    ("Resize", 10, "1,1,4,4", RESIZED, "float[4] s = {1,1,1.5,2}", "y = Resize(x, s)"),
+    (
+        *("Resize with regions", 11, "1,1,4,4", RESIZED, REGION),
+        'y = Resize<mode="linear", coordinate_transformation_mode="align_corners">(x, r, s)',
+    ),
+    (
+        *("Resize for networks", 11, "1,1,4,4", RESIZED, REGION),
+        'y = Resize<coordinate_transformation_mode="tf_half_pixel_for_nn", '
+        'nearest_mode="floor">(x, r, s)',
+    ),
+    (
+        *("BatchNormalization", 9, "2,3,4", "float[2,3,4] y", "float[3] a = {1,2,3}"),
+        "y = BatchNormalization(x, a, a, a, a)",
+    ),
+    (
+        *("GroupNormalization", 18, "2,4,3", "float[2,4,3] y"),
+        *("float[2] a = {1,2}, float[2] b = {0,1}",),
+        "y = GroupNormalization<num_groups=2>(x, a, b)",
+    ),
+    (
+        *("Scatter", 9, "3,4", "float[3,4] y"),
+        *("int64[1,2] i = {1,2}, float[1,2] u = {5,6}", "y = Scatter(x, i, u)"),
+    ),
+]
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_older_form(name: str) -> None:
-    opset, text = CASES[name]
-    text = text.replace("{{", "{").replace("}}", "}")
-    shape = [int(d) for d in text.split("float[", 1)[1].split("]")[0].split(",")]
-    agrees(text, opset, x=normal(*shape))
+@pytest.mark.parametrize(
+    ("opset", "shape", "results", "constants", "node"),
+    [case[1:] for case in CASES],
+    ids=[case[0] for case in CASES],
+)
+def test_older_form(opset: int, shape: str, results: str, constants: str, node: str) -> None:
+    given = f"<{constants}>" if constants else ""
+    text = f"f (float[{shape}] x) => ({results}) {given} {{ {node} }}"
+    agrees(text, opset, x=normal(*map(int, shape.split(","))))
 
 
 def test_broadcast_from_an_axis() -> None:
