@@ -268,7 +268,7 @@ class Importer:
         return tuple(
             Obligation(
                 (Comparison(symbol.dim, relation, bound),),
-                f"the model takes sizes `{symbol}` {_range(symbol)} only",
+                (f"the model takes sizes `{symbol}` {_range(symbol)} only",),
             )
             for symbol in self.bounded.values()
             if symbol in present

@@ -21,6 +21,18 @@ class Shapes(nn.Module):
         return large, half.mean(1, keepdim=True), torch.where(x > 0, x, x * 0.1).clamp(-1, 2)
 
 
+class Recurrent(nn.Module):
+    """Two layers of LSTM in both directions, and what the last step makes of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(5, 7, 2, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(14, 3)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.head(self.lstm(x)[0][:, -1])
+
+
 class Encoder(nn.Module):
     """Embedding, two layers of a transformer, logits."""
 
@@ -118,6 +130,7 @@ IMAGES, TOKENS = (2, 3, 32, 32), (2, 6)
 FAST: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "convolutional": (convolutional, IMAGES),
     "shapes": (Shapes, (2, 4, 6, 5)),
+    "recurrent": (Recurrent, (2, 6, 5)),
     "encoder": (Encoder, TOKENS),
 }
 SLOW: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {

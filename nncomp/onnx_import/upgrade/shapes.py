@@ -123,6 +123,16 @@ def reshape_attribute(call: Call) -> None:
     operand("shape", 1)(call)
 
 
+def vector_axes(call: Call) -> None:
+    """One axis may be given without a list around it."""
+    axes = call.input(1)
+    if axes is not None and axes.rank == 0:
+        elements = axes.type.elements
+        if elements is None or not isinstance(elements[0], int):
+            raise call.refuse("its axes must be constants")
+        call.put(1, call.ints([elements[0]]))
+
+
 def long_axes(call: Call) -> None:
     """Operands that count are i64: constants of i32 are taken where the schema has both."""
     for index, value in enumerate(call.inputs[1:], start=1):
@@ -138,10 +148,10 @@ _REDUCTIONS = (
 )
 
 RULES: Rules = {
-    **{name: [(18, operand("axes", 1))] for name in _REDUCTIONS},
-    "ReduceSum": [(13, operand("axes", 1))],
-    "Squeeze": [(13, operand("axes", 1))],
-    "Unsqueeze": [(13, operand("axes", 1))],
+    **{name: [(18, operand("axes", 1)), (99, vector_axes)] for name in _REDUCTIONS},
+    "ReduceSum": [(13, operand("axes", 1)), (99, vector_axes)],
+    "Squeeze": [(13, operand("axes", 1)), (99, vector_axes)],
+    "Unsqueeze": [(13, operand("axes", 1)), (99, vector_axes)],
     "Slice": [(10, slices), (99, long_axes)],
     "Pad": [(11, pads)],
     "Split": [(13, split_sizes), (18, split_count)],
