@@ -2,7 +2,8 @@
 
 NN00xx files and limits, NN01xx syntax and names, NN02xx types and shapes, NN03xx blocks,
 instances and parameters, NN04xx gradients and training, NN05xx data and weights,
-NN06xx targets and devices, NN09xx parts of the language that are not lowered yet.
+NN06xx targets and devices, NN07xx verification, NN08xx models from elsewhere, NN09xx parts of the
+language that are not lowered yet.
 A code is never given a second meaning.
 """
 
@@ -72,4 +73,11 @@ CODES: dict[str, str] = {
     # verification
     "NN0701": "the graph is not valid",
     "NN0702": "an operator is given operands that it does not take",
+    # models from elsewhere
+    "NN0801": "an ONNX file is damaged",
+    "NN0802": "an ONNX file wants data outside its folder",
+    "NN0803": "an operator is not known",
+    "NN0804": "a model has what graphs have not",
+    "NN0805": "an ONNX model is not well formed",
+    "NN0806": "a size of an imported model is taken to be another",
 }

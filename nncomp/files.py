@@ -22,6 +22,22 @@ def read_bytes(path: PathLike) -> bytes:
         raise cannot("read", path, failure) from None
 
 
+def is_onnx(path: PathLike) -> bool:
+    """Whether a file is taken for an ONNX model, by its name or its first byte."""
+    if os.fspath(path).endswith(".onnx"):
+        return True
+    try:
+        with open(path, "rb") as file:
+            return starts_onnx(file.read(1))
+    except (OSError, ValueError):  # who reads it says why
+        return False
+
+
+def starts_onnx(data: bytes) -> bool:
+    """Whether bytes can be an ONNX model rather than text: its first field is a number."""
+    return data[:1] == b"\x08"
+
+
 def read_source(path: PathLike) -> SourceFile:
     """The text of a `.nn` file. Raises CompileError NN0001, NN0002 (not UTF-8), NN0009."""
     try:
@@ -51,7 +67,7 @@ def decode_text(name: str, data: bytes) -> str:
             f"{name} is not UTF-8 text",
             Span(readable, end - 1, end),
             f"byte 0x{data[failure.start]:02x}",
-            help="this is a model that nncomp has written; it reads .nn files"
+            help="this takes .nn text, not an ONNX model"
             if name.endswith(".onnx")
             else "save the file as UTF-8",
         ) from None

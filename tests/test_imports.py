@@ -19,6 +19,7 @@ LAYERS: dict[str, list[str]] = {
     "syntax": [*FOUNDATION, "grammar"],
     "autodiff": [*FOUNDATION, "ir", "ops"],
     "lower": [*FOUNDATION, "ir", "ops", "syntax", "std"],
+    "onnx_import": [*FOUNDATION, "ir", "ops"],
     "passes": [*FOUNDATION, "ir", "ops", "autodiff"],
     "inspect": [*FOUNDATION, "ir", "ops", "passes"],
     "training": [*FOUNDATION, "ir", "ops", "weights"],

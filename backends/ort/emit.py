@@ -39,6 +39,7 @@ from nncomp.errors import CompileError, Note, error
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.op import Data
+from nncomp.ir.opaque import Opaque
 from nncomp.types import Array, DType, TensorType
 
 
@@ -88,7 +89,7 @@ def _choose_opset(nodes: Iterable[Node], requested: int | None) -> int:
         node = pending.pop()
         for body in node.op.bodies:
             pending += live_nodes(body)
-        if isinstance(node.op, Blocked):
+        if isinstance(node.op, Blocked | Opaque):
             continue
         if node.op.domain:
             raise error(
@@ -158,6 +159,7 @@ class _Writer:
         self._shared: dict[Data, str] = {}
         self._node_names = Names()
         self.block: int | None = None  # of the blocked operators, if there are any
+        self.foreign: dict[str, int] = {}  # domains of opaque operators, with their versions
         self.inputs = [self._declare(v.name, v) for v in graph.inputs]
         self.parameters = [self._declare(p.path, p.value) for p in graph.parameters]
         self._aliases: list[tuple[Value, str]] = []
@@ -187,12 +189,17 @@ class _Writer:
             return  # written where it is read
         if isinstance(node.op, Blocked):
             form = Form(node.op.spelling, node.inputs, node.op.written())
+        elif isinstance(node.op, Opaque):
+            form = Form(node.op.operator, node.inputs, dict(node.op.settings))
         else:
             form = spell(node, self.opset)
         proto = onnx.NodeProto(op_type=form.op_type)
         if isinstance(node.op, Blocked):
             proto.domain = node.op.domain
             self.block = node.op.block
+        elif isinstance(node.op, Opaque):
+            proto.domain = node.op.home
+            self.foreign[node.op.home] = node.op.version
         proto.input.extend(self._name(value) for value in form.inputs)
         proto.output.extend(self._results(node))
         proto.name = self._node_names.take(scoped(node, node.op.name))
@@ -283,7 +290,7 @@ class _Writer:
         return name
 
     def _attributes(self, node: Node, form: Form) -> list[onnx.AttributeProto]:
-        if isinstance(node.op, Blocked):
+        if isinstance(node.op, Blocked | Opaque):
             return [_plain_attribute(name, value) for name, value in form.attributes.items()]
         known = schema(form.op_type, self.opset)
         assert known is not None
@@ -324,6 +331,9 @@ class _Writer:
         if self.block:
             self.proto.opset_import.append(helper.make_opsetid(DOMAIN, 1))
             target = target_metadata(self.block)
+        for domain, version in self.foreign.items():
+            if domain:
+                self.proto.opset_import.append(helper.make_opsetid(domain, version))
         own = self._own_metadata(losses, predictions)
         helper.set_model_props(self.proto, {**metadata, **target, **own})
         return self.proto
@@ -380,6 +390,10 @@ def _tensor(array: Array, name: str) -> onnx.TensorProto:
 
 def _plain_attribute(name: str, value: Any) -> onnx.AttributeProto:
     """An attribute of an operator without a schema: its Python type says its kind."""
+    if isinstance(value, Data):
+        return helper.make_attribute(name, _tensor(value.array, ""))
+    if value == ():  # of what is not told; most lists are of ints
+        return helper.make_attribute(name, [], attr_type=onnx.AttributeProto.INTS)
     return helper.make_attribute(name, list(value) if isinstance(value, tuple) else value)
 
 

@@ -25,6 +25,7 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Body as Region
 from nncomp.ir.graph import Graph, Node, Origin, Rewrite, Value
+from nncomp.ir.opaque import Opaque
 from nncomp.ir.rebuild import remap
 from nncomp.ops.shape import Reshape
 
@@ -117,7 +118,7 @@ def _must_decompose(node: Node, target: Target) -> bool:
     if isinstance(op, Blocked):
         return target.block is None
     if op.domain:
-        return not isinstance(op, Dims)
+        return not isinstance(op, Dims | Opaque)
     return op.has_decomposition() and not _spelt(node, target.opset or IR_OPSET)
 
 

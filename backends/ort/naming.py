@@ -64,7 +64,7 @@ class DimNames:
                 self._seen.add(symbol)
                 name = self._names.take(symbol.name)
                 if name != symbol.name:
-                    self._renamed[symbol] = Symbol(name, symbol.minimum).dim
+                    self._renamed[symbol] = Symbol(name, symbol.minimum, symbol.maximum).dim
         return str(substitute(dim, self._mapping()))
 
     def shape(self, shape: Iterable[DimLike]) -> list[int | str]:

@@ -13,6 +13,7 @@ from nncomp.limits import Limits
 
 if TYPE_CHECKING:
     from nncomp.lower.program import Program
+    from nncomp.onnx_import.reading import OnnxFile
     from nncomp.source import SourceFile
     from nncomp.types import Array
 
@@ -21,7 +22,7 @@ DEFAULT_LEVEL = 2
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """FILE, --model, --set and --with."""
-    parser.add_argument("file", metavar="FILE", help="a .nn file; - for standard input")
+    parser.add_argument("file", metavar="FILE", help="a .nn or .onnx file; - for standard input")
     add_choice(parser, "the file's first")
 
 
@@ -177,13 +178,40 @@ positive.__name__ = "integer"  # argparse shows it
 def source_of(name: str) -> SourceFile:
     """The text of FILE, which can be parsed: what cannot is refused before the compiler is
     loaded. Raises CompileError NN0001, NN0002, or what `parse` finds."""
-    from nncomp.files import MAX_SOURCE, decode_source, read_source
-    from nncomp.syntax.parser import parse
+    from nncomp.files import MAX_SOURCE, read_source
 
     if name == "-":
-        source = decode_source("<stdin>", sys.stdin.buffer.read(MAX_SOURCE + 1))
-    else:
-        source = read_source(name)
+        return _parsed_text(sys.stdin.buffer.read(MAX_SOURCE + 1))
+    return _parsed(read_source(name))
+
+
+def file_of(name: str) -> SourceFile | OnnxFile:
+    """FILE, which is `.nn` text (see `source_of`) or an ONNX model. Raises CompileError."""
+    from nncomp.files import MAX_SOURCE, is_onnx, starts_onnx
+
+    if name == "-":
+        data = sys.stdin.buffer.read(MAX_SOURCE + 1)
+        if not starts_onnx(data):
+            return _parsed_text(data)
+        from nncomp.onnx_import.reading import parse_model
+
+        return parse_model(data + sys.stdin.buffer.read(), "<stdin>")
+    if not is_onnx(name):
+        return source_of(name)
+    from nncomp.onnx_import.reading import read_model
+
+    return read_model(name)
+
+
+def _parsed_text(data: bytes) -> SourceFile:
+    from nncomp.files import decode_source
+
+    return _parsed(decode_source("<stdin>", data))
+
+
+def _parsed(source: SourceFile) -> SourceFile:
+    from nncomp.syntax.parser import parse
+
     parse(source)
     return source
 
@@ -195,7 +223,7 @@ def program_of(
 ) -> Program:
     """The model that the arguments name, lowered, with its sections of these kinds, and with the
     optional inputs among those `given`. Raises CompileError."""
-    source, settings = source_of(args.file), dict(args.settings)
+    source, settings = file_of(args.file), dict(args.settings)
     from nncomp.driver.compiling import load_program
 
     return load_program(source, args.model, settings, kinds, args.with_inputs, given)

@@ -12,19 +12,21 @@ from nncomp.cli.arguments import add_choice
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", metavar="FILE", nargs="+", help=".nn files; - for standard input")
+    parser.add_argument(
+        "files", metavar="FILE", nargs="+", help=".nn or .onnx files; - for standard input"
+    )
     add_choice(parser, "all")
 
 
 def execute(args: argparse.Namespace) -> int:
-    from nncomp.cli.arguments import source_of
+    from nncomp.cli.arguments import file_of
     from nncomp.cli.report import report, show
     from nncomp.errors import CompileError, Diagnostic
 
     status = 0
     for name in args.files:
         try:
-            source = source_of(name)
+            source = file_of(name)
             from nncomp.driver.checking import check
 
             for found in check(source, args.model, dict(args.settings), args.with_inputs):

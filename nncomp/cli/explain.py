@@ -58,7 +58,7 @@ def _explain_name(name: str) -> int:
     if name in passes:
         print(f"{name}: {passes[name]}")
         return 0
-    if name.endswith(".nn"):
+    if name.endswith((".nn", ".onnx")):
         raise error(
             "NN0103",
             f"which node of {name}?",

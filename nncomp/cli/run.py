@@ -44,7 +44,8 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.weights import describe, load_array, npz_bytes
 
     inputs = {name: load_array(path) for name, path in args.inputs}
-    if args.weights is None and entry_of(program, args.entry).parameters:
+    drawn = program.initial.inputs  # an ONNX model has weights of its own
+    if args.weights is None and drawn and entry_of(program, args.entry).parameters:
         print(
             f"note: the weights are initial values, drawn from seed {args.seed}; "
             "--weights names a file of trained ones",

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from nncomp.dims.polynomial import Atom, Dim, DimLike, Function, Monomial, Symbol
 
 Bounds = tuple[int | None, int | None]
+Pairs = list[tuple[DimLike, DimLike]]
+
+_undecided: ContextVar[Pairs | None] = ContextVar("undecided", default=None)
+
+
+@contextmanager
+def undecided() -> Iterator[Pairs]:
+    """`with`: the dims of which `equal` could not tell inside, in order."""
+    pairs: Pairs = []
+    token = _undecided.set(pairs)
+    try:
+        yield pairs
+    finally:
+        _undecided.reset(token)
 
 
 def bounds(dim: DimLike) -> Bounds:
@@ -82,7 +98,7 @@ def _end(x: int, y: int | None) -> int | None:
 
 def _atom_bounds(atom: Atom) -> Bounds:
     if isinstance(atom, Symbol):
-        return atom.minimum, None
+        return atom.minimum, atom.maximum
     left, right = bounds(atom.left), bounds(atom.right)
     if atom.name == "%":
         if (right[0] or 0) <= 0:
@@ -115,4 +131,7 @@ def equal(left: DimLike, right: DimLike) -> bool | None:
     low, high = bounds(difference)
     if (low is not None and low > 0) or (high is not None and high < 0):
         return False
+    pairs = _undecided.get()
+    if pairs is not None:
+        pairs.append((left, right))
     return None

@@ -22,13 +22,15 @@ Order = tuple[str, tuple[int, ...]]
 
 
 class Symbol:
-    """An unknown size. `minimum` is a lower bound that the runtime guarantees (sizes are ≥ 1)."""
+    """An unknown size. `minimum` is a lower bound that the runtime guarantees (sizes are ≥ 1),
+    `maximum` an upper one, if there is any."""
 
-    __slots__ = ("minimum", "name", "serial")
+    __slots__ = ("maximum", "minimum", "name", "serial")
 
-    def __init__(self, name: str, minimum: int = 1) -> None:
+    def __init__(self, name: str, minimum: int = 1, maximum: int | None = None) -> None:
         self.name = name
         self.minimum = minimum
+        self.maximum = maximum
         self.serial = next(_serial)
 
     def __repr__(self) -> str:

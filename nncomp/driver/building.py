@@ -91,7 +91,8 @@ def build(
     result = None
     if entry or program.graph.outputs or not train:
         result = optimized(entry_of(program, entry), state, level)
-        protos["", ""] = whole, onnx_model(result.graph, opset)
+        inference = onnx_model(result.graph, opset, metadata=program.metadata)
+        protos["", ""] = whole, inference
     if train:
         section_of(program)
         for name, section in program.train.items():

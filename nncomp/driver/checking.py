@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.driver.compiling import Settings, compiled_step, graphs, load_program, onnx_model
@@ -12,9 +13,12 @@ from nncomp.lower.program import Program, models
 from nncomp.passes.manager import optimize
 from nncomp.source import SourceFile
 
+if TYPE_CHECKING:
+    from nncomp.onnx_import.reading import OnnxFile
+
 
 def check(
-    source: SourceFile,
+    source: SourceFile | OnnxFile,
     model: str | None = None,
     settings: Settings | None = None,
     with_inputs: Collection[str] = (),
@@ -22,8 +26,11 @@ def check(
     """Compiles one model, or all of the file; warnings, and a line about each. A model with
     optional inputs is compiled without them and with all, unless `with_inputs` names some. Raises
     CompileError with the errors of all models."""
-    names = [model] if model else models(source)
-    if not names:
+    if isinstance(source, SourceFile):
+        names: list[str | None] = [model] if model else [*models(source)]
+    else:
+        names = [model]
+    if not names and isinstance(source, SourceFile):
         _check_library(source)
         yield f"{source.name}: fine, declares no model"
     problems = Problems()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.autodiff.rematerialize import Memory, Rematerialized, rematerialize
 from nncomp.backends.reference.interpreter import evaluate, run
+from nncomp.driver.importing import imported_program, open_file
 from nncomp.errors import CompileError, did_you_mean, error
-from nncomp.files import PathLike, read_source
+from nncomp.files import PathLike
 from nncomp.ir.bind import bind
 from nncomp.ir.bind_dims import bind_dims
 from nncomp.ir.graph import Graph
@@ -25,6 +27,8 @@ from nncomp.weights import fit, load_weights
 
 if TYPE_CHECKING:
     import onnx
+
+    from nncomp.onnx_import.reading import OnnxFile
 
 Settings = Mapping[str, Any]
 KINDS = ("entry", "train")  # of sections
@@ -43,7 +47,7 @@ class Step:
 
 
 def load_program(
-    file: PathLike | SourceFile,
+    file: PathLike | SourceFile | OnnxFile,
     model: str | None = None,
     settings: Settings | None = None,
     kinds: Collection[str] = KINDS,
@@ -51,12 +55,15 @@ def load_program(
     given: Collection[str] = (),
 ) -> Program:
     """Lowers a model (the first of the file if no name is given) with its sections of these kinds.
+    An ONNX file is imported.
 
     with_inputs: optional inputs that the graphs have
     given: names of all inputs of the runs to come; the optional ones among them are had, too
     Raises CompileError; NN0306 if one of `with_inputs` is no optional input.
     """
-    source = file if isinstance(file, SourceFile) else read_source(file)
+    source = open_file(file) if isinstance(file, str | os.PathLike) else file
+    if not isinstance(source, SourceFile):
+        return imported_program(source, model, settings, with_inputs)
     program = lower(source, model, settings or {}, kinds, (*with_inputs, *given))
     for name in with_inputs:
         if name not in program.optional:
@@ -189,6 +196,7 @@ def onnx_model(
     device: str = "cpu",
     target: TargetName = "onnx",
     predictions: Collection[str] = (),
+    metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
     """The graph as an ONNX model.
 
@@ -196,6 +204,7 @@ def onnx_model(
     target: "onnx" for standard operators, which run everywhere; "onnxruntime-cpu" for those of
         onnxruntime's blocked layout too, which run on processors like this one
     predictions: the outputs of an evaluation that are the model's own
+    metadata: further `metadata_props` of the model
     Raises CompileError NN0601, NN0602 (the target is not available), NN0603.
     """
     from nncomp.backends.ort.blocked.processor import block_size
@@ -210,7 +219,13 @@ def onnx_model(
     block = None if target == "onnx" else block_size()
     chosen = Target("cuda" if device == "cuda" else "cpu", opset, block)
     lost = [name for name in losses(graph.outputs) if name not in predictions]
-    return emit(legalize(graph, chosen), opset=opset, losses=lost, predictions=tuple(predictions))
+    return emit(
+        legalize(graph, chosen),
+        opset=opset,
+        metadata=metadata,
+        losses=lost,
+        predictions=tuple(predictions),
+    )
 
 
 def sized(step: Graph, batch: int | None) -> Graph:

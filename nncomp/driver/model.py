@@ -23,10 +23,11 @@ from nncomp.driver.compiling import (
     section_of,
     state_of,
 )
+from nncomp.driver.importing import open_file
 from nncomp.driver.learners import make_learner
 from nncomp.driver.running import Backend, Device, open_session, run_numpy, run_onnx
 from nncomp.driver.train import Data, Trained, samples_for, train
-from nncomp.files import PathLike, read_source
+from nncomp.files import PathLike
 from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program
 from nncomp.renaming import Rename
@@ -53,7 +54,8 @@ def load(
     with_inputs: Collection[str] = (),
     **settings: Any,
 ) -> Model:
-    """Loads a model of a `.nn` file: `nncomp.load("models/lenet5.nn", classes=10)`.
+    """Loads a model of a `.nn` file: `nncomp.load("models/lenet5.nn", classes=10)`; or an ONNX
+    model, `nncomp.load("model.onnx")`.
 
     model: its name; without, the first of the file
     weights: a `.safetensors` or `.npz` file; without, initial values are drawn from `seed`
@@ -88,7 +90,7 @@ class Model:
         seed: int = 0,
         with_inputs: Collection[str] = (),
     ) -> None:
-        self._load = partial(load_program, read_source(path), model, settings, KINDS, with_inputs)
+        self._load = partial(load_program, open_file(path), model, settings, KINDS, with_inputs)
         self.program = self._load()
         self.seed = seed
         self._weights, self._rename = weights, rename

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import overload
 
 import numpy as np
 
-from nncomp.dims import DimLike, equal
+from nncomp.dims import Dim, DimLike, Symbol, equal, substitute, undecided
 from nncomp.errors import CompileError, Diagnostic, Note, error
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import NOWHERE, Node, Origin, Value
 from nncomp.ir.op import Data, InferError, Op, parse_signature
+from nncomp.ir.opaque import Opaque
 from nncomp.types import Array, DType, TensorType
 
 MAX_RANK = 64  # as in NumPy
@@ -77,7 +79,9 @@ class Builder:
             types = result if isinstance(result, tuple) else (result,)
             _check_sizes(types)
         except InferError as failure:
-            raise _report(failure, op, values, self.origin) from None
+            with undecided():  # what a hint compares is not what the operator needs
+                report = _report(failure, op, values, self.origin)
+            raise report from None
         return types
 
     def at(self, origin: Origin) -> At:
@@ -121,11 +125,44 @@ class Builder:
             self._dims[op] = self(op)
         return self._dims[op]
 
+    def substitute(self, values: Mapping[Symbol, DimLike]) -> None:
+        """Gives symbols a value in all that was built, in place: only while nobody else holds the
+        nodes. (What a foreign model must mean by its sizes may show late.)"""
+        for node in self.nodes:
+            _substitute(node, values)
+        self._dims = {
+            op: value for op, value in self._dims.items() if not _symbols(op.dims) & values.keys()
+        }
+
     def _values(self, inputs: Sequence[Input]) -> list[Value | None]:
         if all(isinstance(v, Value) for v in inputs):
             return [*inputs]  # type: ignore[list-item]
         dtype = weak_dtype(inputs) or DType.F32
         return [v if v is None or isinstance(v, Value) else self.constant(v, dtype) for v in inputs]
+
+
+def substitute_bodies(op: Op, values: Mapping[Symbol, DimLike]) -> None:
+    """The same as `Builder.substitute`, in the bodies of an operator that nobody else holds."""
+    for body in op.bodies:
+        for value in body.inputs:
+            value.type = value.type.substitute(values)
+        for node in body.nodes:
+            _substitute(node, values)
+
+
+def _substitute(node: Node, values: Mapping[Symbol, DimLike]) -> None:
+    for value in node.outputs:
+        value.type = value.type.substitute(values)
+    if isinstance(node.op, Dims):
+        node.op = Dims(tuple(substitute(d, values) for d in node.op.dims))
+    elif isinstance(node.op, Opaque):
+        types = tuple(t.substitute(values) for t in node.op.types)
+        node.op = replace(node.op, types=types)
+    substitute_bodies(node.op, values)
+
+
+def _symbols(dims: Iterable[DimLike]) -> set[Symbol]:
+    return {symbol for dim in dims if isinstance(dim, Dim) for symbol in dim.symbols()}
 
 
 def weak_dtype(operands: Iterable[object]) -> DType | None:

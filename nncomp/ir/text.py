@@ -210,7 +210,7 @@ class _Writer:
         if isinstance(dim, int):
             return str(dim)
         renamed: dict[Symbol, DimLike] = {
-            s: Symbol(name, s.minimum).dim
+            s: Symbol(name, s.minimum, s.maximum).dim
             for s in dim.symbols()
             if (name := self._dims.get(s, s.name)) != s.name
         }

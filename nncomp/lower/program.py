@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nncomp.collector import collector_paused
@@ -61,6 +61,7 @@ class Program:
     optional: names of the optional inputs, those that the graphs have and the others
     initial: seed in; the first value of every parameter, buffer and optimiser state, by path
     warnings: what is odd but no error
+    metadata: what an imported model says of itself, to be said again by what is built from it
     """
 
     name: str
@@ -70,6 +71,7 @@ class Program:
     initial: Graph
     optional: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @collector_paused()

@@ -80,7 +80,7 @@ def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["explain", LENET], "NN0103"),
         (["explain", LENET, "conv9"], "NN0103"),
         (["run", LENET, "--input", "image=other.npz"], "NN0503"),
-        (["inspect", "junk.onnx"], "NN0002"),
+        (["inspect", "junk.onnx"], "NN0801"),
         (["view", LENET, "-o", "lenet.png"], "NN0001"),
         (["train", LENET, "--data", "sklearn:digits", "--resume"], "NN0001"),
         (["inspect", "library.nn"], "NN0306"),

@@ -1,0 +1,98 @@
+"""What a model must mean by its sizes.
+
+`.nn` is strict: sizes that are not known to be equal are an error. A model from elsewhere was run
+before it was written, so that what an operator needs is taken to hold: where `N` meets `M` they
+are one size, where it meets 3 it is 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from nncomp.dims import Dim, DimLike, Function, Symbol
+from nncomp.dims.bounds import Pairs
+
+Assumption = tuple[Symbol, DimLike]
+
+
+def assumption(pairs: Pairs, fixed: Iterable[Symbol] = ()) -> Assumption | None:
+    """The symbol, and what it is, so that the last two dims are equal; None if no symbol can be
+    found from them.
+
+    fixed: symbols that are rather kept
+    """
+    if not pairs:
+        return None
+    difference = pairs[-1][0] - pairs[-1][1]
+    if not isinstance(difference, Dim):
+        return None
+    bounded = _bounded(difference)
+    if bounded is not None:
+        return bounded
+    keep = set(fixed)
+    for symbol in sorted(_alone(difference), key=lambda s: (s in keep, -s.serial)):
+        factor = difference.terms[(symbol,)]
+        rest = symbol.dim * factor - difference
+        found = rest if factor == 1 else -rest if factor == -1 else _divided(rest, factor)
+        if found is not None and (not isinstance(found, int) or found >= 1):
+            return symbol, found
+    return None
+
+
+def _divided(rest: DimLike, factor: int) -> DimLike | None:
+    """rest / factor, where it is a whole number."""
+    return rest // factor if isinstance(rest, int) and rest % factor == 0 else None
+
+
+def _alone(difference: Dim) -> Sequence[Symbol]:
+    """The symbols that stand in one term only, alone."""
+    counts: dict[Symbol, int] = {}
+    for monomial in difference.terms:
+        for symbol in Dim({monomial: 1}).symbols():
+            counts[symbol] = counts.get(symbol, 0) + 1
+    return [s for s, count in counts.items() if count == 1 and (s,) in difference.terms]
+
+
+def _bounded(difference: Dim) -> Assumption | None:
+    """A symbol with a bound, for which min(…) or max(…) is the side that makes both dims equal."""
+    for monomial in difference.terms:
+        for atom in monomial:
+            if not isinstance(atom, Function) or atom.name not in ("min", "max"):
+                continue
+            for chosen, limit in ((atom.left, atom.right), (atom.right, atom.left)):
+                found = _limited(atom.name, chosen, limit)
+                if found is not None and _replaced(difference, atom, chosen) == 0:
+                    return found
+    return None
+
+
+def _limited(name: str, chosen: DimLike, limit: DimLike) -> Assumption | None:
+    """`symbol + k` at most (at least) a number."""
+    if not isinstance(limit, int) or not isinstance(chosen, Dim):
+        return None
+    alone = _alone(chosen)
+    if len(alone) != 1 or chosen.terms[(alone[0],)] != 1:
+        return None
+    symbol = alone[0]
+    rest = chosen - symbol.dim
+    if not isinstance(rest, int):
+        return None
+    low, high = symbol.minimum, symbol.maximum
+    if name == "min":
+        high = limit - rest if high is None else min(high, limit - rest)
+    else:
+        low = max(low, limit - rest)
+    if high is not None and high < low:
+        return None
+    return symbol, Symbol(symbol.name, low, high).dim
+
+
+def _replaced(difference: Dim, atom: Function, chosen: DimLike) -> DimLike:
+    """The difference with a dim in place of a function."""
+    total: DimLike = 0
+    for monomial, coefficient in difference.terms.items():
+        product: DimLike = coefficient
+        for factor in monomial:
+            product = product * (chosen if factor == atom else Dim({(factor,): 1}))
+        total = total + product
+    return total

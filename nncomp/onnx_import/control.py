@@ -1,0 +1,233 @@
+"""If, Loop and Scan: their subgraphs, which read the graph around them, become closed bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import onnx
+
+from nncomp.dims import Dim, Symbol, equal
+from nncomp.errors import error
+from nncomp.ir.builder import Builder
+from nncomp.ir.closure import close, with_captures
+from nncomp.ir.graph import Body, Value
+from nncomp.ir.naming import identifier
+from nncomp.onnx_import import initializers
+from nncomp.onnx_import.scope import Item, Scope, stated_types
+from nncomp.ops.control import If, Loop, Scan, plain
+from nncomp.ops.rules import normalize_axis
+from nncomp.source import Span
+from nncomp.types import DType, TensorType
+
+if TYPE_CHECKING:
+    from nncomp.onnx_import.importer import Importer
+
+MAX_DEPTH = 32  # of subgraphs in one another
+
+
+class _Subgraph:
+    """A subgraph that was read: its nodes are in the builder of its scope."""
+
+    def __init__(
+        self,
+        importer: Importer,
+        around: Scope,
+        graph: onnx.GraphProto,
+        types: Sequence[TensorType],
+        span: Span | None,
+        b: Builder | None = None,
+    ) -> None:
+        """types: of its inputs; b: where its nodes go, if not into a builder of their own"""
+        if len(importer.scopes) > MAX_DEPTH:
+            raise error("NN0003", f"subgraphs are nested more than {MAX_DEPTH} deep", span)
+        if len(types) != len(graph.input):
+            raise error(
+                "NN0805", f"the subgraph takes {len(graph.input)} values, not {len(types)}", span
+            )
+        self.newest = Symbol("_").serial
+        names = [info.name for info in graph.input]
+        self.inputs = [Value(t, name) for t, name in zip(types, names, strict=True)]
+        self.scope = Scope(
+            b or Builder(around.b.origin),
+            around.opsets,
+            around,
+            dict(zip(names, self.inputs, strict=True)),
+            given=around.given,
+            path=around.path,
+            inputs=self.inputs,
+            stated=stated_types(graph),
+        )
+        initializers.wait(importer, self.scope, graph)
+        importer.scopes.append(self.scope)
+        importer.nodes(self.scope, graph.node)
+        self.outputs = [
+            importer.value(self.scope, info.name, "a result of a subgraph") for info in graph.output
+        ]
+        importer.scopes.pop()
+
+    def closed(
+        self, name: str, results: Mapping[str, Value], outer: Builder | None, own: Iterable[Symbol]
+    ) -> tuple[Body, tuple[Value, ...]]:
+        """A body and what it captures. own: symbols of its own among those of its inputs"""
+        made = {
+            symbol
+            for node in self.scope.b.nodes
+            for value in node.outputs
+            for dim in value.shape
+            if isinstance(dim, Dim)
+            for symbol in dim.symbols()
+            if symbol.serial > self.newest
+        }
+        nodes = self.scope.b.nodes
+        return close(name, self.inputs, nodes, results, outer=outer, local=frozenset({*made, *own}))
+
+
+def _graph(attributes: Mapping[str, Any], name: str, span: Span | None) -> onnx.GraphProto:
+    graph = attributes.get(name)
+    if not isinstance(graph, onnx.GraphProto):
+        raise error("NN0805", f"the attribute `{name}` is no graph", span)
+    return graph
+
+
+def read_if(
+    importer: Importer,
+    scope: Scope,
+    node: onnx.NodeProto,
+    attributes: Mapping[str, Any],
+    values: Sequence[Value | None],
+    span: Span | None,
+) -> Sequence[Item]:
+    """The results of an If. Where the condition is a constant, those of its branch."""
+    graphs = [_graph(attributes, name, span) for name in ("then_branch", "else_branch")]
+    if len(values) != 1 or values[0] is None:
+        raise error("NN0702", "If takes one operand, its condition", span)
+    answer = importer.contents.truth(values[0])
+    if answer is not None:
+        chosen = graphs[0] if answer else graphs[1]
+        return _Subgraph(importer, scope, chosen, (), span, scope.b).outputs
+    branches = [_Subgraph(importer, scope, graph, (), span) for graph in graphs]
+    closed = [
+        branch.closed("cond", {f"yield.{n}": v for n, v in enumerate(branch.outputs)}, None, ())
+        for branch in branches
+    ]
+    captured = tuple(dict.fromkeys(v for _, found in closed for v in found))
+    bodies = [with_captures(body, found, captured) for body, found in closed]
+    return importer.add(scope, If(*bodies), [values[0], *captured], tuple(node.output)).outputs
+
+
+def read_loop(
+    importer: Importer,
+    scope: Scope,
+    node: onnx.NodeProto,
+    attributes: Mapping[str, Any],
+    values: Sequence[Value | None],
+    span: Span | None,
+) -> Sequence[Item]:
+    """The results of a Loop. Sizes of its states that change from run to run become symbols."""
+    graph = _graph(attributes, "body", span)
+    limit, first = [*values, None, None][:2]
+    states = values[2:]
+    carried = [value for value in states if value is not None]
+    if len(carried) < len(states):
+        raise error("NN0702", "Loop lacks the first value of a state", span)
+    types = [plain(value.type) for value in carried]
+    heads = [
+        _stated(importer, graph, index, dtype)
+        for index, dtype in enumerate((DType.I64, DType.BOOL))
+    ]
+    free: set[Symbol] = set()
+    for _ in range(2 + sum(t.rank for t in types)):
+        body = _Subgraph(importer, scope, graph, [*heads, *types], span)
+        if len(body.outputs) <= len(types):
+            raise error("NN0805", f"the body of Loop gives {len(body.outputs)} results", span)
+        types = [
+            _kept(inner, after.type, free, span)
+            for inner, after in zip(body.inputs[2:], body.outputs[1:], strict=False)
+        ]
+        if all(t is inner.type for t, inner in zip(types, body.inputs[2:], strict=True)):
+            break
+    else:
+        raise error("NN0206", "the sizes of the states of this Loop are not known", span)
+    n = len(types)
+    results = {"condition": body.outputs[0]}
+    results |= {f"next.{i}": v for i, v in enumerate(body.outputs[1 : 1 + n])}
+    results |= {f"yield.{i}": v for i, v in enumerate(body.outputs[1 + n :])}
+    closed, captured = body.closed("loop", results, scope.b, free)
+    operands = [limit, first, *carried, *captured]
+    return importer.add(scope, Loop(closed), operands, tuple(node.output)).outputs
+
+
+def _stated(importer: Importer, graph: onnx.GraphProto, index: int, dtype: DType) -> TensorType:
+    """The type of a loop's counter or condition: rank 0, or a vector of one where that is said."""
+    stated = None
+    if index < len(graph.input):
+        stated = importer.signatures.stated(graph.input[index])
+    return TensorType(dtype, (1,) if stated is not None and stated.rank == 1 else ())
+
+
+def _kept(state: Value, after: TensorType, free: set[Symbol], span: Span | None) -> TensorType:
+    """The type of a state, with a free symbol for each size that a run does not keep."""
+    type_, name = state.type, state.name
+    if type_.dtype is not after.dtype or type_.rank != after.rank:
+        raise error("NN0205", f"the state `{name}` is {type_}, and {after} after a run", span)
+    shape = list(type_.shape)
+    for axis, (before, size) in enumerate(zip(type_.shape, after.shape, strict=True)):
+        if isinstance(before, Dim) and before.symbol in free:
+            continue
+        if not equal(before, size):
+            symbol = Symbol(f"{identifier(name)}_{axis}", 0)
+            free.add(symbol)
+            shape[axis] = symbol.dim
+    return type_ if tuple(shape) == type_.shape else plain(type_.with_shape(tuple(shape)))
+
+
+def read_scan(
+    importer: Importer,
+    scope: Scope,
+    node: onnx.NodeProto,
+    attributes: Mapping[str, Any],
+    values: Sequence[Value | None],
+    span: Span | None,
+) -> Sequence[Item]:
+    """The results of a Scan (of opset 9 and later)."""
+    if scope.opsets.get("", 1) < 9:
+        raise error("NN0804", "Scan of opset 8, which has a batch, has no present form", span)
+    graph = _graph(attributes, "body", span)
+    count = attributes.get("num_scan_inputs")
+    operands = [value for value in values if value is not None]
+    if not isinstance(count, int) or not 1 <= count <= len(operands) == len(values):
+        raise error("NN0805", f"Scan has {len(values)} operands, {count} of them scanned", span)
+    axes = attributes.get("scan_input_axes") or (0,) * count
+    if not isinstance(axes, tuple) or len(axes) != count:
+        raise error("NN0208", f"Scan has the axes {axes} for {count} scanned tensors", span)
+    n = len(operands) - count
+    types = [plain(v.type) for v in operands[:n]]
+    for value, axis in zip(operands[n:], axes, strict=True):
+        place = normalize_axis(axis, value.rank) if -value.rank <= axis < value.rank else None
+        if place is None:
+            raise error("NN0210", f"axis {axis} is out of range for {value.type}", span)
+        types.append(value.type.with_shape(value.shape[:place] + value.shape[place + 1 :]))
+    body = _Subgraph(importer, scope, graph, types, span)
+    results = {f"next.{i}" if i < n else f"yield.{i - n}": v for i, v in enumerate(body.outputs)}
+    closed, captured = body.closed("scan", results, scope.b, ())
+    places: dict[str, Any] = {
+        name: value
+        for name, value in attributes.items()
+        if name.startswith("scan_") and isinstance(value, tuple) and any(value)
+    }
+    op = Scan(closed, count)
+    unknown = places.keys() - {f.name for f in op.__dataclass_fields__.values()}
+    if unknown:
+        raise error("NN0805", f"Scan has no attribute `{min(unknown)}`", span)
+    return importer.add(
+        scope, replace(op, **places), [*operands, *captured], tuple(node.output)
+    ).outputs
+
+
+Reader = Callable[
+    ["Importer", Scope, onnx.NodeProto, Mapping[str, Any], Sequence[Value | None], Span | None],
+    Sequence[Item],
+]
+READERS: dict[str, Reader] = {"If": read_if, "Loop": read_loop, "Scan": read_scan}
