@@ -18,6 +18,7 @@ from nncomp.cli.arguments import (
     positive,
     size,
 )
+from nncomp.cli.training import add_variant, variant_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         help="the only batch size that the training step takes (default: any)",
     )
+    add_variant(parser.add_argument_group("the training step"))
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -72,6 +74,7 @@ def execute(args: argparse.Namespace) -> int:
         memory=Memory(args.memory_budget, dict(args.sizes)) if args.memory_budget else None,
         target=args.target,
         batch=args.batch,
+        variant=variant_of(args),
     )
     for file in (result.inference, *result.steps.values(), *result.evaluations.values()):
         if file:

@@ -1,4 +1,4 @@
-"""Arguments that `train` and `tune` share."""
+"""Arguments that `train` and `tune` share, and some of them `build`."""
 
 from __future__ import annotations
 
@@ -102,6 +102,15 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         type=positive,
         help="stop when the validation loss has not fallen for N epochs (default: never)",
     )
+    add_variant(group)
+    group.add_argument("--section", metavar="NAME", help="which train block (default: the first)")
+    add_memory(parser)
+    add_place(parser)
+    add_target(parser)
+
+
+def add_variant(group: argparse._ActionsContainer) -> None:
+    """--freeze, --average and --accumulate."""
     group.add_argument(
         "--freeze",
         metavar="NAME",
@@ -123,10 +132,6 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="let the optimiser act on the mean gradient of N batches (default: 1)",
     )
-    group.add_argument("--section", metavar="NAME", help="which train block (default: the first)")
-    add_memory(parser)
-    add_place(parser)
-    add_target(parser)
 
 
 def data_of(args: argparse.Namespace, program: Program) -> DataSet:

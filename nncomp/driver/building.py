@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from nncomp.driver.compiling import (
 from nncomp.files import PathLike, write_atomic
 from nncomp.lower.program import Program
 from nncomp.passes.manager import OptimizeResult
+from nncomp.training.variants import Variant
 from nncomp.types import Array
 from nncomp.weights import save_weights
 
@@ -74,6 +75,7 @@ def build(
     memory: Memory | None = None,
     target: TargetName = "onnx",
     batch: int | None = None,
+    variant: Variant = Variant(),  # noqa: B008 - frozen
 ) -> BuildResult:
     """Compiles everything, then writes: `NAME.onnx`, and to train `NAME.train.onnx`,
     `NAME.eval.onnx` (with the section's name in both where there are several) and
@@ -82,6 +84,7 @@ def build(
     memory: a budget for the activations of training steps
     target, batch: of the training steps (see `onnx_model`, `sized`). An inference model needs
         neither: onnxruntime brings its weights, being constants, into its own layout by itself
+    variant: parameters frozen or averaged, gradients accumulated by the training steps
     Raises CompileError.
     """
     whole = Path(path)
@@ -95,8 +98,12 @@ def build(
         protos["", ""] = whole, inference
     if train:
         section_of(program)
+        used: set[str] = set()
         for name, section in program.train.items():
             base = stem.name if len(program.train) == 1 else f"{stem.name}.{name}"
+            section = replace(section, step=variant.of(section.step))
+            state = variant.state(section.step, state)
+            used |= {p.path for g in (section.step, section.evaluation) for p in g.parameters}
             step = compiled_step(section, memory)
             if step.memory:
                 saved[name] = step.memory
@@ -107,8 +114,9 @@ def build(
             protos["eval", name] = stem.with_name(f"{base}.eval.onnx"), proto
     written = {key: write_model(file, proto) for key, (file, proto) in protos.items()}
     initial = stem.with_name(stem.name + ".init.safetensors") if train else None
-    if initial:
-        save_weights(initial, state)
+    if initial:  # without the optimiser's state of frozen parameters
+        kept = used | {p.path for p in program.graph.parameters}
+        save_weights(initial, {path: array for path, array in state.items() if path in kept})
     steps, evaluations = (
         {name: file for (which, name), file in written.items() if which == kind}
         for kind in ("train", "eval")

@@ -211,6 +211,9 @@ class Model:
         sizes: Mapping[str, int] | None = None,
         target: TargetName = "onnx",
         batch: int | None = None,
+        freeze: Sequence[str] = (),
+        average: float | None = None,
+        accumulate: int = 1,
     ) -> BuildResult:
         """Writes the model as ONNX, with the present weights.
 
@@ -221,8 +224,9 @@ class Model:
         target: of the training step; "onnxruntime-cpu" writes one that is faster with convolutions
             and runs in onnxruntime on processors like this one only
         batch: of the training step, the only size that it takes then
+        freeze, average, accumulate: of the training step, see `nncomp.training.variants.Variant`
         Raises CompileError NN0001, NN0601, NN0602 (no such target), NN0403 (nothing to train),
-        NN0405.
+        NN0404 (gradients cannot be accumulated), NN0405.
         """
         return build(
             self.program,
@@ -235,6 +239,7 @@ class Model:
             memory=_memory(memory_budget, sizes),
             target=target,
             batch=batch,
+            variant=Variant(tuple(freeze), average, accumulate),
         )
 
     def save(self, path: PathLike) -> None:

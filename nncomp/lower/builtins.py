@@ -14,23 +14,28 @@ from nncomp.dims import Dim, DimLike
 from nncomp.errors import did_you_mean
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Op
-from nncomp.lower import indexing, tensors
+from nncomp.lower import calls, indexing, tensors
 from nncomp.lower.axes import AXES
+from nncomp.lower.clipping import CLIPPING
 from nncomp.lower.context import Context
 from nncomp.lower.derivatives import DERIVATIVES
 from nncomp.lower.filling import FILLS
 from nncomp.lower.initializers import INITIALIZERS
 from nncomp.lower.trees import TREES
 from nncomp.lower.values import (
+    Argument,
+    Arguments,
     Builtin,
     Deferred,
     Factory,
+    Function,
     Namespace,
     RawOp,
     describe,
     is_static_number,
 )
 from nncomp.ops import REGISTRY
+from nncomp.syntax import ast
 from nncomp.types import DType
 
 MAX_RANGE = 100_000
@@ -201,18 +206,34 @@ def _to_float(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
     raise ctx.fail("NN0201", f"`float` takes a number or a tensor, not {describe(x)}")
 
 
-def _partial(ctx: Context, args: list[Any], named: dict[str, Any]) -> Factory:
-    if len(args) != 1 or not isinstance(args[0], Factory):
-        raise ctx.fail("NN0202", "`partial` takes a block, then named hyperparameters")
-    formals = [f.name.text for f in args[0].decl.hyperparameters]
+def _partial(ctx: Context, args: list[Any], named: dict[str, Any]) -> Factory | Builtin:
+    if len(args) != 1 or not isinstance(args[0], Factory | Function):
+        raise ctx.fail("NN0202", "`partial` takes a block or fn, then named arguments")
+    bound = args[0]
+    decl = bound.decl
+    taken = decl.parameters if isinstance(decl, ast.FnDecl) else decl.hyperparameters
+    formals = [f.name.text for f in taken]
     for key in named:
         if key not in formals:
+            what = "argument" if isinstance(decl, ast.FnDecl) else "hyperparameter"
             raise ctx.fail(
                 "NN0202",
-                f"`{args[0].decl.name.text}` has no hyperparameter `{key}`",
+                f"`{decl.name.text}` has no {what} `{key}`",
                 help=did_you_mean(key, formals) or f"it has {', '.join(formals) or 'none'}",
             )
-    return Factory(args[0].decl, args[0].module, {**args[0].given, **named})
+    if isinstance(bound, Factory):
+        return Factory(bound.decl, bound.module, {**bound.given, **named})
+    return _partial_function(bound, named)
+
+
+def _partial_function(function: Function, bound: dict[str, Any]) -> Builtin:
+    def call(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
+        span = ctx.span or function.decl.span
+        given = {name: Argument(value, span) for name, value in {**bound, **named}.items()}
+        positional = [Argument(value, span) for value in args]
+        return calls.apply(ctx, function, Arguments(positional, given), span)
+
+    return Builtin(function.decl.name.text, call)
 
 
 # --- tensors ---------------------------------------------------------------------------------
@@ -260,6 +281,7 @@ BUILTINS: dict[str, Any] = {
         builtin.name: builtin
         for builtin in (
             *AXES,
+            *CLIPPING,
             *DERIVATIVES,
             *INITIALIZERS,
             *TREES,

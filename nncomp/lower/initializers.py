@@ -1,6 +1,7 @@
-"""Initial values that depend on the whole shape of a parameter: `orthogonal`, `identity`.
+"""Initial values that depend on the whole shape of a parameter: `orthogonal`, `identity`, and any
+fn of the shape by `shaped`.
 
-Both read the parameter as a matrix: its first axis by all others.
+The first two read the parameter as a matrix: its first axis by all others.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from nncomp.ir.graph import Value
-from nncomp.lower import tensors
+from nncomp.lower import calls, tensors
 from nncomp.lower.context import Context
-from nncomp.lower.values import Builtin, Deferred, describe
+from nncomp.lower.values import Argument, Arguments, Builtin, Deferred, Function, describe
 from nncomp.ops.shape import reshaped
 from nncomp.types import DType, TensorType
 
@@ -66,7 +67,26 @@ def _orthogonal(ctx: Context, type_: TensorType, gain: float) -> Value:
     return x if type_.rank == 2 else reshaped(b, x, type_.shape)
 
 
+def _shaped(ctx: Context, args: list[Any], named: dict[str, Any]) -> Deferred:
+    """`shaped(f, name=value)`: what the fn makes of the parameter's shape, a list of dims."""
+    if len(args) != 1 or not isinstance(args[0], Function):
+        raise ctx.fail("NN0202", "`shaped` takes a fn of a shape, then named arguments")
+    function, span = args[0], ctx.span or args[0].decl.span
+
+    def make(ctx: Context, type_: TensorType) -> Value:
+        given = {name: Argument(value, span) for name, value in named.items()}
+        shape = Argument(list(type_.shape), span)
+        value = calls.apply(ctx, function, Arguments([shape], given), span)
+        if not isinstance(value, Value) or value.shape != type_.shape:
+            name = function.decl.name.text
+            raise ctx.fail("NN0307", f"`{name}` is to give {type_}, this is {describe(value)}")
+        return tensors.cast(ctx, value, type_.dtype)
+
+    return Deferred("shaped", make)
+
+
 INITIALIZERS: tuple[Builtin, ...] = (
     _initializer("orthogonal", _orthogonal),
     _initializer("identity", _identity),
+    Builtin("shaped", _shaped),
 )

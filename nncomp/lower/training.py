@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from nncomp.errors import error
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Value
 from nncomp.lower import calls, tensors
+from nncomp.lower.clipping import clip
 from nncomp.lower.context import Context, Frame
 from nncomp.lower.sites import join, nodes
-from nncomp.lower.values import Argument, Arguments, Instance, Results, Tree, describe
+from nncomp.lower.values import (
+    Argument,
+    Arguments,
+    Clipped,
+    Instance,
+    Results,
+    Tree,
+    describe,
+)
 from nncomp.ops.conversion import StopGradient
 from nncomp.syntax import ast
 from nncomp.types import DType
@@ -45,6 +55,8 @@ def minimize(ctx: Context, statement: ast.Minimize) -> None:
     if not ctx.learning:
         return
     optimizer = ctx.evaluate(statement.optimizer)
+    clipped = optimizer if isinstance(optimizer, Clipped) else None
+    optimizer = clipped.optimizer if clipped else optimizer
     if not isinstance(optimizer, Instance) or optimizer.factory.decl.kind != "optimizer":
         raise error(
             "NN0201",
@@ -55,7 +67,8 @@ def minimize(ctx: Context, statement: ast.Minimize) -> None:
     wanted = _parameters(ctx, statement, loss)
     with ctx.at(statement.span):
         target = tensors.negate(ctx, loss) if statement.maximize else loss
-        gradients = ctx.b.multi(tensors.op("Grad"), target, *wanted.values())
+        gradients: Sequence[Value] = ctx.b.multi(tensors.op("Grad"), target, *wanted.values())
+        gradients = clip(ctx, clipped, gradients) if clipped else gradients
         widest = DType.F64 if any(v.type.dtype is DType.F64 for v in wanted.values()) else DType.F32
         hyperparameters = _inputs(ctx, optimizer, several, widest)
         step = tensors.cast(ctx, ctx.step, widest)

@@ -58,6 +58,16 @@ class Instance:
 
 
 @dataclass(frozen=True, eq=False)
+class Clipped:
+    """An optimizer whose gradients are limited before: all together to a norm, each element to a
+    value; a number, a tensor, or None for no limit."""
+
+    optimizer: Instance
+    norm: Any
+    value: Any
+
+
+@dataclass(frozen=True, eq=False)
 class Builtin:
     """A function of the compiler. `call` gets the context, positional and named arguments."""
 
@@ -174,6 +184,8 @@ def describe(value: Any) -> str:
             return f"the {value.decl.kind} `{value.decl.name.text}`"
         case Instance():
             return f"an instance of `{value.factory.decl.name.text}`"
+        case Clipped():
+            return f"an instance of `{value.optimizer.factory.decl.name.text}`, clipped"
         case RawOp():
             return f"the operator {value.cls.__name__}"
         case Builtin() | Namespace() | Deferred():

@@ -1,20 +1,30 @@
 """Random numbers: one counter-based stream, the same bits on every backend.
 
-The number at place i depends on (seed, step, site, i) alone. It is Widynski's *Squares* ("Squares:
-a fast counter-based RNG", arXiv 2004.06278, 2020), all in unsigned 64-bit integers that wrap, with
-nothing but products, sums and right shifts, because that is what every provider of onnxruntime
-has (where there is no BitShift, a division does it)::
+The number at place i depends on (seed, step, site, i) alone. It is made in unsigned 64-bit integers
+that wrap, with nothing but products, sums and right shifts, because that is what every provider of
+onnxruntime has (where there is no BitShift, a division does it).
+
+Random words are made by Widynski's *Squares* ("Squares: a fast counter-based RNG", arXiv
+2004.06278, 2020), which takes 25 operations a word::
 
     squares(i, key):  x = y = i · key;  z = y + key
                       x ← swap(x² + y);  x ← swap(x² + z);  x ← swap(x² + y)
                       x² + z, where swap exchanges the upper and the lower 32 bits
     odd(x)    = 2 x + 1
     key       = odd(squares(step, odd(squares(seed, KEY)))) + hash(site), which is even
-    number i  = squares(i + 1, key), of which the top bits are used
+    word(j)   = squares(j + 1, key)
 
-So the key is mixed before it meets the counter: neighbouring seeds, steps and sites share neither
+So the key is mixed before it meets a counter: neighbouring seeds, steps and sites share neither
 numbers nor an order of them. (Sums in place of the squares would not do: x + (x >> 32) is so nearly
-linear that products of it stay so.) The top 24 bits make a uniform float32.
+linear that products of it stay so.) The numbers themselves stand in rows of COLUMNS, and words are
+made for each column and row, not for each number, which takes seven operations more::
+
+    b[c], d[c] = word(c), word(COLUMNS + c)
+    a[r], m[r] = word(2 COLUMNS + 2 r), odd(word(2 COLUMNS + 2 r + 1))
+    number i   = ((((a[r] + b[c])² >> 32) + d[c]) · m[r]) >> 40,  r = i // COLUMNS, c = i % COLUMNS
+
+The square makes of each pair of row and column a number that no sum over rows and columns gives;
+the product by the row carries it into the upper bits. These 24 make a uniform float32.
 """
 
 from __future__ import annotations
@@ -33,13 +43,15 @@ from nncomp.ops.elementwise import Add, Div, Mul, Sub
 from nncomp.ops.elementwise_math import Log, Sqrt
 from nncomp.ops.filling import Range, shape_operand
 from nncomp.ops.shape import Squeeze, reshaped
-from nncomp.ops.trigonometry import Cos
+from nncomp.ops.shape_joining import Concat, Split
+from nncomp.ops.shape_slicing import Slice
+from nncomp.ops.trigonometry import Cos, Sin
 from nncomp.types import DType, TensorType
 
 KEY = 0xC8E4FD154CE32F6D  # from the paper: digits all unlike, odd
 HALF = 32  # bits that change places
 UNIFORM_BITS = 24  # what a float32 in [0, 1) holds exactly
-SECOND = 2**40  # where the counters of the second uniform begin, beyond those of any tensor
+COLUMNS = 512  # numbers that share the words of a row; even
 
 Shift = Callable[[Builder, Value, int], Value]
 
@@ -66,7 +78,7 @@ class Random(Op):
     seed, step: i64 scalars; shape: i64 vector
     site: which of the program's random expressions
     distribution: "uniform" in [0, 1), a multiple of 2⁻²⁴, or "normal" (mean 0, variance 1, by Box
-        and Muller from two uniforms)
+        and Muller: two of the first and second half of a row from the uniforms there)
     """
 
     signature = "seed, step, shape -> Y"
@@ -91,13 +103,28 @@ class Random(Op):
     def body(self, b: Builder, seed: Value, step: Value, shape: Value, shift: Shift) -> Value:
         """The stream in standard operators, with the given spelling of a right shift."""
         dims = shape_operand(shape.type, "the shape")
-        key = self._key(b, seed, step, shift)
-        counter = _counter(b, product(dims))
-        numbers = _uniform(b, counter, key, shift)
+        count = product(dims)
+        numbers = _uniform(b, self._words(b, seed, step, count, shift), shift)
         if self.distribution == "normal":
-            second = b(Add(), counter, b.constant(SECOND, DType.U64))
-            numbers = _box_muller(b, numbers, _uniform(b, second, key, shift))
-        return numbers if len(dims) == 1 else reshaped(b, numbers, dims)
+            numbers = _box_muller(b, numbers)
+        flat = reshaped(b, numbers, (_rows(count) * COLUMNS,))
+        if not (isinstance(count, int) and count % COLUMNS == 0):
+            flat = b(Slice(), flat, b.ints(0), b.dims((count,)), b.ints(0))
+        return flat if len(dims) == 1 else reshaped(b, flat, dims)
+
+    def _words(
+        self, b: Builder, seed: Value, step: Value, count: DimLike, shift: Shift
+    ) -> tuple[Value, ...]:
+        """a, m as [rows, 1]; b, d as [1, COLUMNS]."""
+        rows = _rows(count)
+        words = _squares(
+            b, _counter(b, 2 * COLUMNS + 2 * rows), self._key(b, seed, step, shift), shift
+        )
+        of_columns, of_rows = b.multi(Split(), words, b.dims((2 * COLUMNS, 2 * rows)))
+        sum_row, factor = b.multi(Split(axis=1), reshaped(b, of_rows, (rows, 2)), b.ints(1, 1))
+        sum_column, offset = b.multi(Split(), reshaped(b, of_columns, (2, COLUMNS)), b.ints(1, 1))
+        factor = b(Add(), b(Add(), factor, factor), b.constant(1, DType.U64))
+        return sum_row, factor, sum_column, offset
 
     def _key(self, b: Builder, seed: Value, step: Value, shift: Shift) -> Value:
         key = b.constant(KEY, DType.U64)
@@ -124,15 +151,26 @@ def _counter(b: Builder, count: DimLike) -> Value:
     return b(Cast(DType.U64), b(Range(), one, limit, one))
 
 
-def _uniform(b: Builder, counter: Value, key: Value, shift: Shift) -> Value:
-    top = shift(b, _squares(b, counter, key, shift), 64 - UNIFORM_BITS)
+def _rows(count: DimLike) -> DimLike:
+    return (count + COLUMNS - 1) // COLUMNS
+
+
+def _uniform(b: Builder, words: tuple[Value, ...], shift: Shift) -> Value:
+    sum_row, factor, sum_column, offset = words
+    x = b(Add(), sum_row, sum_column)
+    x = b(Add(), shift(b, b(Mul(), x, x), HALF), offset)
+    top = shift(b, b(Mul(), x, factor), 64 - UNIFORM_BITS)
     return b(Mul(), b(Cast(DType.F32), top), 2.0**-UNIFORM_BITS)
 
 
-def _box_muller(b: Builder, u: Value, v: Value) -> Value:
-    """√(-2 ln(1 - u)) · cos(2π v): 1 - u is never 0."""
+def _box_muller(b: Builder, numbers: Value) -> Value:
+    """√(-2 ln(1 - u)) · cos(2π v), and · sin(2π v), for u and v of the left and the right half of a
+    row: 1 - u is never 0."""
+    half = COLUMNS // 2
+    u, v = b.multi(Split(axis=1), numbers, b.ints(half, half))
     radius = b(Sqrt(), b(Mul(), b(Log(), b(Sub(), 1.0, u)), -2.0))
-    return b(Mul(), radius, b(Cos(), b(Mul(), v, 2 * math.pi)))
+    angle = b(Mul(), v, 2 * math.pi)
+    return b(Concat(axis=1), b(Mul(), radius, b(Cos(), angle)), b(Mul(), radius, b(Sin(), angle)))
 
 
 OPS: tuple[type[Op], ...] = (Random,)

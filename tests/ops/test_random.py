@@ -11,7 +11,7 @@ from nncomp.backends.reference.interpreter import evaluate, run
 from nncomp.backends.reference.kernels.random import stream_bits, stream_key
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Value
-from nncomp.ops.random import Random, shift_bits, shift_by_division
+from nncomp.ops.random import COLUMNS, Random, shift_bits, shift_by_division
 from nncomp.types import Array, DType, TensorType
 
 COUNT = 1 << 16
@@ -24,7 +24,8 @@ STREAMS = [
 ]
 
 KEYS = ["0x955691be97992d79", "0x4d8e506308c06875"]
-BITS = ["0xa224d4b2f19b4fab", "0x2ae57acd9a89bf58", "0xdbe5bcac93bf5de4"]
+BITS = ["0x1bb53bf1d83c31de", "0x3564c518786ae636", "0x7005fec9b51c2aca"]
+LATER = "0x3023d5272a0cbd49"  # at place 5000
 
 
 def uniforms(seed: int, step: int, site: int, count: int = COUNT, kind: str = "uniform") -> Array:
@@ -34,15 +35,18 @@ def uniforms(seed: int, step: int, site: int, count: int = COUNT, kind: str = "u
 
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
 @pytest.mark.parametrize("shift", [shift_bits, shift_by_division])
-def test_every_body_gives_the_bits_of_the_kernel(shift: object, distribution: str) -> None:
+@pytest.mark.parametrize("shape", [(7, 11), (3, 512), (2, 500), (0, 4), (2, 3, 401)], ids=str)
+def test_every_body_gives_the_bits_of_the_kernel(
+    shift: object, distribution: str, shape: tuple[int, ...]
+) -> None:
     op = Random(site=5, distribution=distribution)
     b = Builder()
     scalar = TensorType(DType.I64, ())
     seed, step = Value(scalar, "seed"), Value(scalar, "step")
-    y = op.body(b, seed, step, b.ints(7, 11), shift)  # type: ignore[arg-type]
+    y = op.body(b, seed, step, b.ints(*shape), shift)  # type: ignore[arg-type]
     graph = Graph("random", (seed, step), (), tuple(b.nodes), {"y": y})
     arrays = {"seed": np.array(-3), "step": np.array(2**40)}
-    expected = evaluate(op, (arrays["seed"], arrays["step"], np.array([7, 11])))[0]
+    expected = evaluate(op, (arrays["seed"], arrays["step"], np.array(shape)))[0]
     np.testing.assert_array_equal(run(graph, arrays).outputs["y"], expected)
 
 
@@ -50,6 +54,7 @@ def test_the_stream_is_a_part_of_the_format() -> None:
     """Checkpoints and published curves depend on these numbers: they must never change."""
     assert [hex(stream_key(*s)) for s in ((0, 0, 0), (1, 2, 3))] == KEYS
     assert [hex(x) for x in stream_bits(stream_key(1, 2, 3), 3)] == BITS
+    assert hex(stream_bits(stream_key(1, 2, 3), 1, 5000)[0]) == LATER
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=str)
@@ -86,9 +91,52 @@ def test_streams_are_unrelated() -> None:
     assert len(np.unique(np.concatenate(bits))) == len(STREAMS) * COUNT
 
 
+@pytest.mark.parametrize("stream", STREAMS, ids=str)
+def test_numbers_that_share_a_row_or_column_are_unrelated(stream: tuple[int, int, int]) -> None:
+    """A row's and a column's words make 512 numbers each: no row, column or sum of them foretells
+    another, and their matrix has the singular values of a random one (Marchenko, Pastur, 1967)."""
+    rows = 512
+    u = uniforms(*stream, count=rows * COLUMNS).reshape(rows, COLUMNS).astype(np.float64)
+    z = (u - 0.5) * np.sqrt(12)
+    for matrix in (z, z.T):
+        products = (matrix @ matrix.T / matrix.shape[1])[np.triu_indices(len(matrix), 1)]
+        sigma = 1 / np.sqrt(matrix.shape[1])
+        assert np.abs(products).max() < 6.5 * sigma
+        assert abs(products.std() / sigma - 1) < 5 / np.sqrt(2 * len(products))
+        sums = matrix.sum(axis=1) / np.sqrt(matrix.shape[1])
+        assert abs(sums.var() - 1) < 5 * np.sqrt(2 / len(sums))
+    values = np.linalg.svd(z / np.sqrt(COLUMNS), compute_uv=False)
+    assert 1.9 < values[0] < 2.05
+    assert abs(np.median(values**2) - 0.6527) < 0.02  # of the law's distribution at ratio 1
+
+
+def test_corners_of_rectangles_are_independent() -> None:
+    """Four numbers of two rows and two columns come from eight words."""
+    corners = []
+    for stream in STREAMS:
+        u = uniforms(*stream, count=128 * COLUMNS).reshape(64, 2, COLUMNS // 2, 2)
+        corners.append(np.moveaxis(u, 2, 1).reshape(-1, 4))
+    drawn = np.concatenate(corners)
+    cells = (drawn * 8).astype(int) @ np.array([512, 64, 8, 1])
+    assert _chi_square_is_plausible(np.bincount(cells, minlength=4096))
+    for signs in ([1, -1, -1, 1], [1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1]):
+        folded = (drawn.astype(np.float64) @ np.array(signs)) % 1
+        assert _chi_square_is_plausible(np.bincount((folded * 256).astype(int), minlength=256))
+
+
+def test_a_shorter_draw_is_the_start_of_a_longer_one() -> None:
+    """So a sample's mask does not depend on how many follow it in the batch."""
+    for kind in ("uniform", "normal"):
+        whole = uniforms(3, 4, 5, 5000, kind)
+        for count in (0, 1, 256, 511, 512, 513, 4999):
+            np.testing.assert_array_equal(uniforms(3, 4, 5, count, kind), whole[:count])
+    bits = stream_bits(stream_key(3, 4, 5), 5000)
+    np.testing.assert_array_equal(stream_bits(stream_key(3, 4, 5), 700, 900), bits[900:1600])
+
+
 def test_a_stream_is_not_related_to_itself() -> None:
     u = uniforms(0, 0, 0)
-    for lag in (1, 2, 3, 7, 8, 28, 64, 256, 1024):
+    for lag in (1, 2, 3, 7, 8, 28, 64, 256, 511, 512, 513, 1024, 2048):
         r = np.corrcoef(u[:-lag], u[lag:])[0, 1]
         assert abs(r) < 5 / np.sqrt(COUNT), lag
 
@@ -115,7 +163,7 @@ def test_one_flipped_bit_flips_half_of_the_result(part: str) -> None:
 
 def _one(seed: int, step: int, place: int) -> int:
     """The number at one place."""
-    return int(stream_bits(stream_key(seed, step, 0), 1, place + 1)[0])
+    return int(stream_bits(stream_key(seed, step, 0), 1, place)[0])
 
 
 def test_first_numbers_of_neighbouring_streams_are_uniform() -> None:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import nncomp
+from nncomp.backends.ort.session import StepSession
+from nncomp.cli import main
 from nncomp.driver.compiling import compiled_step, initial_values, load_program
 from nncomp.driver.learners import make_learner
 from nncomp.errors import CompileError
@@ -223,3 +225,28 @@ def test_a_run_with_everything_goes_on_to_the_same_numbers(tmp_path: Path) -> No
     np.testing.assert_array_equal(whole.parameters["net.first.weight"], best["net.first.weight"])
     again = nncomp.load(tmp_path / "m.nn", weights=tmp_path / "whole" / BEST)
     np.testing.assert_array_equal(again(**x)["y"], whole(**x)["y"])
+
+
+def test_built_steps_learn_as_the_trained_ones_do(tmp_path: Path) -> None:
+    """`build --train` with the same options: the files alone are enough."""
+    (tmp_path / "m.nn").write_text(MODEL.replace("NORM", "BatchNorm()"))
+    command = ["build", str(tmp_path / "m.nn"), "--train", "-o", str(tmp_path / "m.onnx")]
+    command += ["--seed", "3", "--freeze", "net.first.bias", "--average", "0.9"]
+    assert main([*command, "--accumulate", "3"]) == 0
+    initial = load_weights(tmp_path / "m.init.safetensors")
+    session = StepSession((tmp_path / "m.train.onnx").read_bytes(), initial)
+    variant = Variant(("net.first.bias",), 0.9, 3)
+    text = SourceFile("m.nn", MODEL.replace("NORM", "BatchNorm()"))
+    wanted, state = learner(variant, found=load_program(text))
+    assert set(session.manifest.state) == set(initial)
+    assert "adam.net.first.bias.m" not in initial
+    data = samples(8 * 6)
+    for i in range(6):
+        batch = rows(data, 8 * i, 8 * i + 8)
+        assert session.step(batch)["loss"] == wanted.step(batch)["loss"]
+    found, expected = session.state(), wanted.state()
+    for path, array in found.items():
+        np.testing.assert_array_equal(array, expected[path])
+    np.testing.assert_array_equal(found["net.first.bias"], state["net.first.bias"])
+    averages = averaged(found)
+    assert not np.array_equal(averages["net.last.weight"], found["net.last.weight"])
