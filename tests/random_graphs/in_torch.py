@@ -194,7 +194,8 @@ CALLS: dict[str, Callable[..., Any]] = {
     "NegativeLogLikelihoodLoss": lambda op, x, y: F.nll_loss(x, y, reduction=op.reduction),
     "Selu": lambda op, x: op.gamma * torch.where(x > 0, x, op.alpha * torch.expm1(x)),
     "Elu": lambda op, x: F.elu(x, op.alpha),
-    "Celu": lambda op, x: F.celu(x, op.alpha),
+    # not F.celu: its gradient rounds 1 / alpha to float32, whatever x is
+    "Celu": lambda op, x: op.alpha * F.elu(x / op.alpha),
     "Swish": lambda op, x: x * torch.sigmoid(op.alpha * x),
     "SwiGLU": lambda op, x, y: x * torch.sigmoid(op.alpha * x) * y,
     "Shrink": lambda op, x: torch.where(x.abs() > op.lambd, x - op.bias * x.sgn(), 0 * x),
