@@ -29,6 +29,7 @@ from nncomp.ops.pooling_max import MaxPool, MaxPoolGrad
 from nncomp.ops.recurrent import GRU, LSTM, RNN
 from nncomp.ops.reduction import ReduceMean, ReduceSum
 from nncomp.ops.regions import MaxRoiPool, RoiAlign
+from nncomp.ops.shape_slicing import CenterCropPad, Pad
 from nncomp.types import Array, DType, TensorType
 
 RNG = np.random.default_rng(7)
@@ -41,6 +42,7 @@ class Case:
 
     batched: which inputs have the symbolic batch as their first axis
     shape: contents of the last operand, the result's shape; batched too if its first is BATCH
+    known: which inputs are constants, by their number
     """
 
     id: str
@@ -49,6 +51,7 @@ class Case:
     batched: tuple[bool, ...]
     shape: tuple[int, ...] | None = None
     chosen: str | None = None
+    known: tuple[int, ...] = ()
 
 
 def floats(*shape: int) -> Array:
@@ -195,6 +198,16 @@ def other_cases() -> list[Case]:
             "log-softmax",
         ),
         Case("likelihood", NegativeLogLikelihoodLoss(), (image, labels), (True, True)),
+        Case(
+            "pad-an-axis",
+            Pad(),
+            (image, np.array([2, 1]), floats(), np.array([-2])),
+            (True, False, False, False),
+            None,
+            "all-axes",
+            (1, 3),
+        ),
+        Case("crop", CenterCropPad((1, 3)), (image,), (True,), (7, 2), "slices-and-pads"),
         Case("swish", Swish(1.7), (image,), (True,)),
         Case("regions", RoiAlign("half_pixel", "avg", 2, 3, 2), (image, rois, picked), regional),
         Case("own-regions", RoiAlign(), (image, rois, picked), regional),
@@ -242,13 +255,16 @@ CASES = [*convolution_cases(), *pooling_cases(), *other_cases()]
 def graph_of(case: Case, batch_symbolic: bool = True) -> tuple[Graph, Node, dict[str, Array]]:
     """The graph of the one operator, its node, and the feeds."""
     batch = new_dim("N") if batch_symbolic else BATCH
-    values, feeds = [], {}
-    for i, (array, batched) in enumerate(zip(case.inputs, case.batched, strict=True)):
-        shape = (batch, *array.shape[1:]) if batched else array.shape
-        values.append(Value(TensorType(DType.of(array), shape), f"x{i}"))
-        feeds[f"x{i}"] = array
     b = Builder()
-    operands = list(values)
+    operands, values, feeds = [], [], {}
+    for i, (array, batched) in enumerate(zip(case.inputs, case.batched, strict=True)):
+        if i in case.known:
+            operands.append(b.constant(array))
+            continue
+        shape = (batch, *array.shape[1:]) if batched else array.shape
+        operands.append(Value(TensorType(DType.of(array), shape), f"x{i}"))
+        values.append(operands[-1])
+        feeds[f"x{i}"] = array
     if case.shape is not None:
         of_batch = case.shape[0] == BATCH
         operands.append(b.dims((batch, *case.shape[1:]) if of_batch else case.shape))
