@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nncomp.dims import product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Gradients, InferError, Op, Vjp
@@ -13,11 +12,11 @@ from nncomp.ops.comparison import Equal, Not
 from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Add, Div, Mul, Neg, Sub
 from nncomp.ops.elementwise_math import Exp
-from nncomp.ops.gradient import dim_as
+from nncomp.ops.forms import count, full
 from nncomp.ops.indexing import Gather, GatherElements, ScatterElements, require_index
 from nncomp.ops.reduction import ReduceMean, ReduceSum
 from nncomp.ops.rules import require_equal, require_float
-from nncomp.ops.shape import Expand, Squeeze, Unsqueeze
+from nncomp.ops.shape import Squeeze, Unsqueeze
 from nncomp.types import TensorType
 
 
@@ -147,10 +146,8 @@ class SoftmaxCrossEntropyLoss(ClassLoss):
         if at.dy[0] is not None:
             weight, places = self.weight(b, scores, labels, weights)
             each = self._scale(b, at.dy[0], labels, weight)
-            if each.rank:
-                each = b(Unsqueeze(), each, b.ints(1))
             places = b(Unsqueeze(), places, b.ints(1))
-            minus = b(Expand(), b.constant(-1, scores.type.dtype), b.dims(places.shape))
+            minus = full(b, -1, scores.type.dtype, places.shape)
             excess = b(ScatterElements(axis=1, reduction="add"), probability, places, minus)
             gradient = b(Mul(), excess, each)  # last, as scattering may then reuse its operand
         if at.dy[1] is not None:
@@ -160,16 +157,13 @@ class SoftmaxCrossEntropyLoss(ClassLoss):
         return gradient, *[None] * (len(at.inputs) - 1)
 
     def _scale(self, b: Builder, g: Value, labels: Value, weight: Value | None) -> Value:
-        """The gradient of each label's unweighted loss: a scalar, or [N, d…]."""
+        """The gradient of each label's unweighted loss, to be multiplied with [N, C, d…]."""
         if self.reduction == "mean":
             if weight is None:
-                count = dim_as(b, product(labels.shape), g.type.dtype)
-                # a symbolic count has rank 1, which the scalar must not take on
-                count = b(Squeeze(), count) if count.rank else count
-            else:
-                count = b(ReduceSum(keepdims=0), weight)
-            g = b(Div(), g, count)
-        return g if weight is None else b(Mul(), g, weight)
+                return b(Div(), g, count(b, labels.shape, g.type.dtype))
+            g = b(Div(), g, b(ReduceSum(keepdims=0), weight))
+        each = g if weight is None else b(Mul(), g, weight)
+        return b(Unsqueeze(), each, b.ints(1)) if each.rank else each
 
 
 OPS: tuple[type[Op], ...] = (NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss)
