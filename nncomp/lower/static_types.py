@@ -85,6 +85,10 @@ def item_type(type_: ast.TypeExpr) -> ast.TypeExpr:
         if isinstance(item, ast.Ref):
             return ast.TypeExpr(item.span, ast.Name(item.span, item.name), None, False)
         if isinstance(item, ast.Index) and isinstance(item.value, ast.Ref):
+            for dim in item.items:
+                if isinstance(dim, ast.Slice):
+                    message = f"`{dim.span.text}` is no dim"
+                    raise error("NN0103", message, dim.span, help="a dim of any size is `_`")
             name = ast.Name(item.value.span, item.value.name)
             return ast.TypeExpr(item.span, name, item.items, False)
     raise error(

@@ -198,6 +198,7 @@ ODD = [
     ("  a: float[_, 2 * k, _, _] = x", "NN0205", 5, ["gives no `k`"]),
     ("  a: float[_, a * b, _, _] = x", "NN0206", 5, ["gives no"]),
     ("  a: list[3] = [1]", "NN0103", 5, ["list[int]"]),
+    ("  a: list[float[N, :]] = [x]", "NN0103", 5, ["`:` is no dim", "`_`"]),
     ("  a: list[list[int]] = [[1.5]]", "NN0201", 5, ["must be an int"]),
     ("  P = partial(Linear, foo=3)", "NN0202", 5, ["no hyperparameter `foo`"]),
     ('  P = partial(Linear, out="a")\n  y = x |> P()', "NN0201", 6, ["`out` of `Linear`"]),
