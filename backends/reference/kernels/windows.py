@@ -74,7 +74,8 @@ def row_columns(x: Array, windows: tuple[Window, ...], rows: slice, columns: Arr
     others = windows[1:]
     there, here = _met_rows(windows[0], rows, np.moveaxis(columns, len(windows), 1))
     for tap in itertools.product(*(range(known(v.kernel)) for v in others)):
-        part = columns[(slice(None), *tap)]
+        index: tuple[Any, ...] = (slice(None), *tap)
+        part = columns[index]
         met, places = [], []
         for axis, (v, at) in enumerate(zip(others, tap, strict=True), 2):
             offset = at * v.dilation - known(v.before)
