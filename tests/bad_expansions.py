@@ -213,6 +213,36 @@ EXPANSIONS = [
         ),
     ),
     Case(
+        "five calls at each of eight levels, behind a choice",
+        "NN0004",
+        doubling(
+            lambda i: f"fn f{i + 1}(x, c) = {f'f{i}(' * 5}x{', c)' * 5} if c else x",
+            "fn f0(x, c) = relu(x)",
+            "f8(x, true)",
+        ),
+    ),
+    Case(
+        "the same, behind a return",
+        "NN0004",
+        doubling(
+            lambda i: (
+                f"fn f{i + 1}(x, c) {{\n if c {{ return {f'f{i}(' * 5}x{', c)' * 5} }}\n"
+                " return x\n}"
+            ),
+            "fn f0(x, c) = relu(x)",
+            "f8(x, true)",
+        ),
+    ),
+    Case(
+        "the same, in a constant",
+        "NN0004",
+        doubling(
+            lambda i: f"fn f{i + 1}(x) = {f'f{i}(' * 5}x{')' * 5}", "fn f0(x) = 1", "x + k"
+        ).replace("model", "k = f8(1)\nmodel"),
+    ),
+    Case("ten million parts", "NN0009", body("  a = split(x, 10_000_000)\n  y = a[0]")),
+    Case("twenty thousand braces", "NN0009", body(f'  a = "{"{x}" * 20_000}"\n  y = x')),
+    Case(
         "derivatives of derivatives",
         "NN0004",
         chain("a = sum(x * x * x)", lambda i: "a = sum(grad(a, x) * x)", "a"),

@@ -190,6 +190,7 @@ class Context:
     learning: whether `minimize` updates parameters (not in the evaluation graph)
     predictions: of an evaluation the model's own outputs, beside losses and metrics
     evaluate, execute: the two halves of the evaluator, which call each other through here
+    foresee: see `Expansion`
     """
 
     def __init__(
@@ -202,6 +203,7 @@ class Context:
         learning: bool,
         evaluate: Callable[[Context, ast.Expr], Any],
         execute: Callable[[Context, tuple[ast.Stmt, ...]], Any],
+        foresee: Callable[[Expansion], None] = lambda _: None,
     ) -> None:
         self.store = store
         self.prelude = prelude
@@ -225,7 +227,7 @@ class Context:
         self.initializing: str | None = None  # path of the parameter being initialised
         self.regions: list[Region] = []  # bodies of control flow around the point of execution
         self.numbers: dict[tuple[str, DType], Array] = {}  # literals that were converted, by text
-        self.expansion = Expansion()
+        self.expansion = Expansion(foresee)
         self.failures = 0  # statements that failed, by an error of their own or not
         self._draws: dict[str, int] = {}
 

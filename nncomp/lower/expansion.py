@@ -1,11 +1,12 @@
 """How far a program may expand: what bounds the calls, loops and nodes of one graph.
 
-A loop that would pass the limit at the rate of its runs so far is refused at once, not when it has.
+A loop that would pass the limit at the rate of its runs so far is refused at once, not when it has;
+after a few calls the text is asked, too (`foresight.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from nncomp.syntax import ast
 DEEP = 12  # levels of calls and loops: beyond, there is room for few, since what doubles at each
 MAX_DEEP_WORK = 5_000  # level would go on for ever. The deepest model here has eight
 MAX_LOOKED_AT = 500_000  # items of lists and texts
+_FEW = 1_000  # calls and runs of loops: a program that makes more is worth looking through
 _EARLY = 100  # at this part of the limit the rate of a loop counts
 
 
@@ -47,11 +49,15 @@ class _Loop:
 class Expansion:
     """What one graph has expanded to so far.
 
+    foresee: is called once there is much of it; raises NN0004 if there will be too much
     most: nodes; and calls and runs of loops
+    taken: the branches taken, each the id of its node and whether its condition held
     """
 
-    def __init__(self) -> None:
+    def __init__(self, foresee: Callable[[Expansion], None]) -> None:
+        self._foresee = foresee
         self.most = limits().nodes
+        self.taken: set[tuple[int, bool]] = set()
         self._depth = self._work = self._deep_work = self._looked_at = 0
         self._loops: list[_Loop] = []
 
@@ -71,9 +77,16 @@ class Expansion:
                     f"that are {DEEP} deep",
                     span,
                 )
+            if self._work == _FEW:
+                self._foresee(self)
             yield
         finally:
             self._depth -= 1
+
+    def branch(self, node: ast.Node, holds: bool) -> bool:
+        """Takes note of how the condition of a node came out, and returns it."""
+        self.taken.add((id(node), holds))
+        return holds
 
     def look_through(self, items: int, span: Span | None) -> None:
         """Counts the items of lists and texts that are made, compared or taken apart."""

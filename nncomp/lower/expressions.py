@@ -264,14 +264,13 @@ def _logical(ctx: Context, expr: ast.Binary) -> Any:
         right = evaluate(ctx, expr.right)
         with ctx.at(expr.span):
             return tensors.logical(ctx, expr.op, [left, right])
-    if holds(left, expr.left) is (expr.op == "or"):
-        return left
-    return evaluate(ctx, expr.right)
+    decided = holds(left, expr.left) is (expr.op == "or")
+    return evaluate(ctx, expr.right) if ctx.expansion.branch(expr, not decided) else left
 
 
 def _if(ctx: Context, expr: ast.IfExpr) -> Any:
-    chosen = expr.then if truth(ctx, expr.condition) else expr.otherwise
-    return evaluate(ctx, chosen)
+    taken = ctx.expansion.branch(expr, truth(ctx, expr.condition))
+    return evaluate(ctx, expr.then if taken else expr.otherwise)
 
 
 def _attribute(ctx: Context, expr: ast.Attribute) -> Any:

@@ -1,12 +1,14 @@
-"""How many calls and runs of loops a body makes at least, from its text alone.
+"""How many calls and runs of loops a body makes, from its text and the branches taken so far.
 
 So a program that doubles at each of forty levels, or repeats a layer a million times, is refused
-before it is expanded. What depends on values counts as nothing: the cheaper branch of an `if`, a
-loop over what is no literal, whatever comes after a `return` that may not be reached.
+before it has expanded far. A branch that has been taken whenever its `if` was met counts; else the
+cheaper one does. What depends on values otherwise counts as nothing: a loop over what is no
+literal, whatever comes after a `return` that may not be reached.
 """
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from nncomp.lower.sites import children_of, nodes
@@ -20,10 +22,11 @@ class Foresight:
     """Counts, each declaration once.
 
     prelude: the names that every file sees
+    taken: the branches that have been taken, each the id of its node and whether its condition held
     """
 
-    def __init__(self, prelude: Any) -> None:
-        self._prelude = prelude
+    def __init__(self, prelude: Any, taken: Set[tuple[int, bool]]) -> None:
+        self._prelude, self._taken = prelude, taken
         self._known: dict[ast.Node, int] = {}
 
     def of_call(self, callee: Function | Factory, depth: int = 0) -> int:
@@ -35,16 +38,24 @@ class Foresight:
             self._known[decl] = 1 + count.body(decl.body)
         return self._known.get(decl, 0)
 
-    def of_model(self, decl: ast.ModelDecl, names: dict[str, Any]) -> tuple[int, ast.Node]:
-        """Of a model without its sections, and the part of it that makes most of them.
+    def of_root(
+        self, decl: ast.ModelDecl | ast.ConstDecl, names: dict[str, Any]
+    ) -> tuple[int, ast.Node]:
+        """Of a model without its sections, or a constant; and the part of it that makes most.
 
         names: of its file
         """
         count = _Count(self, names, decl, 0)
-        counts = [(count.least(statement), statement) for statement in decl.body]
+        parts = decl.body if isinstance(decl, ast.ModelDecl) else (decl.value,)
+        counts = [(count.least(part), part) for part in parts]
         return sum(number for number, _ in counts), max(
             counts, key=lambda pair: pair[0], default=(0, decl)
         )[1]
+
+    def always(self, node: ast.Node) -> bool | None:
+        """How the condition of a node came out so far, if always alike."""
+        outcomes = [holds for holds in (True, False) if (id(node), holds) in self._taken]
+        return outcomes[0] if len(outcomes) == 1 else None
 
     def named(self, names: dict[str, Any], name: str) -> Any:
         return names[name] if name in names else self._prelude.get(name)
@@ -77,14 +88,15 @@ class _Count:
             case ast.Assert():
                 return self.least(node.condition)
             case ast.If():
-                return self.least(node.condition) + self._either(node)
+                branches = self.body(node.then), self.body(node.otherwise)
+                return self.least(node.condition) + self._branch(node, *branches)
             case ast.Cond():
-                return self._either(node)
+                return min(self.body(node.then), self.body(node.otherwise))
             case ast.IfExpr():
                 branches = self.least(node.then), self.least(node.otherwise)
-                return self.least(node.condition) + min(branches)
+                return self.least(node.condition) + self._branch(node, *branches)
             case ast.Binary(op="and" | "or"):
-                return self.least(node.left)
+                return self.least(node.left) + self._branch(node, self.least(node.right), 0)
             case ast.For() if any(isinstance(n, ast.Return) for n in nodes(node)):
                 return 0  # it may end with its first run
             case ast.For():
@@ -102,8 +114,11 @@ class _Count:
                 return sum(self.least(child) for child in children_of(node))
         return 0
 
-    def _either(self, node: ast.If | ast.Cond) -> int:
-        return min(self.body(node.then), self.body(node.otherwise))
+    def _branch(self, node: ast.Node, then: int, otherwise: int) -> int:
+        holds = self._foresight.always(node)
+        if holds is None:
+            return min(then, otherwise)
+        return then if holds else otherwise
 
     def _call(self, call: ast.Call) -> int:
         """`f(x)` calls a fn, `Block(3)(x)` applies a block; `Block(3)` alone makes an instance."""

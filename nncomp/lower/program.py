@@ -128,7 +128,22 @@ class _Lowering:
         self.module, self.tree = Loader(self._constant, store.report).load(source)
         self.settings = settings
 
-    def _context(self, section: ast.Section | None, training: bool, learning: bool) -> Context:
+    def _context(
+        self,
+        section: ast.Section | None,
+        training: bool,
+        learning: bool,
+        root: ast.ModelDecl | ast.ConstDecl,
+        module: Module,
+    ) -> Context:
+        """A context for a model or a constant of a file."""
+
+        def foresee(expansion: Expansion) -> None:
+            foresight = Foresight(self.prelude, expansion.taken)
+            least, largest = foresight.of_root(root, module.names)
+            if least > expansion.most:
+                raise expansion.too_much("calls and runs of loops", largest.span)
+
         return Context(
             self.store,
             self.prelude,
@@ -137,11 +152,12 @@ class _Lowering:
             learning=learning,
             evaluate=evaluate,
             execute=execute,
+            foresee=foresee,
         )
 
     def _constant(self, module: Module, declaration: ast.ConstDecl) -> Any:
         """The value of a file's constant. It belongs to no graph, so it holds no tensor."""
-        ctx = self._context(None, False, False)
+        ctx = self._context(None, False, False, declaration, module)
         ctx.frames.append(Frame(declaration, module, {}))
         value = evaluate(ctx, declaration.value)
         pending, seen = [value], set[int]()
@@ -184,7 +200,6 @@ class _Lowering:
         name = self.model.name.text
         entries: dict[str, Graph] = {}
         train: dict[str, TrainSection] = {}
-        self._foresee()
         graph = self._graph(name, None, training=False, learning=False)
         wanted = kinds if graph.outputs else {*kinds, "entry"}
         for section in sections:
@@ -213,14 +228,6 @@ class _Lowering:
         optional = tuple(self.store.optional)
         return Program(name, graph, entries, train, self._initial(name), optional, warnings)
 
-    def _foresee(self) -> None:
-        """Raises NN0004 if the text alone tells that the model expands to too much."""
-        foresight = Foresight(self.prelude)
-        least, largest = foresight.of_model(self.model, self.module.names)
-        expansion = Expansion()
-        if least > expansion.most:
-            raise expansion.too_much("calls and runs of loops", largest.span)
-
     def _require_outputs(self, graph: Graph, node: ast.Node) -> None:
         if not graph.outputs and not self.store.problems:
             what = "the model" if isinstance(node, ast.ModelDecl) else "the section"
@@ -239,7 +246,7 @@ class _Lowering:
     ) -> tuple[Graph, Mapping[str, Value]]:
         """The graph of the model or of one of its sections; with a section the model's own outputs,
         but for those whose names the section gives to others."""
-        ctx = self._context(section, training, learning)
+        ctx = self._context(section, training, learning, self.model, self.module)
         frame = Frame(self.model, self.module, {})
         ctx.frames.append(frame)
         with ctx.at(self.model.name.span):

@@ -71,7 +71,7 @@ def _assign(ctx: Context, statement: ast.Assign) -> None:
 
 
 def _if(ctx: Context, statement: ast.If) -> Returned | None:
-    holds = truth(ctx, statement.condition)
+    holds = ctx.expansion.branch(statement, truth(ctx, statement.condition))
     return _run(ctx, statement.then if holds else statement.otherwise)
 
 

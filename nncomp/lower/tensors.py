@@ -224,7 +224,8 @@ def _dim_binary(ctx: Context, symbol: str, left: Any, right: Any) -> Any:
             for _ in range(right):
                 result = result * left
             return result
-        raise ctx.fail("NN0206", f"`{left} ** {right}` is no dim")
+        base = f"({left})" if " " in f"{left}" else left
+        raise ctx.fail("NN0206", f"`{base} ** {right}` is no dim")
     try:
         return _ARITHMETIC[symbol](left, right)
     except ZeroDivisionError:

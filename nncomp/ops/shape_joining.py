@@ -54,6 +54,9 @@ class Concat(Op):
         return at.b.multi(Split(axis=self.axis), at.g, at.b.dims(sizes))
 
 
+MAX_PARTS = 100_000  # as many as a list has items
+
+
 @dataclass(frozen=True)
 class Split(Op):
     """Parts along an axis (ONNX Split-18): of the sizes in `split`, or num_outputs of equal size,
@@ -96,6 +99,8 @@ class Split(Op):
 def _even_parts(length: DimLike, count: int) -> tuple[DimLike, ...]:
     if count < 1:
         raise InferError("NN0208", f"num_outputs is at least 1, not {count}")
+    if count > MAX_PARTS:
+        raise InferError("NN0009", f"{count:,} parts are too many: a tensor has {MAX_PARTS:,}")
     size = -(-length // count)
     last = length - size * (count - 1)
     if isinstance(last, int) and last < 0:

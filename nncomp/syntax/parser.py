@@ -8,6 +8,8 @@ next statement (`recovery.py`), so that one run finds all errors.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any, cast
 
 from nncomp.collector import collector_paused
@@ -59,6 +61,25 @@ def parse_tokens(tokens: Tokens, start: str) -> ast.Node:
         return tree
 
 
+# head, size, what makes the node, splice, gathers, layout: see `Rule`
+_Rule = tuple[str, int, Callable[..., Any] | None, bool, bool, tuple[int, ...] | None]
+
+
+@cache
+def _rules() -> list[_Rule]:
+    return [
+        (
+            r.head,
+            r.size,
+            None if r.action is None or r.splice else getattr(TreeBuilder, r.action),
+            r.splice,
+            r.gathers,
+            r.layout,
+        )
+        for r in load_tables().rules
+    ]
+
+
 class _Run:
     """The state of a parse.
 
@@ -74,18 +95,7 @@ class _Run:
         self.index = self.sound = 0
         self.states, self.values = [first], [cast(Any, None)]
         self.firsts, self.lasts, self.heights = [0], [0], [0]
-        builder = TreeBuilder(tokens, _parse_part)
-        self.rules = [
-            (
-                r.head,
-                r.size,
-                None if r.action is None or r.splice else getattr(builder, r.action),
-                r.splice,
-                r.gathers,
-                r.layout,
-            )
-            for r in self.tables.rules
-        ]
+        self.builder, self.rules = TreeBuilder(tokens, _parse_part), _rules()
 
     def drop(self, recovery: Recovery, failure: CompileError) -> None:
         """Drops the statement that an error is in; `index` is then the token that ends it."""
@@ -109,6 +119,7 @@ class _Run:
         """The tree of what is left. After an error `index` is the token at which it was found, and
         `sound` entries of the stacks are not part of it."""
         tokens, tables, rules, complete = self.tokens, self.tables, self.rules, self.complete
+        builder = self.builder
         actions, gotos = tables.actions, tables.gotos
         states, values, firsts = self.states, self.values, self.firsts
         lasts, heights = self.lasts, self.heights
@@ -146,7 +157,8 @@ class _Run:
                         continue
                     if size == 0:  # only an empty file
                         assert make is not None
-                        values.append(make([None], tokens.starts[index], tokens.starts[index]))
+                        place = tokens.starts[index]
+                        values.append(make(builder, [None], place, place))
                         firsts.append(tokens.starts[index])
                         lasts.append(tokens.starts[index])
                         heights.append(0)
@@ -165,7 +177,7 @@ class _Run:
                             if height > MAX_HEIGHT:
                                 raise _too_high(Span(tokens.source, firsts[-size], lasts[-1]))
                             assert make is not None
-                            value = make(children, firsts[-size], lasts[-1])
+                            value = make(builder, children, firsts[-size], lasts[-1])
                         if size > 1:
                             last = lasts[-1]
                             keep = 1 - size

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_info
 
 from nncomp.backends.reference import threads
 from nncomp.backends.reference.interpreter import evaluate, run
-from nncomp.backends.reference.kernels import windows
+from nncomp.backends.reference.kernels import correlate, windows
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Value
 from nncomp.ops.activation import Softmax
@@ -63,6 +63,34 @@ def test_a_sum_follows_each_part_of_a_batch(kernel: int, monkeypatch: pytest.Mon
     np.testing.assert_allclose(whole, parts, atol=1e-5)
     (alone,) = evaluate(Conv(kernel_shape=(kernel,) * 2, pads=(kernel // 2,) * 4), (x, w, bias))
     np.testing.assert_allclose(np.maximum(alone + z, 0), parts, atol=1e-5)
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize(
+    ("sizes", "kernel", "settings"),
+    [
+        ((23, 29), (3, 5), {"pads": (2, 1, 0, 3)}),
+        ((23, 29), (3, 2), {"strides": (1, 2), "dilations": (2, 3), "pads": (0, 1, 3, 0)}),
+        ((3, 4), (2, 1), {"pads": (9, 8, 9, 8)}),  # windows that lie beside the input
+        ((160,), (4,), {"pads": (1, 2)}),
+        ((7, 8, 9), (2, 3, 2), {"pads": (1, 0, 1, 0, 1, 0)}),
+    ],
+    ids=str,
+)
+def test_rows_of_a_large_image_share_columns(
+    sizes: tuple[int, ...],
+    kernel: tuple[int, ...],
+    settings: dict[str, tuple[int, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((1, 3, *sizes)), rng.standard_normal((2, 3, *kernel))
+    op = Conv(kernel_shape=kernel, **settings)
+    with threads.all_cores():
+        (shared,) = evaluate(op, (x, w))
+        monkeypatch.setattr(correlate, "_overlap", lambda *_: False)
+        (alone,) = evaluate(op, (x, w))
+    np.testing.assert_allclose(shared, alone, atol=1e-12)
 
 
 @pytest.mark.usefixtures("eager")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from nncomp.backends.reference.kernels.correlate import Index, correlate
 from nncomp.backends.reference.kernels.in_place import IN_PLACE
 from nncomp.backends.reference.kernels.precision import widened
@@ -17,23 +19,27 @@ from nncomp.ops.fused import FusedConv
 from nncomp.types import Array
 
 
-def _add_bias(y: Array, bias: Array | None) -> Array:
-    if bias is not None:
-        y += bias.reshape(-1, *(1,) * (y.ndim - 2))
-    return y
+def _column(bias: Array | None, x: Array) -> Array | None:
+    """The bias as [M, 1…], to be added to [N, M, spatial…]."""
+    return None if bias is None else bias.reshape(-1, *(1,) * (x.ndim - 2))
 
 
 @widened
 def conv(op: Convolution, x: Array, w: Array, bias: Array | None = None) -> Array:
+    column = _column(bias, x)
+
     def finish(part: Array, place: Index) -> None:
-        _add_bias(part, None if bias is None else bias[place[1]])
+        if column is not None:
+            part += column[place[1]]
 
     return correlate(x, w, op.windows(x.shape, w.shape), op.group, finish)
 
 
 @widened
 def conv_transpose(op: ConvTranspose, x: Array, w: Array, bias: Array | None = None) -> Array:
-    return _add_bias(spread(x, w, op.transposed(x.shape, w.shape), op.group), bias)
+    y = spread(x, w, op.transposed(x.shape, w.shape), op.group)
+    column = _column(bias, x)
+    return y if column is None else np.add(y, column, out=y)
 
 
 @widened
@@ -50,12 +56,16 @@ def conv_weight_grad(op: ConvWeightGrad, x: Array, dy: Array, shape: Array) -> A
 def fused_conv(
     op: FusedConv, x: Array, w: Array, bias: Array | None = None, z: Array | None = None
 ) -> Array:
+    column = _column(bias, x)
+    activate = IN_PLACE[op.activation] if op.activation else None
+
     def finish(part: Array, place: Index) -> None:
-        _add_bias(part, None if bias is None else bias[place[1]])
+        if column is not None:
+            part += column[place[1]]
         if z is not None:
             part += z[place]
-        if op.activation:
-            IN_PLACE[op.activation](part, *op.activation_params)
+        if activate is not None:
+            activate(part, *op.activation_params)
 
     return correlate(x, w, op.windows(x.shape, w.shape), op.group, finish)
 

@@ -15,11 +15,13 @@ from nncomp.backends.reference.kernels.windows import (
     cut,
     gapless_runs,
     interior,
+    is_plain,
     is_pointwise,
     outputs,
     pad,
     pad_rows,
     padded_sizes,
+    row_columns,
     row_count,
     steps,
     taps,
@@ -33,6 +35,7 @@ from nncomp.types import Array
 
 _FEW_FILTERS = 64  # their products cost less than short runs of columns
 _MANY_FILTERS = 256  # some of them, times all columns, keep BLAS busy
+_POSITIONS = 16  # for each filter repay reading its weights in another order
 _PRODUCTS = 16  # of two numbers, added up: as long as reading one and writing it
 
 Windows = tuple[Window, ...]
@@ -87,56 +90,102 @@ def _correlate_few_positions(
     """One sample, fewer positions than filters: all columns, then a few channels at a time."""
     m = y.shape[1]
     filters, flat = w.reshape(m, -1), y.reshape(m, -1)
-    if is_pointwise(windows):
-        columns = view(x, taps(windows)[0])[0]
-    else:
-        found = windowed(pad(x[0], windows), windows)
-        columns = np.empty(found.shape, x.dtype)
+    columns = x[0]
+    if not is_plain(windows):
+        channels, kernel = x.shape[1], w.shape[2:]
+        columns = np.empty((channels, *kernel, *y.shape[2:]), x.dtype)
         each(
-            lambda part: np.copyto(columns[part], found[part]),
-            shares(len(columns), columns.size),
+            lambda part: np.copyto(columns[part], windowed(pad(x[0, part], windows), windows)),
+            shares(channels, columns.size),
         )
     matrix = columns.reshape(filters.shape[-1], -1)
     step = together(m, flat[0].nbytes)
 
-    def channels(part: slice) -> None:
+    def some_filters(part: slice) -> None:
         for some in steps(part, step):
             np.matmul(filters[some], matrix, out=flat[some])
             finish(y[:, some], (slice(1), some))
 
-    each(channels, shares(m, _work(w, y, m)))
+    each(some_filters, shares(m, _work(w, y, m)))
 
 
 def _correlate_sample(x: Array, w: Array, windows: Windows, y: Array, finish: Finish) -> None:
     """One sample, a few rows of the result at a time: product and what follows stay in cache."""
     (m, rows), across = y.shape[1:3], y.shape[3:]
-    filters = w.reshape(m, -1)
-    pointwise, length = is_pointwise(windows), filters.shape[-1]
-    width = y[0, 0, 0].size
+    length, width = w[0].size, y[0, 0, 0].size
     step = together(rows, (length + m) * width * y.itemsize, caches=4)
+    products = _products_by_rows if _overlap(windows, w, y) else _products
 
     def some_rows(part: slice) -> None:
-        result = np.empty(m * step * width, x.dtype)
-        if not pointwise:
-            band = np.zeros(
-                (1, x.shape[1], row_count(windows, step), *padded_sizes(windows)[1:]), x.dtype
-            )
-            columns = np.empty(length * step * width, x.dtype)
+        multiply = products(x[0], w, windows, step)
         for some in steps(part, step):
             count = some.stop - some.start
-            if pointwise:
-                met = view(x, taps(windows)[0])[0, :, some].reshape(length, -1)
-            else:
-                pad_rows(x, windows, some, band)
-                found = windowed(band[0], windows, count)
-                met = cut(columns, found.shape)
-                np.copyto(met, found)
-            np.matmul(filters, met.reshape(length, -1), out=cut(result, (m, count * width)))
-            block, place = cut(result, (1, m, count, *across)), (slice(1), slice(m), some)
+            block, place = multiply(some).reshape(1, m, count, *across), (slice(1), slice(m), some)
             finish(block, place)
             y[place] = block
 
     each(some_rows, shares(rows, _work(w, y, m)))
+
+
+def _overlap(windows: Windows, w: Array, y: Array) -> bool:
+    """Whether rows of windows share most of what they meet, and columns of all of it cost more
+    than sums of results and weights in another order."""
+    first, (m, _, kernel) = windows[0], w.shape[:3]
+    several = first.stride == 1 and kernel > 1
+    return several and w[0, :, 0].size >= m and y[0, 0].size >= _POSITIONS * m
+
+
+def _products(x: Array, w: Array, windows: Windows, step: int) -> Callable[[slice], Array]:
+    """A function from rows of the result, at most `step`, to the sums there: [M, positions].
+
+    All are in the same memory.
+    """
+    filters, width = w.reshape(len(w), -1), math.prod(outputs(windows)[1:])
+    result = np.empty(len(w) * step * width, x.dtype)
+    if not is_pointwise(windows):
+        band = np.zeros((len(x), row_count(windows, step), *padded_sizes(windows)[1:]), x.dtype)
+        columns = np.empty(filters.shape[-1] * step * width, x.dtype)
+
+    def multiply(rows: slice) -> Array:
+        count = rows.stop - rows.start
+        if is_pointwise(windows):
+            met = view(x, taps(windows)[0])[:, rows]
+        else:
+            pad_rows(x, windows, rows, band)
+            found = windowed(band, windows, count)
+            met = cut(columns, found.shape)
+            np.copyto(met, found)
+        out = cut(result, (len(w), count * width))
+        return np.matmul(filters, met.reshape(filters.shape[-1], -1), out=out)
+
+    return multiply
+
+
+def _products_by_rows(x: Array, w: Array, windows: Windows, step: int) -> Callable[[slice], Array]:
+    """As `_products`, with columns for one row of the kernel, which serve every row of it: for the
+    next they begin further on. The rows' products are added up."""
+    first, kernel = windows[0], w.shape[2]
+    filters = np.moveaxis(w, 2, 0).reshape(kernel, len(w), -1)
+    length, across = filters.shape[-1], outputs(windows)[1:]
+    width = math.prod(across)
+    columns = np.empty(length * row_count(windows, step) * width, x.dtype)
+    results = np.empty((2, len(w) * step * width), x.dtype)
+
+    def multiply(rows: slice) -> Array:
+        count = rows.stop - rows.start
+        met = cut(columns, (len(x), *w.shape[3:], row_count(windows, count), *across))
+        row_columns(x, windows, rows, met)
+        matrix = met.reshape(length, -1)
+        total, summand = (cut(memory, (len(w), count * width)) for memory in results)
+        for tap in range(kernel):
+            start = tap * first.dilation * width
+            some = matrix[:, start : start + count * width]
+            np.matmul(filters[tap], some, out=summand if tap else total)
+            if tap:
+                np.add(total, summand, out=total)
+        return total
+
+    return multiply
 
 
 def _correlate_samples(

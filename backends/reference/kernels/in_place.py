@@ -8,6 +8,15 @@ import numpy as np
 
 from nncomp.types import Array
 
+_ZEROS = np.zeros(1 << 20, np.float32)  # as many as a block that stays in cache may need
+
+
+def _relu(y: Array) -> Array:
+    """max(y, 0). Two contiguous arrays take NumPy half as long as an array and a number."""
+    if y.dtype == _ZEROS.dtype and y.size <= _ZEROS.size and y.flags.c_contiguous:
+        return np.maximum(y, _ZEROS[: y.size].reshape(y.shape), out=y)
+    return y.clip(0, np.inf, out=y)
+
 
 def _sigmoid(y: Array, alpha: float = 1.0) -> Array:
     """1 / (1 + exp(-alpha·y)) in place, as a tanh, which does not overflow."""
@@ -49,7 +58,7 @@ def _elu(y: Array, alpha: float = 1.0) -> Array:
 
 
 IN_PLACE: dict[str, Callable[..., Array]] = {
-    "Relu": lambda y: y.clip(0, np.inf, out=y),
+    "Relu": _relu,
     "Sigmoid": _sigmoid,
     "Tanh": lambda y: np.tanh(y, out=y),
     "LeakyRelu": _leaky_relu,

@@ -37,22 +37,30 @@ def _lowest(x: Array) -> Any:
 
 @widened
 def max_pool_values(op: MaxPool, x: Array) -> Array:
-    """MaxPool's first result alone, at a third of the cost of both."""
+    """MaxPool's first result alone, an axis after the other: far cheaper than both results."""
     windows = op.windows(x.shape)
     y = np.empty((*x.shape[:2], *outputs(windows)), x.dtype)
     planes, results = x.reshape(-1, *x.shape[2:]), y.reshape(-1, *y.shape[2:])
-    step = together(len(planes), 2 * x[0, 0].nbytes) if planes.size else 1
+    step = together(len(planes), 2 * x[0, 0].nbytes, caches=4) if planes.size else 1
 
     def some_planes(part: slice) -> None:
         for some in steps(part, step):
             padded = pad(planes[some], windows, _lowest(x))
-            first, *others = (view(padded, slices) for slices in taps(windows))
-            np.copyto(results[some], first)
-            for other in others:
-                np.maximum(results[some], other, out=results[some])
+            for axis, window in enumerate(windows, 1):
+                padded = _largest(padded, window, axis)
+            results[some] = padded
 
     each(some_planes, shares(len(planes), y.size * len(taps(windows))))
     return y
+
+
+def _largest(padded: Array, window: Window, axis: int) -> Array:
+    """The largest element that each window along one axis meets."""
+    first, *others = (view(np.moveaxis(padded, axis, -1), tap) for tap in taps((window,)))
+    y = first
+    for other in others:
+        y = np.maximum(y, other, out=None if y is first else y)
+    return np.moveaxis(y, -1, axis)
 
 
 @widened
