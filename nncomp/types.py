@@ -1,4 +1,5 @@
-"""Tensor types: dtypes, shapes, and what is known of a small integer tensor's contents."""
+"""Types of values: dtypes, shapes, what is known of a small integer tensor's contents; sequences
+and optional values."""
 
 from __future__ import annotations
 
@@ -10,14 +11,21 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from nncomp.dims import DimLike, Symbol, product, substitute
+from nncomp.dims import DimLike, Symbol, equal, product, substitute
 
 Shape = tuple[DimLike, ...]
 Array = np.ndarray[Any, Any]
 
 
 class DType(Enum):
-    """Element types; the value is the name in `.nn`."""
+    """Element types; the value is the name in `.nn`.
+
+    `is_special`: the narrow ones (floats of 8 bits and less, integers of less than 8) and strings.
+    Only operators that say so take them (`Op.takes`): they are stored, moved and converted, and
+    not computed with.
+    """
+
+    is_special: bool
 
     F16 = "f16"
     BF16 = "bf16"
@@ -32,15 +40,27 @@ class DType(Enum):
     U32 = "u32"
     U64 = "u64"
     BOOL = "bool"
+    F8E4M3FN = "f8e4m3fn"
+    F8E4M3FNUZ = "f8e4m3fnuz"
+    F8E5M2 = "f8e5m2"
+    F8E5M2FNUZ = "f8e5m2fnuz"
+    F8E8M0 = "f8e8m0"
+    F4E2M1 = "f4e2m1"
+    I4 = "i4"
+    U4 = "u4"
+    I2 = "i2"
+    U2 = "u2"
+    STRING = "string"
 
     @property
     def is_float(self) -> bool:
+        """Floats that operators compute with; the narrow ones are none."""
         return self in FLOATS
 
     @property
     def is_int(self) -> bool:
-        """Signed or unsigned integers; bool is none."""
-        return not self.is_float and self is not DType.BOOL
+        """Signed or unsigned integers of 8 bits and more; bool is none."""
+        return self in INTS
 
     @property
     def numpy(self) -> np.dtype[Any]:
@@ -48,20 +68,38 @@ class DType(Enum):
 
     @property
     def size(self) -> int:
-        """Bytes of one element."""
+        """Bytes of one element in memory; a narrow one takes a byte, a string a reference."""
         return _NUMPY[self].itemsize
 
     @staticmethod
     def of(array: Array) -> DType:
         """The element type of a NumPy array. KeyError if nncomp has none such."""
+        if array.dtype.kind in "UT":
+            return DType.STRING
         return _FROM_NUMPY[array.dtype]
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The least and the greatest number; not of bool and string."""
+        of: Any = ml_dtypes.iinfo if self.is_int or self in NARROW_INTS else ml_dtypes.finfo
+        found = of(self.numpy)
+        return found.min, found.max
+
     def __str__(self) -> str:
-        return self.value
+        return str(self.value)
 
 
 UNSIGNED = frozenset({DType.U8, DType.U16, DType.U32, DType.U64})
+INTS = UNSIGNED | {DType.I8, DType.I16, DType.I32, DType.I64}
 FLOATS = frozenset({DType.F16, DType.BF16, DType.F32, DType.F64})
+EIGHTS = frozenset({DType.F8E4M3FN, DType.F8E4M3FNUZ, DType.F8E5M2, DType.F8E5M2FNUZ})
+"""Floats of 8 bits with a sign."""
+NARROW_FLOATS = EIGHTS | {DType.F8E8M0, DType.F4E2M1}
+NARROW_INTS = frozenset({DType.I4, DType.U4, DType.I2, DType.U2})
+NARROW = NARROW_FLOATS | NARROW_INTS
+STRINGS = frozenset({DType.STRING})
+BITS = {DType.F4E2M1: 4, DType.I4: 4, DType.U4: 4, DType.I2: 2, DType.U2: 2}
+"""Bits of an element of less than a byte, where elements are packed: in files."""
 
 _NUMPY: dict[DType, np.dtype[Any]] = {
     DType.F16: np.dtype(np.float16),
@@ -77,7 +115,20 @@ _NUMPY: dict[DType, np.dtype[Any]] = {
     DType.U32: np.dtype(np.uint32),
     DType.U64: np.dtype(np.uint64),
     DType.BOOL: np.dtype(np.bool_),
+    DType.F8E4M3FN: np.dtype(ml_dtypes.float8_e4m3fn),
+    DType.F8E4M3FNUZ: np.dtype(ml_dtypes.float8_e4m3fnuz),
+    DType.F8E5M2: np.dtype(ml_dtypes.float8_e5m2),
+    DType.F8E5M2FNUZ: np.dtype(ml_dtypes.float8_e5m2fnuz),
+    DType.F8E8M0: np.dtype(ml_dtypes.float8_e8m0fnu),
+    DType.F4E2M1: np.dtype(ml_dtypes.float4_e2m1fn),
+    DType.I4: np.dtype(ml_dtypes.int4),
+    DType.U4: np.dtype(ml_dtypes.uint4),
+    DType.I2: np.dtype(ml_dtypes.int2),
+    DType.U2: np.dtype(ml_dtypes.uint2),
+    DType.STRING: np.dtype(np.object_),
 }
+for _dtype in DType:
+    _dtype.is_special = _dtype in NARROW | STRINGS
 _FROM_NUMPY = {numpy: dtype for dtype, numpy in _NUMPY.items()}
 
 
@@ -130,3 +181,79 @@ class TensorType:
 
     def __str__(self) -> str:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceType(TensorType):
+    """`sequence(f32[N, ?])`: any number of tensors of one dtype.
+
+    What names, counts or hands on values may take it for a tensor of rank 0; what computes with
+    tensors gets none, since only operators that say so (`Op.containers`) are given one.
+
+    sizes: of each tensor, None for one that differs or is not known; None if not even the number
+        of dimensions is one and known
+    empty: whether it is known to have no tensor
+    """
+
+    shape: Shape = ()
+    sizes: tuple[DimLike | None, ...] | None = None
+    empty: bool = False
+
+    @staticmethod
+    def of(element: TensorType) -> SequenceType:
+        """A sequence of such tensors."""
+        return SequenceType(element.dtype, sizes=element.shape)
+
+    def joined(self, element: TensorType) -> SequenceType:
+        """The sequence with such tensors, or those of a sequence, too."""
+        if self.empty:
+            return element if isinstance(element, SequenceType) else SequenceType.of(element)
+        if isinstance(element, SequenceType) and element.empty:
+            return self
+        other = element.sizes if isinstance(element, SequenceType) else element.shape
+        mine = self.sizes
+        if mine is None or other is None or len(mine) != len(other):
+            return SequenceType(self.dtype)
+        pairs = zip(mine, other, strict=True)
+        sizes = tuple(
+            a if a is not None and b is not None and equal(a, b) else None for a, b in pairs
+        )
+        return SequenceType(self.dtype, sizes=sizes)
+
+    def substitute(self, values: Mapping[Symbol, DimLike]) -> SequenceType:
+        if self.sizes is None:
+            return self
+        sizes = tuple(None if d is None else substitute(d, values) for d in self.sizes)
+        return SequenceType(self.dtype, sizes=sizes)
+
+    def __str__(self) -> str:
+        if self.sizes is None:
+            return f"sequence({self.dtype}{'' if self.empty else '[…]'})"
+        inside = ", ".join("?" if d is None else str(d) for d in self.sizes)
+        return f"sequence({self.dtype}[{inside}])"
+
+
+@dataclass(frozen=True, slots=True)
+class OptionalType(TensorType):
+    """`optional(f32[N])`: a tensor or a sequence, or nothing. As with sequences, only operators
+    that say so are given one.
+
+    content: what is there if anything is
+    """
+
+    shape: Shape = ()
+    content: TensorType = field(kw_only=True)
+
+    @staticmethod
+    def of(content: TensorType) -> OptionalType:
+        return OptionalType(content.dtype, content=content)
+
+    def substitute(self, values: Mapping[Symbol, DimLike]) -> OptionalType:
+        return OptionalType.of(self.content.substitute(values))
+
+    def __str__(self) -> str:
+        return f"optional({self.content})"
+
+
+def is_container(t: TensorType) -> bool:
+    return t.__class__ is not TensorType

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
@@ -27,6 +26,7 @@ from nncomp.backends.ort.opsets import (
     FIRST_OPSET,
     IR_OPSET,
     ONNX_DTYPES,
+    VERSIONS,
     Form,
     InexpressibleError,
     ir_version,
@@ -34,6 +34,7 @@ from nncomp.backends.ort.opsets import (
     schema,
     spell,
 )
+from nncomp.backends.ort.protos import attribute_proto, plain_attribute, tensor_proto, type_proto
 from nncomp.collector import collector_paused
 from nncomp.errors import CompileError, Note, error
 from nncomp.ir.constant import Constant
@@ -89,7 +90,7 @@ def _choose_opset(nodes: Iterable[Node], requested: int | None) -> int:
         node = pending.pop()
         for body in node.op.bodies:
             pending += live_nodes(body)
-        if isinstance(node.op, Blocked | Opaque):
+        if isinstance(node.op, Blocked | Opaque) or node.op.domain in VERSIONS:
             continue
         if node.op.domain:
             raise error(
@@ -191,6 +192,8 @@ class _Writer:
             form = Form(node.op.spelling, node.inputs, node.op.written())
         elif isinstance(node.op, Opaque):
             form = Form(node.op.operator, node.inputs, dict(node.op.settings))
+        elif node.op.domain:
+            form = Form(node.op.name, node.inputs, node.op.attributes())
         else:
             form = spell(node, self.opset)
         proto = onnx.NodeProto(op_type=form.op_type)
@@ -200,6 +203,9 @@ class _Writer:
         elif isinstance(node.op, Opaque):
             proto.domain = node.op.home
             self.foreign[node.op.home] = node.op.version
+        elif node.op.domain:
+            proto.domain = node.op.domain
+            self.foreign[node.op.domain] = VERSIONS[node.op.domain]
         proto.input.extend(self._name(value) for value in form.inputs)
         proto.output.extend(self._results(node))
         proto.name = self._node_names.take(scoped(node, node.op.name))
@@ -282,6 +288,9 @@ class _Writer:
         name = self.names.take(hint or constant_hint(data.array))
         # written in place: a list of tensors would be copied into the model, weights and all
         array, tensor = data.array, self.proto.graph.initializer.add()
+        if DType.of(array).is_special:
+            tensor.CopyFrom(tensor_proto(array, name))
+            return self._shared.setdefault(data, name)
         tensor.name = name
         tensor.data_type = ONNX_DTYPES[DType.of(array)]
         tensor.dims.extend(array.shape)
@@ -290,14 +299,14 @@ class _Writer:
         return name
 
     def _attributes(self, node: Node, form: Form) -> list[onnx.AttributeProto]:
-        if isinstance(node.op, Blocked | Opaque):
-            return [_plain_attribute(name, value) for name, value in form.attributes.items()]
+        if node.op.domain:
+            return [plain_attribute(name, value) for name, value in form.attributes.items()]
         known = schema(form.op_type, self.opset)
         assert known is not None
         return [
             helper.make_attribute(name, self._body(value, _captured(node, value)))
             if isinstance(value, Body)
-            else _attribute(name, value, known.attributes[name].type)
+            else attribute_proto(name, value, known.attributes[name].type)
             for name, value in form.attributes.items()
             if value is not None
         ]
@@ -360,9 +369,7 @@ class _Writer:
         return {OUTPUTS_KEY: json.dumps(renamed, ensure_ascii=False)} if renamed else {}
 
     def _value_info(self, name: str, type_: TensorType) -> onnx.ValueInfoProto:
-        return helper.make_tensor_value_info(
-            name, ONNX_DTYPES[type_.dtype], self.dims.shape(type_.shape)
-        )
+        return helper.make_value_info(name, type_proto(type_, self.dims.shape))
 
 
 def _captured(node: Node, body: Body) -> tuple[Value | None, ...]:
@@ -382,33 +389,3 @@ def _provenance(node: Node) -> str:
     if node.origin.history:
         lines.append("history: " + ", ".join(str(step) for step in node.origin.history))
     return "\n".join(lines)
-
-
-def _tensor(array: Array, name: str) -> onnx.TensorProto:
-    return numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
-
-
-def _plain_attribute(name: str, value: Any) -> onnx.AttributeProto:
-    """An attribute of an operator without a schema: its Python type says its kind."""
-    if isinstance(value, Data):
-        return helper.make_attribute(name, _tensor(value.array, ""))
-    if value == ():  # of what is not told; most lists are of ints
-        return helper.make_attribute(name, [], attr_type=onnx.AttributeProto.INTS)
-    return helper.make_attribute(name, list(value) if isinstance(value, tuple) else value)
-
-
-def _attribute(name: str, value: Any, kind: onnx.defs.OpSchema.AttrType) -> onnx.AttributeProto:
-    kinds = onnx.defs.OpSchema.AttrType
-    if isinstance(value, Data):
-        return helper.make_attribute(name, _tensor(value.array, ""))
-    if isinstance(value, DType):
-        return helper.make_attribute(name, ONNX_DTYPES[value])
-    if kind == kinds.FLOAT:
-        return helper.make_attribute(name, float(value))
-    if kind == kinds.FLOATS:
-        items = [float(item) for item in value]
-        return helper.make_attribute(name, items, attr_type=onnx.AttributeProto.FLOATS)
-    if kind == kinds.INTS:
-        items = [int(item) for item in value]
-        return helper.make_attribute(name, items, attr_type=onnx.AttributeProto.INTS)
-    return helper.make_attribute(name, list(value) if isinstance(value, tuple) else value)

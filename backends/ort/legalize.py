@@ -15,7 +15,7 @@ from nncomp.backends.ort.bodies import BODIES
 from nncomp.backends.ort.bodies.body import Body, Results, Target
 from nncomp.backends.ort.hoist import hoist_dims
 from nncomp.backends.ort.live import live_nodes
-from nncomp.backends.ort.opsets import IR_OPSET, InexpressibleError, spell
+from nncomp.backends.ort.opsets import IR_OPSET, VERSIONS, InexpressibleError, spell
 from nncomp.backends.ort.shapes import RuntimeShapes, static_reshape
 from nncomp.backends.ort.sharing import share_transposed
 from nncomp.collector import collector_paused
@@ -118,7 +118,7 @@ def _must_decompose(node: Node, target: Target) -> bool:
     if isinstance(op, Blocked):
         return target.block is None
     if op.domain:
-        return not isinstance(op, Dims | Opaque)
+        return op.domain not in VERSIONS and not isinstance(op, Dims | Opaque)
     return op.has_decomposition() and not _spelt(node, target.opset or IR_OPSET)
 
 

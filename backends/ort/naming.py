@@ -42,6 +42,8 @@ def scoped(node: Node, hint: str) -> str:
 
 def constant_hint(array: Array) -> str:
     """A name for a constant without one: its value where that is short."""
+    if array.dtype.kind == "O":
+        return "const"
     if array.ndim == 0:
         return f"const.{array.item():g}" if array.dtype.kind == "f" else f"const.{array.item()}"
     if array.ndim == 1 and 0 < array.size <= 4 and array.dtype.kind in "iu":

@@ -17,11 +17,13 @@ import onnx
 
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.recurrent import Recurrent
-from nncomp.types import Array, DType
+from nncomp.types import Array, DType, OptionalType, SequenceType, TensorType
 
 FIRST_OPSET = 17
 IR_OPSET = 26  # the opset that the IR speaks, and the newest that onnxruntime 1.31 loads
 MAX_IR_VERSION = 13
+VERSIONS = {"ai.onnx.ml": 5}
+"""Of the other domains whose operators are declared: the operator set that is written."""
 
 ONNX_DTYPES: dict[DType, int] = {
     DType.F16: onnx.TensorProto.FLOAT16,
@@ -37,11 +39,23 @@ ONNX_DTYPES: dict[DType, int] = {
     DType.U32: onnx.TensorProto.UINT32,
     DType.U64: onnx.TensorProto.UINT64,
     DType.BOOL: onnx.TensorProto.BOOL,
+    DType.STRING: onnx.TensorProto.STRING,
+    DType.F8E4M3FN: onnx.TensorProto.FLOAT8E4M3FN,
+    DType.F8E4M3FNUZ: onnx.TensorProto.FLOAT8E4M3FNUZ,
+    DType.F8E5M2: onnx.TensorProto.FLOAT8E5M2,
+    DType.F8E5M2FNUZ: onnx.TensorProto.FLOAT8E5M2FNUZ,
+    DType.F8E8M0: onnx.TensorProto.FLOAT8E8M0,
+    DType.F4E2M1: onnx.TensorProto.FLOAT4E2M1,
+    DType.I4: onnx.TensorProto.INT4,
+    DType.U4: onnx.TensorProto.UINT4,
+    DType.I2: onnx.TensorProto.INT2,
+    DType.U2: onnx.TensorProto.UINT2,
 }
 _SCHEMA_NAMES = {
     dtype: f"tensor({onnx.TensorProto.DataType.Name(number).lower()})"
     for dtype, number in ONNX_DTYPES.items()
 }
+_TOLD = {name: str(dtype) for dtype, name in _SCHEMA_NAMES.items()}
 
 Operand = Value | Array | None
 
@@ -92,14 +106,26 @@ def spell(node: Node, version: int) -> Form:
 
 
 def _check(node: Node, form: Form, version: int) -> None:
-    dtypes = tuple(
-        None if v is None else v.type.dtype if isinstance(v, Value) else DType.of(v)
+    types = tuple(
+        None if v is None else schema_type(v.type) if isinstance(v, Value) else _of_array(v)
         for v in form.inputs
     )
-    results = tuple(value.type.dtype for value in node.outputs)
-    reason = _schema_refuses(form.op_type, tuple(form.attributes), dtypes, results, version)
+    results = tuple(schema_type(value.type) for value in node.outputs)
+    reason = _schema_refuses(form.op_type, tuple(form.attributes), types, results, version)
     if reason:
         raise InexpressibleError(reason)
+
+
+def schema_type(type_: TensorType) -> str:
+    """As ONNX's schemas spell it: `tensor(float)`, `seq(tensor(float))`."""
+    if isinstance(type_, OptionalType):
+        return f"optional({schema_type(type_.content)})"
+    name = _SCHEMA_NAMES[type_.dtype]
+    return f"seq({name})" if isinstance(type_, SequenceType) else name
+
+
+def _of_array(array: Array) -> str:
+    return _SCHEMA_NAMES[DType.of(array)]
 
 
 @cache
@@ -116,8 +142,8 @@ def schema(name: str, version: int) -> onnx.defs.OpSchema | None:
 def _schema_refuses(
     name: str,
     attributes: tuple[str, ...],
-    dtypes: tuple[DType | None, ...],
-    results: tuple[DType, ...],
+    types: tuple[str | None, ...],
+    results: tuple[str, ...],
     version: int,
 ) -> str | None:
     known = schema(name, version)
@@ -126,15 +152,15 @@ def _schema_refuses(
     for attribute in attributes:
         if attribute not in known.attributes:
             return f"{name} has no attribute `{attribute}` at opset {version}"
-    if len(dtypes) > known.max_input:
-        return f"{name} takes {known.max_input} operands at opset {version}, not {len(dtypes)}"
-    for formals, actual in ((known.inputs, dtypes), (known.outputs, results)):
-        for i, dtype in enumerate(actual):
-            if dtype is None or not formals:
+    if len(types) > known.max_input:
+        return f"{name} takes {known.max_input} operands at opset {version}, not {len(types)}"
+    for formals, actual in ((known.inputs, types), (known.outputs, results)):
+        for i, type_ in enumerate(actual):
+            if type_ is None or not formals:
                 continue
             formal = formals[min(i, len(formals) - 1)]
-            if _SCHEMA_NAMES[dtype] not in formal.types:
-                return f"{name} does not take {dtype} at opset {version}"
+            if type_ not in formal.types:
+                return f"{name} does not take {_TOLD.get(type_, type_)} at opset {version}"
     return None
 
 
@@ -247,6 +273,12 @@ def _dft(node: Node, form: Form, version: int) -> Form:
     return Form("DFT", form.inputs[:2], attributes)
 
 
+def _mod(node: Node, form: Form, version: int) -> Form:
+    if node.outputs[0].type.dtype.is_float and not form.attributes.get("fmod"):
+        raise InexpressibleError("Mod of floats with the divisor's sign needs opset 28")
+    return form
+
+
 def _drop(*names: str, before: int) -> Callable[[Node, Form, int], Form]:
     """Leaves out attributes that an older opset lacks and that change nothing there."""
 
@@ -285,6 +317,7 @@ _ADAPTERS: dict[str, Callable[[Node, Form, int], Form]] = {
     **dict.fromkeys(("Scan", "Loop", "If"), _control),
     **dict.fromkeys(("RNN", "GRU", "LSTM"), _recurrent),
     "DFT": _dft,
+    "Mod": _mod,
     "Split": _split,
     "Pad": _pad,
     "ScatterElements": _scatter,

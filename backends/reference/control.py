@@ -53,7 +53,7 @@ def _loop(op: Loop, operands: Operands, symbols: Symbols, bodies: Bodies) -> tup
     padded = [*operands, None, None]
     limit, going, rest = padded[0], padded[1], operands[2:]
     n = op.num_states
-    states = [_present(a) for a in rest[:n]]
+    states: list[Any] = [*rest[:n]]  # sequences among them, optional values that are not there
     run = bodies(op.body, rest[n:], symbols)
     stacks: list[list[Array]] = [[] for _ in op.yields]
     step = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cache
 from inspect import signature
@@ -20,19 +21,19 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from nncomp.backends.reference.control import CONTROL, Runner
+from nncomp.backends.reference.given import given_inputs, given_parameters, type_of
 from nncomp.backends.reference.kernels import FIRST_RESULT, KERNELS, Kernel
 from nncomp.backends.reference.symbols import Symbols
 from nncomp.backends.reference.threads import all_cores
 from nncomp.dims import Dim, Symbol
-from nncomp.errors import did_you_mean, error
+from nncomp.errors import error
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.op import Op
-from nncomp.types import Array, DType, TensorType
+from nncomp.types import Array, is_container
 
 _NONE: Mapping[str, Array] = MappingProxyType({})
-_FEW = 64  # numbers whose contents `evaluate` tells the shape rules
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,11 @@ def run(
     plan = _plan(graph)
     symbols = Symbols()
     values = dict(plan.constants)
-    for value, array in _inputs(graph, inputs):
-        symbols.add(f"input `{value.name}`", value.type, array.shape, "NN0503")
+    for value, array in given_inputs(graph, inputs):
+        if not is_container(value.type):
+            symbols.add(f"input `{value.name}`", value.type, array.shape, "NN0503")
         values[value] = array
-    for path, value, array in _parameters(graph, parameters):
+    for path, value, array in given_parameters(graph, parameters):
         symbols.add(f"`{path}`", value.type, array.shape, "NN0502")
         values[value] = array
     symbols.solve()
@@ -79,6 +81,8 @@ def run(
 
     def own(value: Value) -> Array:
         array = values[plan.same.get(value, value)]
+        if not isinstance(array, np.ndarray):  # a sequence or an optional value
+            return copy(array)
         fresh = array.flags.owndata and array.flags.writeable and id(array) not in given
         return array if fresh else array.copy()
 
@@ -113,7 +117,7 @@ def evaluate(op: Op, operands: Sequence[Array | None]) -> tuple[Array, ...]:
 
     Raises CompileError: NN0603 if there is no implementation, NN0503 for operands that do not fit.
     """
-    inputs = tuple(None if a is None else Value(_type_of(a)) for a in operands)
+    inputs = tuple(None if a is None else Value(type_of(a)) for a in operands)
     b = Builder()
     node = b.add(op, inputs)
     if type(op) in KERNELS or isinstance(op, Dims) or op.bodies:
@@ -126,16 +130,6 @@ def evaluate(op: Op, operands: Sequence[Array | None]) -> tuple[Array, ...]:
     graph = Graph(op.name, tuple(named.values()), (), (node,), outputs)
     arrays = {f"{i}": a for i, a in enumerate(operands) if a is not None}
     return tuple(run(graph, arrays).outputs.values())
-
-
-def _type_of(array: Array) -> TensorType:
-    dtype, elements, floats = DType.of(array), None, None
-    if array.ndim <= 1 and array.size <= _FEW:
-        if dtype.is_int:
-            elements = tuple(int(e) for e in array.reshape(-1))
-        elif dtype.is_float:
-            floats = tuple(float(e) for e in array.reshape(-1))
-    return TensorType(dtype, array.shape, elements, floats)
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,10 +233,17 @@ def _compute(
         span = node.origin.spans[0] if node.origin.spans else None
         raise error("NN0503", f"{op.name} failed: {failure}", span) from None
     results = result if isinstance(result, tuple) else (result,)
-    arrays = tuple(np.asarray(array) for array in results)
+    if op.containers:
+        arrays = tuple(_held(array) for array in results)
+    else:
+        arrays = tuple(np.asarray(array) for array in results)
     if op.open_sizes:
         symbols.learn((v.type for v in node.outputs), arrays)
     return arrays
+
+
+def _held(value: Any) -> Any:
+    return value if value is None or isinstance(value, list) else np.asarray(value)
 
 
 @cache
@@ -263,11 +264,14 @@ def _room(node: Node, operands: Sequence[Array | None]) -> Array | None:
             continue
         array = operands[place]
         if (
-            array is not None
+            isinstance(array, np.ndarray)
             and array.dtype == dtype
             and array.flags.owndata
             and array.flags.writeable
-            and all(other is None or _fits(other.shape, array.shape) for other in operands)
+            and all(
+                not isinstance(other, np.ndarray) or _fits(other.shape, array.shape)
+                for other in operands
+            )
         ):
             return array
     return None
@@ -295,9 +299,9 @@ def _runner(body: Body, fixed: Sequence[Array | None], symbols: Symbols) -> Runn
     """
     plan = _plan(body)
     first = len(body.inputs) - body.captures
-    known = dict(plan.constants)
+    known: dict[Value, Any] = dict(plan.constants)
     for value, array in zip(body.inputs[first:], fixed, strict=True):
-        assert array is not None
+        assert array is not None or is_container(value.type)
         known[value] = array
     varying, captures = body.inputs[:first], set(known)
     own = _own_symbols(body, symbols)
@@ -327,49 +331,3 @@ def _own_symbols(body: Body, symbols: Symbols) -> set[Symbol]:
     varying = body.inputs[: len(body.inputs) - body.captures]
     found = {s for v in varying for d in v.shape if isinstance(d, Dim) for s in d.symbols()}
     return {s for s in found if s not in symbols.values}
-
-
-def _inputs(graph: Graph, given: Mapping[str, Array]) -> Iterable[tuple[Value, Array]]:
-    names = [value.name for value in graph.inputs]
-    for name in given:
-        if name not in names:
-            known = ", ".join(f"`{n}`" for n in names) or "none"
-            raise error(
-                "NN0503",
-                f"{graph.name} has no input `{name}` (it has {known})",
-                help=did_you_mean(name, names),
-            )
-    for value in graph.inputs:
-        if value.name in given:
-            yield value, _checked(f"input `{value.name}`", value.type, given[value.name], "NN0503")
-        elif value.name in graph.defaults:
-            default = graph.defaults[value.name]
-            yield value, np.asarray(default, value.type.dtype.numpy)
-        else:
-            raise error("NN0503", f"input `{value.name}` ({value.type}) is missing")
-
-
-def _parameters(graph: Graph, given: Mapping[str, Array]) -> Iterable[tuple[str, Value, Array]]:
-    for parameter in graph.parameters:
-        path, value = parameter.path, parameter.value
-        if path not in given:
-            raise error(
-                "NN0502",
-                f"the weights lack `{path}` ({value.type})",
-                help=did_you_mean(path, given),
-            )
-        yield path, value, _checked(f"`{path}`", value.type, given[path], "NN0502")
-
-
-def _checked(what: str, type: TensorType, given: Any, code: str) -> Array:
-    """The array that was given, of the right dtype; Python's numbers and lists take it on."""
-    wanted = type.dtype.numpy
-    if not isinstance(given, np.ndarray | np.generic):
-        try:
-            return np.asarray(given, wanted)
-        except (TypeError, ValueError, OverflowError):
-            raise error(code, f"{what} must be {type}, not {given!r:.60}") from None
-    array = np.asarray(given)
-    if array.dtype != wanted:
-        raise error(code, f"{what} has dtype {array.dtype}, but is {type} ({wanted})")
-    return array

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from nncomp.dims import Dim, DimLike, Symbol, substitute
 from nncomp.errors import CompileError, error
-from nncomp.types import Array, TensorType
+from nncomp.types import Array, TensorType, is_container
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Symbols:
     def learn(self, types: Iterable[TensorType], arrays: Sequence[Array]) -> None:
         """Binds the symbols that stand alone for a size which only the run knows."""
         for type_, array in zip(types, arrays, strict=True):
+            if is_container(type_):
+                continue
             for dim, size in zip(type_.shape, array.shape, strict=True):
                 symbol = dim.symbol if isinstance(dim, Dim) else None
                 if symbol is not None:

@@ -14,7 +14,7 @@ from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import NOWHERE, Node, Origin, Value
 from nncomp.ir.op import Data, InferError, Op, parse_signature
 from nncomp.ir.opaque import Opaque
-from nncomp.types import Array, DType, TensorType
+from nncomp.types import NARROW, Array, DType, TensorType, is_container
 
 MAX_RANK = 64  # as in NumPy
 MAX_ELEMENTS = 2**63 - 1
@@ -75,6 +75,7 @@ class Builder:
         """Result types, or a CompileError that points at where the operands came from."""
         try:
             _check_arity(op, values)
+            _check_kinds(op, values)
             result = op.infer(*(None if v is None else v.type for v in values))
             types = result if isinstance(result, tuple) else (result,)
             _check_sizes(types)
@@ -178,6 +179,23 @@ def _check_arity(op: Op, values: Sequence[Value | None]) -> None:
     for i in formal.needed:
         if i >= len(values) or values[i] is None:
             raise InferError("NN0702", f"{op.name} lacks its operand `{formal.operands[i].name}`")
+
+
+def _check_kinds(op: Op, values: Sequence[Value | None]) -> None:
+    """Special dtypes and containers reach only the operators that take them."""
+    for index, value in enumerate(values):
+        if value is None:
+            continue
+        if value.type.dtype.is_special and value.type.dtype not in op.takes:
+            narrow = value.type.dtype in NARROW
+            raise InferError(
+                "NN0203",
+                f"{op.name} does not take {value.type}",
+                operand=index,
+                help="convert it with `cast`" if narrow else None,
+            )
+        if is_container(value.type) and not op.containers:
+            raise InferError("NN0203", f"{op.name} takes tensors, not {value.type}", operand=index)
 
 
 def _check_sizes(types: Sequence[TensorType]) -> None:

@@ -20,7 +20,8 @@ SOFT_KEYWORDS = """
 """
 # What the text form itself calls by name.
 BUILTINS = """
-    bf16 bool f16 f32 f64 i16 i32 i64 i8 u16 u32 u64 u8 float int list str inf nan min max
+    bf16 bool f16 f32 f64 i16 i32 i64 i8 u16 u32 u64 u8 f8e4m3fn f8e4m3fnuz f8e5m2 f8e5m2fnuz
+    f8e8m0 f4e2m1 i4 u4 i2 u2 string float int list str inf nan min max
     onnx nncomp
 """
 NEVER = frozenset((HARD_KEYWORDS + BUILTINS).split())

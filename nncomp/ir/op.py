@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from nncomp.types import Array, TensorType
+from nncomp.types import Array, DType, TensorType
 
 if TYPE_CHECKING:
     from nncomp.ir.builder import Builder
@@ -113,6 +113,8 @@ class Op:
     domain: ClassVar[str] = ""
     open_sizes: ClassVar[bool] = False  # results have dims of their own, which a run tells
     pure: ClassVar[bool] = True  # same operands, same results: CSE and folding may touch it
+    takes: ClassVar[frozenset[DType]] = frozenset()  # special dtypes that operands may have
+    containers: ClassVar[bool] = False  # whether operands may be sequences or optional values
 
     @property
     def name(self) -> str:
@@ -215,6 +217,8 @@ class Data:
 
     def __init__(self, array: Array) -> None:
         array = np.asarray(array)
+        if array.dtype.kind == "U":
+            array = array.astype(object)
         if array.flags.writeable:
             array = array.copy() if array.base is not None else array.view()
             array.flags.writeable = False
@@ -227,14 +231,19 @@ class Data:
         a, b = self.array, other.array
         if a is b:
             return True
-        same = a.dtype == b.dtype and a.shape == b.shape and hash(self) == hash(other)
-        return same and a.tobytes() == b.tobytes()
+        if a.dtype != b.dtype or a.shape != b.shape or hash(self) != hash(other):
+            return False
+        return a.tolist() == b.tolist() if a.dtype.hasobject else a.tobytes() == b.tobytes()
 
     def __hash__(self) -> int:
         if self._hash is None:
             array = self.array
-            data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)  # no copy of weights
-            self._hash = hash((array.dtype.str, array.shape, zlib.crc32(data.data)))
+            flat = np.ascontiguousarray(array).reshape(-1)
+            if array.dtype.hasobject:  # strings
+                content = hash(tuple(flat.tolist()))
+            else:
+                content = zlib.crc32(flat.view(np.uint8).data)  # no copy of weights
+            self._hash = hash((array.dtype.name, array.shape, content))
         return self._hash
 
     def __repr__(self) -> str:

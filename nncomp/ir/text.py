@@ -38,7 +38,7 @@ from nncomp.ir.naming import identifier, name_graph
 from nncomp.ir.obligation import Obligation
 from nncomp.ir.op import Data
 from nncomp.ir.text_control import Spelling, write_control
-from nncomp.types import Array, DType, TensorType
+from nncomp.types import NARROW_FLOATS, NARROW_INTS, Array, DType, TensorType, is_container
 
 MAX_WRITTEN = 64  # elements of a constant that is written out
 MAX_INT = 2**63 - 1  # the largest integer of the language; -2**63 is written as a difference
@@ -204,6 +204,8 @@ class _Writer:
         return f"  # {'; '.join(part for part in parts if part)}"
 
     def _type(self, type_: TensorType) -> str:
+        if is_container(type_):
+            return str(type_)
         return f"{type_.dtype}[{', '.join(map(self._dim, type_.shape))}]"
 
     def _dim(self, dim: DimLike) -> str:
@@ -231,6 +233,8 @@ def _attribute(value: Any, dim: Callable[[DimLike], str] = str) -> str:
         return _integer(value)
     if isinstance(value, DType):
         return str(value)
+    if isinstance(value, TensorType):
+        return _string(str(value))
     if isinstance(value, float):
         return _float(value)
     if isinstance(value, str):
@@ -270,7 +274,10 @@ def _can_write(array: Array) -> bool:
     no integer that the language has not."""
     if array.size > MAX_WRITTEN or (array.size == 0 and array.ndim != 1):
         return False
-    if DType.of(array).is_float:
+    dtype = DType.of(array)
+    if dtype is DType.STRING:
+        return True
+    if dtype.is_float or dtype in NARROW_FLOATS:
         return _nans_are_plain(array)
     return not any(int(e) > MAX_INT for e in array.reshape(-1))
 
@@ -287,16 +294,24 @@ def _is_inline(array: Array) -> bool:
 def _literal(array: Array) -> str:
     """`f32([0.5, 1.0])`, `i64(3)`: a dtype applied to nested lists."""
     dtype = DType.of(array)
+    if dtype is DType.STRING:
+        return f"{dtype}({_quoted(array.tolist())})"
     # an array of digits of the same shape, then its nested lists with the quotes taken off
     digits = np.array([_number(e, dtype) for e in array.reshape(-1)], object).reshape(array.shape)
     return f"{dtype}({str(digits.tolist()).replace(chr(39), '')})"
+
+
+def _quoted(texts: Any) -> str:
+    if isinstance(texts, str):
+        return _string(texts)
+    return f"[{', '.join(map(_quoted, texts))}]"
 
 
 def _number(element: Any, dtype: DType) -> str:
     """The shortest decimal that gives the element back when read as f64 and then rounded."""
     if dtype is DType.BOOL:
         return "true" if element else "false"
-    if dtype.is_int:
+    if dtype.is_int or dtype in NARROW_INTS:
         return _integer(int(element))
     exact = _float(float(element))
     if dtype in (DType.F64, DType.BF16) or not math.isfinite(element):

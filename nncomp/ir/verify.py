@@ -10,7 +10,7 @@ from nncomp.errors import CompileError, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.sizes import sources
-from nncomp.types import TensorType
+from nncomp.types import TensorType, is_container
 
 
 def verify(graph: Graph, before: Graph | None = None) -> None:
@@ -151,6 +151,8 @@ def _exits(graph: Graph, defined: set[Value]) -> None:
 
 
 def _same_type(recorded: TensorType, other: TensorType, newest: int | None = None) -> bool:
+    if is_container(recorded) or is_container(other):
+        return recorded == other
     return (
         recorded.dtype is other.dtype
         and recorded.rank == other.rank

@@ -23,7 +23,7 @@ from nncomp.lower.values import (
     items_in,
 )
 from nncomp.ops import REGISTRY
-from nncomp.types import Array, DType, TensorType
+from nncomp.types import NARROW_FLOATS, NARROW_INTS, Array, DType, TensorType
 
 
 def op(name: str, **attributes: Any) -> Op:
@@ -42,6 +42,8 @@ def as_tensor(ctx: Context, value: Any, dtype: DType) -> Value:
         return scalar if dtype is DType.I64 else cast(ctx, scalar, dtype)
     if isinstance(value, (bool, int, float)):
         return number(ctx, value, dtype)
+    if isinstance(value, str) and dtype is DType.STRING:
+        return ctx.b.constant(np.array(value, object))
     if isinstance(value, (list, tuple)):
         return tensor_of(ctx, value)
     raise ctx.fail("NN0201", f"a tensor is needed here, this is {describe(value)}")
@@ -88,15 +90,24 @@ def tensor_of(ctx: Context, value: Sequence[Any], dtype: DType | None = None) ->
 
 def _converted(ctx: Context, array: Array, dtype: DType) -> Array:
     """The numbers as that dtype, if it holds them."""
-    if array.dtype.kind not in "fiub":
-        raise ctx.fail("NN0201", "a tensor is made of numbers or bools")
-    if dtype.is_int and array.dtype.kind == "f" and array.size:
+    if dtype is DType.STRING and array.dtype.kind in "UO":
+        return array.astype(object)
+    if array.dtype.kind not in "fiub" or dtype is DType.STRING:
+        raise ctx.fail("NN0201", "a tensor is made of numbers or bools, a `string` one of texts")
+    whole = dtype.is_int or dtype in NARROW_INTS
+    if whole and array.dtype.kind == "f" and array.size:
         some = describe(array.reshape(-1)[0].item())
         raise ctx.fail("NN0203", f"{some} would be rounded to {dtype}", help="round it: `int(…)`")
     with np.errstate(over="ignore"):
         converted = array.astype(dtype.numpy)
-    if dtype.is_int:
-        fits = converted.tolist() == array.tolist()
+    if whole:
+        fits = converted.astype(np.int64 if dtype in NARROW_INTS else dtype.numpy).tolist() == (
+            array.tolist()
+        )
+    elif dtype in NARROW_FLOATS:
+        low, high = map(float, dtype.limits)
+        finite = array[np.isfinite(array)]
+        fits = bool(((low <= finite) & (finite <= high)).all())
     else:
         fits = bool((np.isinf(converted.astype(np.float64)) == np.isinf(array)).all())
     if not fits:

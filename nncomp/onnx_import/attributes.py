@@ -121,6 +121,7 @@ _ADMITS: dict[str, tuple[type, type | None]] = {
     "str": (str, None),
     "Ints": (tuple, int),
     "Floats": (tuple, float),
+    "Strings": (tuple, str),
     "Axes": (tuple, int),
     "tuple[int, ...]": (tuple, int),
     "tuple[float, ...]": (tuple, float),

@@ -19,7 +19,7 @@ from nncomp.ir.constant import MAX_ELEMENTS, Constant
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.op import Op
 from nncomp.ops.conversion import Cast
-from nncomp.types import Array, DType
+from nncomp.types import Array, DType, is_container
 
 Evaluate = Callable[[Op, Sequence[Array | None]], tuple[Array, ...]]
 MAX_COMPUTED = 4096
@@ -58,6 +58,8 @@ class Contents:
         """Takes note of what a new node gives."""
         op = node.op
         if isinstance(op, Constant) or not op.pure or op.bodies or not node.inputs:
+            return
+        if any(is_container(v.type) for v in (*node.operands, *node.outputs)):
             return
         arrays = [None if v is None else self.array(v) for v in node.inputs]
         if all(v is None or a is not None for v, a in zip(node.inputs, arrays, strict=True)):

@@ -15,11 +15,12 @@ from nncomp.ir.closure import close, with_captures
 from nncomp.ir.graph import Body, Value
 from nncomp.ir.naming import identifier
 from nncomp.onnx_import import initializers
+from nncomp.onnx_import.containers import whole
 from nncomp.onnx_import.scope import Item, Scope, stated_types
-from nncomp.ops.control import If, Loop, Scan, plain
+from nncomp.ops.control import If, Loop, Scan, joined, plain
 from nncomp.ops.rules import normalize_axis
 from nncomp.source import Span
-from nncomp.types import DType, TensorType
+from nncomp.types import DType, OptionalType, SequenceType, TensorType, is_container
 
 if TYPE_CHECKING:
     from nncomp.onnx_import.importer import Importer
@@ -35,20 +36,24 @@ class _Subgraph:
         importer: Importer,
         around: Scope,
         graph: onnx.GraphProto,
-        types: Sequence[TensorType],
+        given: Sequence[TensorType | Value],
         span: Span | None,
         b: Builder | None = None,
     ) -> None:
-        """types: of its inputs; b: where its nodes go, if not into a builder of their own"""
+        """given: types of its inputs, or what these are; b: where its nodes go, if not into a
+        builder of their own"""
         if len(importer.scopes) > MAX_DEPTH:
             raise error("NN0003", f"subgraphs are nested more than {MAX_DEPTH} deep", span)
-        if len(types) != len(graph.input):
+        if len(given) != len(graph.input):
             raise error(
-                "NN0805", f"the subgraph takes {len(graph.input)} values, not {len(types)}", span
+                "NN0805", f"the subgraph takes {len(graph.input)} values, not {len(given)}", span
             )
         self.newest = Symbol("_").serial
         names = [info.name for info in graph.input]
-        self.inputs = [Value(t, name) for t, name in zip(types, names, strict=True)]
+        self.inputs = [
+            g if isinstance(g, Value) else Value(g, name)
+            for g, name in zip(given, names, strict=True)
+        ]
         self.scope = Scope(
             b or Builder(around.b.origin),
             around.opsets,
@@ -62,9 +67,7 @@ class _Subgraph:
         initializers.wait(importer, self.scope, graph)
         importer.scopes.append(self.scope)
         importer.nodes(self.scope, graph.node)
-        self.outputs = [
-            importer.value(self.scope, info.name, "a result of a subgraph") for info in graph.output
-        ]
+        self.outputs = [importer.value(self.scope, info) for info in graph.output]
         importer.scopes.pop()
 
     def closed(
@@ -89,6 +92,17 @@ def _graph(attributes: Mapping[str, Any], name: str, span: Span | None) -> onnx.
     if not isinstance(graph, onnx.GraphProto):
         raise error("NN0805", f"the attribute `{name}` is no graph", span)
     return graph
+
+
+def inlined(
+    importer: Importer,
+    scope: Scope,
+    graph: onnx.GraphProto,
+    values: Sequence[Value],
+    span: Span | None,
+) -> list[Value]:
+    """The results of a subgraph that is given these values, its nodes in the graph around."""
+    return _Subgraph(importer, scope, graph, values, span, scope.b).outputs
 
 
 def read_if(
@@ -142,8 +156,12 @@ def read_loop(
         body = _Subgraph(importer, scope, graph, [*heads, *types], span)
         if len(body.outputs) <= len(types):
             raise error("NN0805", f"the body of Loop gives {len(body.outputs)} results", span)
+        for number, inner in enumerate(body.inputs[2:], start=1):  # optional before, there after
+            if isinstance(inner.type, OptionalType):
+                after = body.outputs[number]
+                body.outputs[number] = whole(importer, body.scope, after, inner.type)
         types = [
-            _kept(inner, after.type, free, span)
+            _kept(inner, after.type, free, span, body.newest)
             for inner, after in zip(body.inputs[2:], body.outputs[1:], strict=False)
         ]
         if all(t is inner.type for t, inner in zip(types, body.inputs[2:], strict=True)):
@@ -167,9 +185,19 @@ def _stated(importer: Importer, graph: onnx.GraphProto, index: int, dtype: DType
     return TensorType(dtype, (1,) if stated is not None and stated.rank == 1 else ())
 
 
-def _kept(state: Value, after: TensorType, free: set[Symbol], span: Span | None) -> TensorType:
-    """The type of a state, with a free symbol for each size that a run does not keep."""
+def _kept(
+    state: Value, after: TensorType, free: set[Symbol], span: Span | None, newest: int
+) -> TensorType:
+    """The type of a state, with a free symbol for each size that a run does not keep.
+
+    newest: the last symbol from before the body was read
+    """
     type_, name = state.type, state.name
+    container = joined(type_, after)
+    if container is not None:
+        return type_ if container == type_ else _without(container, newest)
+    if is_container(type_) or is_container(after):
+        raise error("NN0205", f"the state `{name}` is {type_}, and {after} after a run", span)
     if type_.dtype is not after.dtype or type_.rank != after.rank:
         raise error("NN0205", f"the state `{name}` is {type_}, and {after} after a run", span)
     shape = list(type_.shape)
@@ -183,6 +211,21 @@ def _kept(state: Value, after: TensorType, free: set[Symbol], span: Span | None)
     return type_ if tuple(shape) == type_.shape else plain(type_.with_shape(tuple(shape)))
 
 
+def _without(container: TensorType, newest: int) -> TensorType:
+    """The type without sizes that only the body knows."""
+    if isinstance(container, OptionalType):
+        return OptionalType.of(_without(container.content, newest))
+    if not isinstance(container, SequenceType) or container.sizes is None:
+        return container
+    own = {
+        size
+        for size in container.sizes
+        if isinstance(size, Dim) and any(s.serial > newest for s in size.symbols())
+    }
+    sizes = tuple(None if size in own else size for size in container.sizes)
+    return SequenceType(container.dtype, sizes=sizes)
+
+
 def read_scan(
     importer: Importer,
     scope: Scope,
@@ -191,9 +234,9 @@ def read_scan(
     values: Sequence[Value | None],
     span: Span | None,
 ) -> Sequence[Item]:
-    """The results of a Scan (of opset 9 and later)."""
+    """The results of a Scan."""
     if scope.opsets.get("", 1) < 9:
-        raise error("NN0804", "Scan of opset 8, which has a batch, has no present form", span)
+        return _read_batches(importer, scope, node, attributes, values, span)
     graph = _graph(attributes, "body", span)
     count = attributes.get("num_scan_inputs")
     operands = [value for value in values if value is not None]
@@ -224,6 +267,38 @@ def read_scan(
     return importer.add(
         scope, replace(op, **places), [*operands, *captured], tuple(node.output)
     ).outputs
+
+
+def _read_batches(
+    importer: Importer,
+    scope: Scope,
+    node: onnx.NodeProto,
+    attributes: Mapping[str, Any],
+    values: Sequence[Value | None],
+    span: Span | None,
+) -> Sequence[Item]:
+    """A Scan of opset 8, whose tensors have a batch in front: a Scan for each of it, in one."""
+    graph = _graph(attributes, "body", span)
+    count = attributes.get("num_scan_inputs")
+    if not values or not isinstance(count, int):
+        raise error("NN0805", f"Scan has {len(values)} operands, {count} of them scanned", span)
+    if values[0] is not None:
+        raise error("NN0804", "Scan of opset 8 with lengths of its own has no present form", span)
+    names = [f"nncomp/batch.{importer.count}.{k}" for k in range(len(values) - 1)]
+    results = [f"nncomp/batch.{importer.count}.y.{k}" for k in range(len(graph.output))]
+    inner = onnx.helper.make_node("Scan", names, results, body=graph, num_scan_inputs=count)
+    directions = attributes.get("directions")
+    if isinstance(directions, tuple) and directions:
+        inner.attribute.append(onnx.helper.make_attribute("scan_input_directions", directions))
+    around = onnx.helper.make_graph([inner], "batch", [], [])
+    around.input.extend(onnx.ValueInfoProto(name=name) for name in names)
+    around.output.extend(onnx.ValueInfoProto(name=name) for name in results)
+    opsets, scope.opsets = scope.opsets, {**scope.opsets, "": 9}
+    try:
+        attributes = {"body": around, "num_scan_inputs": len(names)}
+        return read_scan(importer, scope, node, attributes, values[1:], span)
+    finally:
+        scope.opsets = opsets
 
 
 Reader = Callable[

@@ -22,12 +22,24 @@ _NUMBERS: dict[int, DType] = {
     onnx.TensorProto.UINT32: DType.U32,
     onnx.TensorProto.UINT64: DType.U64,
     onnx.TensorProto.BOOL: DType.BOOL,
+    onnx.TensorProto.STRING: DType.STRING,
+    onnx.TensorProto.FLOAT8E4M3FN: DType.F8E4M3FN,
+    onnx.TensorProto.FLOAT8E4M3FNUZ: DType.F8E4M3FNUZ,
+    onnx.TensorProto.FLOAT8E5M2: DType.F8E5M2,
+    onnx.TensorProto.FLOAT8E5M2FNUZ: DType.F8E5M2FNUZ,
+    onnx.TensorProto.FLOAT8E8M0: DType.F8E8M0,
+    onnx.TensorProto.FLOAT4E2M1: DType.F4E2M1,
+    onnx.TensorProto.INT4: DType.I4,
+    onnx.TensorProto.UINT4: DType.U4,
+    onnx.TensorProto.INT2: DType.I2,
+    onnx.TensorProto.UINT2: DType.U2,
 }
+ONNX_NUMBERS = {dtype: number for number, dtype in _NUMBERS.items()}
 
 
 def dtype_of(number: int, what: str, span: Span | None = None) -> DType:
     """The element type that ONNX gives this number. CompileError NN0804 for one that the graph
-    has not (strings, complex numbers, floats of eight bits and less)."""
+    has not (complex numbers, floats of six bits)."""
     found = _NUMBERS.get(number)
     if found is None:
         raise error("NN0804", f"{what} has elements of the type {_name(number)}", span)

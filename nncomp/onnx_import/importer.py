@@ -15,7 +15,15 @@ from nncomp.ir.builder import Builder, substitute_bodies
 from nncomp.ir.graph import Graph, Node, Origin, Parameter, Value
 from nncomp.ir.obligation import Comparison, Obligation
 from nncomp.ir.op import InferError, Op
-from nncomp.onnx_import import containers, control, foreign, functions, initializers
+from nncomp.onnx_import import (
+    containers,
+    control,
+    foreign,
+    formulas,
+    functions,
+    initializers,
+    mapping,
+)
 from nncomp.onnx_import.assumptions import assumption
 from nncomp.onnx_import.attributes import changed_defaults, make_op, read_attributes
 from nncomp.onnx_import.contents import Contents, Evaluate
@@ -24,6 +32,7 @@ from nncomp.onnx_import.order import in_order
 from nncomp.onnx_import.reading import OnnxFile
 from nncomp.onnx_import.scope import Item, Missing, Scope, block_of, stated_types
 from nncomp.onnx_import.signatures import Signatures
+from nncomp.onnx_import.survey import names_read, opsets_of
 from nncomp.onnx_import.upgrade import Call, upgrade
 from nncomp.ops import REGISTRY
 from nncomp.source import Span
@@ -86,7 +95,7 @@ class Importer:
         self.fixed: set[Symbol] = set()  # of the model's inputs
         self.warnings: dict[str, Diagnostic] = {}
         self.bounded: dict[str, Symbol] = {}
-        self.read = _names_read(file.proto)
+        self.read = names_read(file.proto)
         self.count = 0
 
     # --- the model -----------------------------------------------------------------------------
@@ -95,7 +104,7 @@ class Importer:
         proto = self.proto.graph
         scope = Scope(
             Builder(Origin((self.listing.head,))),
-            _opsets(self.proto),
+            opsets_of(self.proto),
             stated=stated_types(proto),
         )
         self.scopes.append(scope)
@@ -111,7 +120,7 @@ class Importer:
         for info in proto.output:
             if info.name in outputs:
                 raise error("NN0805", f"two outputs have the name `{info.name}`")
-            outputs[info.name] = self.value(scope, info.name, "an output of the model")
+            outputs[info.name] = self.value(scope, info)
         self._check_names(inputs)
         name = proto.name or self.file.name
         graph = Graph(name, tuple(inputs), (), tuple(_live(scope.b.nodes, outputs)), outputs)
@@ -133,7 +142,7 @@ class Importer:
     def _input(self, scope: Scope, info: onnx.ValueInfoProto) -> Value:
         if not info.name or info.name in scope.names:
             raise error("NN0805", f"the name `{info.name}` does not stand for one input")
-        type_ = self.signatures.tensor(info, f"the input `{info.name}`", None)
+        type_ = self.signatures.value(info, f"the input `{info.name}`", None)
         scope.names[info.name] = value = Value(type_, info.name)
         scope.inputs.append(value)
         self.fixed |= {s for d in type_.shape if isinstance(d, Dim) for s in d.symbols()}
@@ -178,17 +187,27 @@ class Importer:
             return functions.call(self, scope, node, function, path, span)
         attributes = read_attributes(node, scope.given, span)
         operands = [self.item(scope, name, span) for name in node.input]
-        if domain:
+        if (domain, node.op_type) in formulas.FORMULAS:
+            values = [_tensor(item, node, span) for item in operands]
+            return formulas.read_formula(self, scope, node, attributes, values, span)
+        cls = REGISTRY.get(node.op_type)
+        if domain and (cls is None or cls.domain != domain):
             return foreign.keep(self, scope, node, attributes, operands, span)
         if node.op_type in containers.READERS:
             found = containers.read(self, scope, node, attributes, operands, span)
             if found is not None:
                 return found
+        if node.op_type == "SequenceMap":
+            return mapping.read_map(self, scope, node, attributes, operands, span)
+        if node.op_type in control.READERS:
+            wholes = [None if v is None else containers.whole(self, scope, v) for v in operands]
+            return control.READERS[node.op_type](self, scope, node, attributes, wholes, span)
         values = [_tensor(item, node, span) for item in operands]
+        if domain and cls is not None:
+            op = make_op(cls, attributes, self.file.folder, span)
+            return self.add(scope, op, values, tuple(node.output)).outputs
         if node.op_type == "Constant":
             return [initializers.constant_node(self, scope, node, attributes, span)]
-        if node.op_type in control.READERS:
-            return control.READERS[node.op_type](self, scope, node, attributes, values, span)
         return self._standard(scope, node, attributes, values, span)
 
     def _standard(
@@ -310,12 +329,15 @@ class Importer:
             )
         return found
 
-    def value(self, scope: Scope, name: str, what: str) -> Value:
-        """The tensor of that name. CompileError NN0804 if it is none, NN0805."""
-        item = self.item(scope, name, None)
-        if not isinstance(item, Value):
-            raise error("NN0804", f"`{name}`, {what}, is no tensor")
-        return item
+    def value(self, scope: Scope, info: onnx.ValueInfoProto) -> Value:
+        """The value that is the result of a graph. CompileError NN0804, NN0805."""
+        item = self.item(scope, info.name, None)
+        if item is None:
+            raise error("NN0804", f"the result `{info.name}` is left out")
+        kind = info.type.WhichOneof("value")
+        is_container = kind in ("optional_type", "sequence_type")
+        wanted = self.signatures.stated(info) if is_container else None
+        return containers.whole(self, scope, item, wanted)
 
 
 def _tensor(item: Item | None, node: onnx.NodeProto, span: Span | None) -> Value | None:
@@ -329,23 +351,6 @@ def _range(symbol: Symbol) -> str:
     return f"from {symbol.minimum} on" if symbol.maximum is None else f"at most {symbol.maximum}"
 
 
-def _opsets(model: onnx.ModelProto) -> dict[str, int]:
-    """The versions of the model's operator sets, by domain. CompileError NN0804, NN0805."""
-    found = {"" if o.domain == "ai.onnx" else o.domain: o.version for o in model.opset_import}
-    imports = [*model.opset_import, *(o for f in model.functions for o in f.opset_import)]
-    newest = onnx.defs.onnx_opset_version()
-    for version in (o.version for o in imports if o.domain in ("", "ai.onnx")):
-        if version < 1:
-            raise error("NN0805", f"there is no opset {version}")
-        if version > newest:
-            raise error(
-                "NN0804",
-                f"the model is of opset {version}, newer than {newest}",
-                help="a newer `onnx` package may know it",
-            )
-    return found
-
-
 def _live(nodes: Sequence[Node], outputs: Mapping[str, Value]) -> list[Node]:
     """The nodes that the outputs depend on."""
     needed = set(outputs.values())
@@ -355,23 +360,6 @@ def _live(nodes: Sequence[Node], outputs: Mapping[str, Value]) -> list[Node]:
             live.append(node)
             needed.update(node.operands)
     return live[::-1]
-
-
-def _names_read(model: onnx.ModelProto) -> set[str]:
-    """Every name that some node reads, or that is a result of a graph or function."""
-    read = {info.name for info in model.graph.output}
-    pending = [*model.graph.node]
-    for function in model.functions:
-        pending += function.node
-        read.update(function.output)
-    while pending:
-        node = pending.pop()
-        read.update(node.input)
-        for attribute in node.attribute:
-            for graph in (attribute.g, *attribute.graphs):
-                pending += graph.node
-                read.update(info.name for info in graph.output)
-    return read
 
 
 def _renamed(model: onnx.ModelProto, outputs: Mapping[str, Value]) -> dict[str, Value]:

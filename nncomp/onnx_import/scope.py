@@ -9,18 +9,26 @@ import onnx
 
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
+from nncomp.types import DType, TensorType
 
 
 @dataclass(frozen=True)
 class Items:
-    """A sequence: it exists while importing only, as the values in it."""
+    """A sequence of which the values in it are known: it exists while importing only, until
+    something asks for it whole.
+
+    dtype: of its tensors; with values, theirs
+    """
 
     values: tuple[Value, ...]
+    dtype: DType = DType.F32
 
 
 @dataclass(frozen=True)
 class Missing:
-    """An optional value that is not there."""
+    """An optional value that is known not to be there. content: what it might have been"""
+
+    content: TensorType | None = None
 
 
 Item = Value | Items | Missing

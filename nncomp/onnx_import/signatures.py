@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import onnx
 
-from nncomp.dims import DimLike, Symbol, maximum, minimum, new_dim, substitute
+from nncomp.dims import Dim, DimLike, Symbol, maximum, minimum, new_dim, substitute
 from nncomp.errors import CompileError, error
 from nncomp.ir.naming import identifier
 from nncomp.onnx_import.dtypes import dtype_of
 from nncomp.source import Span
-from nncomp.types import TensorType
+from nncomp.types import OptionalType, SequenceType, TensorType
 
 _LONGEST = 200  # characters of a formula
 _KINDS = {
@@ -31,13 +31,57 @@ class Signatures:
     def __init__(self) -> None:
         self.sizes: dict[str, DimLike] = {}
 
-    def tensor(self, info: onnx.ValueInfoProto, what: str, span: Span | None) -> TensorType:
-        """The type of an input. CompileError NN0804 if it is no tensor or of unknown rank."""
-        kind = info.type.WhichOneof("value")
+    def value(self, info: onnx.ValueInfoProto, what: str, span: Span | None) -> TensorType:
+        """The type of an input. CompileError NN0804 if graphs have none such."""
+        return self.type(info.type, info.name, what, span)
+
+    def type(self, proto: onnx.TypeProto, name: str, what: str, span: Span | None) -> TensorType:
+        """A tensor's, sequence's or optional value's type; sizes without a name are called after
+        `name`. CompileError NN0804."""
+        kind = proto.WhichOneof("value")
+        if kind == "sequence_type":
+            element = proto.sequence_type.elem_type
+            return self._sequence(element, f"an element of {what}", span)
+        if kind == "optional_type":
+            content = proto.optional_type.elem_type
+            return OptionalType.of(self._content(content, name, what, span))
+        return self._tensor(proto, name, what, span)
+
+    def _sequence(self, element: onnx.TypeProto, what: str, span: Span | None) -> SequenceType:
+        """A name in a sequence's type stands for another size in each of its tensors."""
+        tensor = self._tensor_proto(element, what, span)
+        dtype = dtype_of(tensor.elem_type, what, span)
+        if not tensor.HasField("shape"):
+            return SequenceType(dtype)
+        sizes = (
+            d.dim_value if d.WhichOneof("value") == "dim_value" and d.dim_value >= 0 else None
+            for d in tensor.shape.dim
+        )
+        return SequenceType(dtype, sizes=tuple(sizes))
+
+    def _content(
+        self, proto: onnx.TypeProto, name: str, what: str, span: Span | None
+    ) -> TensorType:
+        """What may be in an optional value. Its sizes are its own: it may not be there."""
+        found = self.type(proto, name, f"the content of {what}", span)
+        if isinstance(found, OptionalType):
+            raise error("NN0804", f"{what} is an optional value in another", span)
+        own = {
+            s: new_dim(s.name, 0) for d in found.shape if isinstance(d, Dim) for s in d.symbols()
+        }
+        return found.substitute(own)
+
+    def _tensor_proto(
+        self, proto: onnx.TypeProto, what: str, span: Span | None
+    ) -> onnx.TypeProto.Tensor:
+        kind = proto.WhichOneof("value")
         if kind != "tensor_type":
             called = _KINDS.get(kind or "", "of no type")
             raise error("NN0804", f"{what} is {called}, and only tensors can be", span)
-        tensor = info.type.tensor_type
+        return proto.tensor_type
+
+    def _tensor(self, proto: onnx.TypeProto, name: str, what: str, span: Span | None) -> TensorType:
+        tensor = self._tensor_proto(proto, what, span)
         dtype = dtype_of(tensor.elem_type, what, span)
         if not tensor.HasField("shape"):
             raise error(
@@ -47,7 +91,7 @@ class Signatures:
                 help="give the model's inputs shapes; sizes in them may be names",
             )
         shape = tuple(
-            self._dim(dim, info.name, axis, what, span) for axis, dim in enumerate(tensor.shape.dim)
+            self._dim(dim, name, axis, what, span) for axis, dim in enumerate(tensor.shape.dim)
         )
         return TensorType(dtype, shape)
 
@@ -56,7 +100,7 @@ class Signatures:
         if info is None:
             return None
         try:
-            return self.tensor(info, f"`{info.name}`", None)
+            return self.value(info, f"`{info.name}`", None)
         except CompileError:
             return None
 

@@ -13,7 +13,7 @@ from nncomp.errors import CompileError, error
 from nncomp.onnx_import.dtypes import dtype_of
 from nncomp.onnx_import.external import Folder
 from nncomp.source import Span
-from nncomp.types import Array, DType
+from nncomp.types import BITS, EIGHTS, Array, DType
 
 MAX_SPARSE = 1 << 28
 """Bytes that a sparse tensor may take once it is dense."""
@@ -25,7 +25,10 @@ _TYPED: dict[DType, str] = {
     DType.U32: "uint64_data",
     DType.U64: "uint64_data",
 }  # all others are kept in int32_data; 16-bit floats as their bits
-_BITS = {DType.F16: np.uint16, DType.BF16: np.uint16}
+_BITS: dict[DType, type[np.unsignedinteger[Any]]] = {
+    **dict.fromkeys((DType.F16, DType.BF16), np.uint16),
+    **dict.fromkeys((*EIGHTS, DType.F8E8M0), np.uint8),
+}
 
 
 def to_array(tensor: onnx.TensorProto, folder: Folder, span: Span | None = None) -> Array:
@@ -40,21 +43,52 @@ def to_array(tensor: onnx.TensorProto, folder: Folder, span: Span | None = None)
     count = math.prod(shape)
     if tensor.HasField("segment"):
         raise error("NN0804", f"{what} is one segment of a larger tensor", span)
+    if dtype is DType.STRING:
+        return _strings(tensor.string_data, shape, what, span)
+    length = -(-count * BITS[dtype] // 8) if dtype in BITS else count * dtype.size
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
-        raw: bytes | None = folder.read(tensor.external_data, count * dtype.size, what, span)
+        raw: bytes | None = folder.read(tensor.external_data, length, what, span)
     else:
         raw = tensor.raw_data if tensor.HasField("raw_data") else None
+    if raw is None and dtype in BITS:
+        raw = _within(tensor.int32_data, np.dtype(np.uint8), what, span).tobytes()
     if raw is not None:
-        if len(raw) != count * dtype.size:
-            raise _misfit(what, f"{len(raw)} bytes", f"{count * dtype.size}", dtype, shape, span)
+        if len(raw) != length:
+            raise _misfit(what, f"{len(raw)} bytes", f"{length}", dtype, shape, span)
+        if dtype in BITS:
+            return unpacked(raw, dtype, count).reshape(shape)
         array: Array = np.frombuffer(raw, dtype.numpy.newbyteorder("<"))
         return array.astype(dtype.numpy, copy=False).reshape(shape)
     field = getattr(tensor, _TYPED.get(dtype, "int32_data"))
     if len(field) != count:
         raise _misfit(what, f"{len(field)} numbers", f"{count}", dtype, shape, span)
     if dtype in _BITS:
-        return _within(field, np.dtype(np.uint16), what, span).view(dtype.numpy).reshape(shape)
+        bits = np.dtype(_BITS[dtype])
+        return _within(field, bits, what, span).view(dtype.numpy).reshape(shape)
     return _within(field, dtype.numpy, what, span).reshape(shape)
+
+
+def unpacked(data: bytes, dtype: DType, count: int) -> Array:
+    """`count` elements of less than a byte, the first in the lowest bits."""
+    bits = BITS[dtype]
+    packed = np.frombuffer(data, np.uint8)
+    places = np.arange(0, 8, bits, dtype=np.uint8)
+    fields = (packed[:, None] >> places & ((1 << bits) - 1)).reshape(-1)[:count]
+    if dtype in (DType.I4, DType.I2):  # the sign
+        fields = np.where(fields >= 1 << (bits - 1), fields - (1 << bits), fields)
+        return fields.astype(np.int8).astype(dtype.numpy)
+    return fields.view(dtype.numpy) if dtype is DType.F4E2M1 else fields.astype(dtype.numpy)
+
+
+def _strings(data: Sequence[bytes], shape: tuple[int, ...], what: str, span: Span | None) -> Array:
+    if len(data) != math.prod(shape):
+        takes = f"{math.prod(shape)}"
+        raise _misfit(what, f"{len(data)} strings", takes, DType.STRING, shape, span)
+    try:
+        texts = [text.decode() for text in data]
+    except UnicodeDecodeError:
+        raise error("NN0801", f"{what} holds what is not UTF-8 text", span) from None
+    return np.array([*texts, ""], object)[:-1].reshape(shape)  # never an array of characters
 
 
 def _within(field: Sequence[float], dtype: np.dtype[Any], what: str, span: Span | None) -> Array:

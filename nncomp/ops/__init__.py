@@ -8,7 +8,9 @@ from nncomp.ops import (
     activation,
     attention,
     attention_linear,
+    classical,
     comparison,
+    containers,
     control,
     conv,
     conv_grad,
@@ -21,6 +23,7 @@ from nncomp.ops import (
     fused,
     grad,
     grid_sample,
+    images,
     indexing,
     indexing_nd,
     linear,
@@ -43,6 +46,7 @@ from nncomp.ops import (
     shape_joining,
     shape_slicing,
     signal,
+    strings,
     trigonometry,
 )
 
@@ -84,6 +88,10 @@ _FAMILIES = (
     selection,
     attention_linear,
     loss,
+    strings,
+    images,
+    classical,
+    containers,
     grad,
     control,
 )

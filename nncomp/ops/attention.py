@@ -174,7 +174,7 @@ class Attention(Op):
             k = b(Concat(axis=2), past_key, k)
             v = b(Concat(axis=2), past_value, v)
         times = self._repeats(q.shape[1], k.shape[1])
-        keys, values = _repeated(b, k, times), _repeated(b, v, times)
+        keys, values = repeated_heads(b, k, times), repeated_heads(b, v, times)
         factor = self._root_of_scale(b, q)
         scores = b(MatMul(), b(Mul(), q, factor), matrix_transpose(b, b(Mul(), keys, factor)))
         shown = [scores]
@@ -286,7 +286,7 @@ def _filled(b: Builder, mask: Value, keys: DimLike) -> Value:
     return b(Pad(), mask, b.dims((0, missing)), out, b.ints(mask.rank - 1))
 
 
-def _repeated(b: Builder, x: Value, times: int) -> Value:
+def repeated_heads(b: Builder, x: Value, times: int) -> Value:
     """Each head so many times, one after the other."""
     if times == 1:
         return x

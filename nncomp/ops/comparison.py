@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nncomp.ir.op import Gradients, InferError, Op, Vjp
 from nncomp.ops.rules import broadcast, require_float, same_dtype
-from nncomp.types import DType, TensorType
+from nncomp.types import EIGHTS, STRINGS, DType, TensorType
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Comparison(Op):
 @dataclass(frozen=True)
 class Equal(Comparison):
     """A == B (ONNX Equal-19)."""
+
+    takes = STRINGS
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ class IsNaN(Op):
     """Which elements are NaN (ONNX IsNaN-20)."""
 
     signature = "X -> Y"
+    takes = EIGHTS
 
     def infer(self, x: TensorType) -> TensorType:
         require_float(x)
@@ -112,6 +115,7 @@ class IsInf(Op):
     """Which elements are infinite, of either sign or of one (ONNX IsInf-20)."""
 
     signature = "X -> Y"
+    takes = EIGHTS
     detect_negative: int = 1
     detect_positive: int = 1
 

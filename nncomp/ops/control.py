@@ -14,7 +14,15 @@ from nncomp.dims import Dim, DimLike, Symbol, equal, new_dim
 from nncomp.ir.graph import Body, Value
 from nncomp.ir.op import InferError, Op
 from nncomp.ops.rules import normalize_axis
-from nncomp.types import DType, TensorType
+from nncomp.types import (
+    NARROW,
+    STRINGS,
+    DType,
+    OptionalType,
+    SequenceType,
+    TensorType,
+    is_container,
+)
 
 Axes = tuple[int, ...] | None
 
@@ -32,6 +40,7 @@ class Scan(Op):
     """
 
     signature = "initial_state_and_scan_inputs* -> final_state_and_scan_outputs*"
+    takes = NARROW | STRINGS
     body: Body
     num_scan_inputs: int
     scan_input_axes: Axes = None
@@ -85,6 +94,9 @@ class Scan(Op):
         if m < 1 or n < 0:
             raise InferError("NN0702", f"Scan needs a scanned tensor, this body has {m}")
         _require_count("Scan", operands, self.body.inputs)
+        for t in (*operands[: n + m], *(v.type for v in self.yields)):
+            if is_container(t):
+                raise InferError("NN0203", f"Scan goes over tensors with tensors, not {t}")
         length = self._length(operands[n : n + m])
         for number, (given, inner) in enumerate(zip(operands, self.body.inputs, strict=True)):
             what = f"operand {number + 1} of Scan"
@@ -133,6 +145,8 @@ class Loop(Op):
     """
 
     signature = "M?, cond?, v_initial* -> v_final_and_scan_outputs*"
+    takes = NARROW | STRINGS
+    containers = True
     body: Body
 
     @property
@@ -189,6 +203,9 @@ class Loop(Op):
             _require_one_size(symbol, [v.type for v in self.next_states], self.states)
         grown = {symbol: new_dim(symbol.name) for symbol in growing}
         final = [plain(state.type).substitute(grown) for state in self.states]
+        for value in self.yields:
+            if is_container(value.type):
+                raise InferError("NN0203", f"what Loop stacks are tensors, not {value.type}")
         runs = new_dim("runs", 0)
         stacked = [plain(v.type).substitute(grown) for v in self.yields]
         return (*final, *(t.with_shape((runs, *t.shape)) for t in stacked))
@@ -217,6 +234,8 @@ class If(Op):
     """
 
     signature = "cond, captures* -> outputs*"
+    takes = NARROW | STRINGS
+    containers = True
     then_branch: Body
     else_branch: Body
 
@@ -244,6 +263,11 @@ class If(Op):
 
 def _joined(one: TensorType, other: TensorType) -> TensorType:
     """The type of what comes from either branch; sizes that differ are known at run time only."""
+    container = joined(one, other)
+    if container is not None:
+        return one if one == other else _known(container)
+    if is_container(one) or is_container(other):
+        raise InferError("NN0201", f"the branches of If give {one} and {other}")
     if one.dtype is not other.dtype or one.rank != other.rank:
         raise InferError("NN0201", f"the branches of If give {one} and {other}")
     shape = tuple(
@@ -252,9 +276,33 @@ def _joined(one: TensorType, other: TensorType) -> TensorType:
     return TensorType(one.dtype, shape)
 
 
+def _known(container: TensorType) -> TensorType:
+    """The type without sizes that may be those of one branch alone."""
+    if isinstance(container, OptionalType):
+        return OptionalType.of(_known(container.content))
+    if not isinstance(container, SequenceType) or container.sizes is None:
+        return container
+    sizes = tuple(size if isinstance(size, int) else None for size in container.sizes)
+    return SequenceType(container.dtype, sizes=sizes)
+
+
 def plain(t: TensorType) -> TensorType:
     """The type without what is known of the contents: a state has other ones in the next run."""
-    return TensorType(t.dtype, t.shape)
+    return t if is_container(t) else TensorType(t.dtype, t.shape)
+
+
+def joined(one: TensorType, other: TensorType) -> TensorType | None:
+    """The container that both are, None if there is none."""
+    if one.dtype is not other.dtype:
+        return None
+    if isinstance(one, OptionalType) and isinstance(other, OptionalType):
+        content = joined(one.content, other.content)
+        if content is None and one.content == other.content:
+            content = one.content
+        return None if content is None else OptionalType.of(content)
+    if isinstance(one, SequenceType) and isinstance(other, SequenceType):
+        return one.joined(other)
+    return None
 
 
 def _places(values: Sequence[Value], axes: Axes, directions: Axes) -> tuple[tuple[int, int], ...]:
@@ -283,7 +331,9 @@ def _require_type(
     free: Iterable[DimLike] = (),
 ) -> None:
     same: bool | None = given.dtype is wanted.dtype and given.rank == wanted.rank
-    if same:
+    if is_container(given) or is_container(wanted):
+        same = joined(wanted, given) == wanted
+    elif same:
         for a, b in zip(given.shape, wanted.shape, strict=True):
             if b not in free and not equal(a, b):
                 same = equal(a, b)

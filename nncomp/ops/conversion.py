@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Gradients, InferError, Op, Vjp
-from nncomp.ops.comparison import require_bool
+from nncomp.ops.comparison import GreaterOrEqual, Less, require_bool
 from nncomp.ops.elements import typed
-from nncomp.ops.rules import broadcast, same_dtype
-from nncomp.types import UNSIGNED, DType, TensorType
+from nncomp.ops.rules import broadcast, require_one_of, same_dtype
+from nncomp.types import BITS, NARROW, STRINGS, UNSIGNED, DType, TensorType
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class Identity(Op):
     """X itself (ONNX Identity-25)."""
 
     signature = "input -> output"
+    takes = NARROW | STRINGS
+    containers = True
 
     def infer(self, x: TensorType) -> TensorType:
         return x
@@ -52,11 +54,13 @@ class Cast(Op):
     """
 
     signature = "input -> output"
+    takes = NARROW | STRINGS
     to: DType
     saturate: int = 1
     round_mode: str = "up"
 
     def infer(self, x: TensorType) -> TensorType:
+        require_one_of("round_mode", self.round_mode, ("up", "down", "nearest"))
         # what fits 31 bits survives every cast between i32 and i64; dims are taken to fit
         follow = {x.dtype, self.to} <= {DType.I32, DType.I64}
         return typed(self.to, x.shape, x.elements if follow else None)
@@ -73,6 +77,7 @@ class CastLike(Op):
     """X in the dtype of target_type, whose contents do not matter (ONNX CastLike-25)."""
 
     signature = "input, target_type -> output"
+    takes = NARROW | STRINGS
     saturate: int = 1
     round_mode: str = "up"
 
@@ -91,10 +96,11 @@ class BitCast(Op):
     """The bits of X taken for another dtype of the same size (ONNX BitCast-26)."""
 
     signature = "input -> output"
+    takes = NARROW
     to: DType
 
     def infer(self, x: TensorType) -> TensorType:
-        if x.dtype.size != self.to.size:
+        if _bits(x.dtype) != _bits(self.to) or self.to is DType.STRING:
             raise InferError("NN0203", f"the bits of {x} are no {self.to}")
         return TensorType(self.to, x.shape)
 
@@ -102,11 +108,16 @@ class BitCast(Op):
         return (None,)
 
 
+def _bits(dtype: DType) -> int:
+    return BITS.get(dtype, 8 * dtype.size)
+
+
 @dataclass(frozen=True)
 class Where(Op):
     """X where the condition holds, else Y, broadcast together (ONNX Where-16)."""
 
     signature = "condition, X, Y -> output"
+    takes = STRINGS
 
     def infer(self, condition: TensorType, x: TensorType, y: TensorType) -> TensorType:
         require_bool(condition)
@@ -120,7 +131,11 @@ class Where(Op):
 
 @dataclass(frozen=True)
 class BitShift(Op):
-    """X shifted by Y bits, "LEFT" or "RIGHT", on unsigned integers (ONNX BitShift-11)."""
+    """X shifted by Y bits, "LEFT" or "RIGHT" (ONNX BitShift-28).
+
+    A signed number keeps its sign on the way to the right. What is shifted by its width and more,
+    or by less than nothing, is 0, or -1 for a negative number on the way to the right.
+    """
 
     signature = "X, Y -> Z"
     direction: str
@@ -129,12 +144,30 @@ class BitShift(Op):
         if self.direction not in ("LEFT", "RIGHT"):
             raise InferError("NN0208", f'direction is "LEFT" or "RIGHT", not "{self.direction}"')
         same_dtype(x, y)
-        if x.dtype not in UNSIGNED:
-            raise InferError("NN0203", f"BitShift takes unsigned integers, not {x}")
+        require_int(x)
         return TensorType(x.dtype, broadcast(x, y, verb="shift"))
 
     def vjp(self, at: Vjp) -> Gradients:
         return None, None
+
+    def decompose(self, b: Builder, x: Value, y: Value) -> Value:
+        """By unsigned numbers of the same bits, of which alone opsets before 28 can say it."""
+        own = x.type.dtype
+        signed = own not in UNSIGNED
+        free = DType(f"u{own.value[1:]}") if signed else own
+        bits, zero = 8 * own.size, b.constant(0, own)
+        bare, amount = b(Cast(free), x), b(Cast(free), y)
+        far = b(GreaterOrEqual(), amount, b.constant(bits, free))  # below 0, too
+        amount = b(Where(), far, b.constant(0, free), amount)
+        moved = b(BitShift(self.direction), bare, amount)
+        rest = zero
+        if signed and self.direction == "RIGHT":
+            # the complement of a negative number moved, and turned round again
+            turned = b(BitShift("RIGHT"), b(BitwiseNot(), bare), amount)
+            negative = b(Less(), x, zero)
+            moved = b(Where(), negative, b(BitwiseNot(), turned), moved)
+            rest = b(Where(), negative, b.constant(-1, own), zero)
+        return b(Where(), far, rest, b(Cast(own), moved))
 
 
 @dataclass(frozen=True)

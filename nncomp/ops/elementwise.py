@@ -7,10 +7,11 @@ from typing import ClassVar
 
 from nncomp import dims
 from nncomp.dims import DimLike
+from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Gradients, InferError, Op, Vjp
-from nncomp.ops.comparison import Equal, Greater, Less
-from nncomp.ops.conversion import Cast
+from nncomp.ops.comparison import And, Equal, Greater, Less, Not, Xor
+from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elements import truncated_quotient, zipped
 from nncomp.ops.rules import broadcast, require_float, same_dtype
 from nncomp.types import DType, TensorType
@@ -105,17 +106,12 @@ class Div(Binary):
 
 @dataclass(frozen=True)
 class Mod(Binary):
-    """A mod B (ONNX Mod-13). Its sign is the divisor's; with fmod=1 the dividend's, as C's fmod.
-
-    Floating operands need fmod=1.
-    """
+    """A mod B (ONNX Mod-28). Its sign is the divisor's; with fmod=1 the dividend's, as C's fmod."""
 
     verb = "divide"
     fmod: int = 0
 
     def infer(self, a: TensorType, b: TensorType) -> TensorType:
-        if a.dtype.is_float and not self.fmod:
-            raise InferError("NN0208", f"Mod of {a} and {b} needs fmod=1: its operands are floats")
         result = super().infer(a, b)
         return TensorType(result.dtype, result.shape) if self.fmod else result
 
@@ -125,8 +121,18 @@ class Mod(Binary):
 
     def vjp(self, at: Vjp) -> Gradients:
         b, (x, y) = at.b, at.inputs
-        minus_quotient = b(Div(), b(Sub(), at.y, x), y)  # y = x - trunc(x / y) * y
+        minus_quotient = b(Div(), b(Sub(), at.y, x), y)  # y = x - trunc(x / y) * y, or floor
         return at.g, b(Mul(), at.g, minus_quotient)
+
+    def decompose(self, b: Builder, x: Value, y: Value) -> Value:
+        """By the dividend's sign; of floats, opsets before 28 know no other."""
+        rest = b(Mod(fmod=1), x, y)
+        if self.fmod:
+            return rest
+        zero = b.constant(0, x.type.dtype)
+        other = b(Xor(), b(Less(), rest, zero), b(Less(), y, zero))
+        other = b(And(), other, b(Not(), b(Equal(), rest, zero)))
+        return b(Where(), other, b(Add(), rest, y), rest)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from nncomp.ops.reduction import ReduceSum
 from nncomp.ops.rules import normalize_axis, same_dtype
 from nncomp.ops.scattering import Scatter
 from nncomp.ops.shape import Expand, reshaped
-from nncomp.types import DType, TensorType
+from nncomp.types import STRINGS, DType, TensorType
 
 
 def require_index(t: TensorType) -> None:
@@ -31,6 +31,7 @@ class Gather(Op):
     """data[…, indices, …] at an axis; negative indices count from the end (ONNX Gather-13)."""
 
     signature = "data, indices -> output"
+    takes = STRINGS
     axis: int = 0
 
     def infer(self, data: TensorType, indices: TensorType) -> TensorType:
@@ -100,6 +101,7 @@ class GatherElements(Op):
     """output[i, j, …] = data[i, indices[i, j, …], …] for axis 1 (ONNX GatherElements-13)."""
 
     signature = "data, indices -> output"
+    takes = STRINGS
     axis: int = 0
 
     def infer(self, data: TensorType, indices: TensorType) -> TensorType:
@@ -115,6 +117,8 @@ class GatherElements(Op):
 class ScatterElements(Scatter):
     """data with output[i, indices[i, j, …], …] = updates[i, j, …] for axis 1
     (ONNX ScatterElements-18)."""
+
+    takes = STRINGS
 
     axis: int = 0
     reduction: str = "none"

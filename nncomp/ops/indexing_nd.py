@@ -15,7 +15,7 @@ from nncomp.ops.reduction import ReduceSum
 from nncomp.ops.rules import require_equal, same_dtype
 from nncomp.ops.scattering import Scatter
 from nncomp.ops.shape import Squeeze, reshaped
-from nncomp.types import DType, Shape, TensorType
+from nncomp.types import STRINGS, DType, Shape, TensorType
 
 
 def _tuple_length(data: TensorType, indices: TensorType, batch_dims: int) -> int:
@@ -55,6 +55,7 @@ class GatherND(Op):
     """
 
     signature = "data, indices -> output"
+    takes = STRINGS
     batch_dims: int = 0
 
     def infer(self, data: TensorType, indices: TensorType) -> TensorType:
@@ -112,6 +113,8 @@ class ScatterND(Scatter):
 
     data: [named…, slice…]; indices: i64 [i…, number of named axes]; updates: [i…, slice…]
     """
+
+    takes = STRINGS
 
     reduction: str = "none"
 

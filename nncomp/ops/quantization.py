@@ -1,14 +1,12 @@
 """Integers that stand for real numbers: x = scale · (q - zero point).
 
-All of it is spelt in casts, products and rounding. Integers of 8 and 16 bits are known, those of 4
-and the floats of 8 are not.
+All of it is spelt in casts, products and rounding. The numbers may be narrow: integers of 2 and 4
+bits, floats of 4 and 8, which have no zero point but 0.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
 
 from nncomp.dims import equal, floordiv
 from nncomp.ir.builder import Builder
@@ -27,10 +25,10 @@ from nncomp.ops.rules import (
     same_dtype,
 )
 from nncomp.ops.shape import Expand, Unsqueeze
-from nncomp.types import DType, TensorType
+from nncomp.types import NARROW, NARROW_FLOATS, DType, TensorType
 
 BYTES = (DType.I8, DType.U8)
-_SMALL = (*BYTES, DType.I16, DType.U16)
+_SMALL = (*BYTES, DType.I16, DType.U16, *sorted(NARROW - {DType.F8E8M0}, key=str))
 
 
 def require_among(t: TensorType | None, dtypes: tuple[DType, ...], what: str) -> None:
@@ -52,10 +50,12 @@ class Scaled(Op):
     output_dtype: int = 0
 
     def check(self, x: TensorType, scale: TensorType, zero: TensorType | None) -> None:
-        require_float(scale)
+        if scale.dtype is not DType.F8E8M0:
+            require_float(scale)
         if self.block_size < 0:
             raise InferError("NN0208", f"block_size must not be {self.block_size}")
-        if zero is not None:
+        single = scale.size == 1 and zero is not None and zero.size == 1  # a scalar or of rank 1
+        if zero is not None and not single:
             for own, wanted in zip(zero.shape, scale.shape, strict=False):
                 require_equal(own, wanted, f"the zero point {zero} is not shaped like {scale}")
             if zero.rank != scale.rank:
@@ -98,6 +98,7 @@ class QuantizeLinear(Scaled):
     """
 
     signature = "x, y_scale, y_zero_point? -> y"
+    takes = NARROW
     precision: int = 0
     saturate: int = 1
 
@@ -108,7 +109,7 @@ class QuantizeLinear(Scaled):
         return TensorType(self._dtype(zero), x.shape)
 
     def _dtype(self, zero: TensorType | None) -> DType:
-        dtype = numbered_dtype(self.output_dtype) if self.output_dtype else DType.U8
+        dtype = numbered_dtype(self.output_dtype, special=True) if self.output_dtype else DType.U8
         if zero is not None:
             if self.output_dtype and zero.dtype is not dtype:
                 raise InferError("NN0203", f"output_dtype is {dtype}, the zero point is {zero}")
@@ -120,11 +121,21 @@ class QuantizeLinear(Scaled):
         return (None,) * len(at.inputs)
 
     def decompose(self, b: Builder, x: Value, scale: Value, zero: Value | None = None) -> Value:
-        wide = numbered_dtype(self.precision) if self.precision else scale.type.dtype
-        x, divisor = (_cast(b, v, wide) for v in (x, self.spread(b, x, scale)))
-        place = None if zero is None else self.spread(b, x, zero)
+        wide = scale.type.dtype
+        if self.precision:
+            wide = numbered_dtype(self.precision)
+        elif wide is DType.F8E8M0:
+            wide = DType.F32
+        x, divisor = _cast(b, x, wide), self.spread(b, x, _cast(b, scale, wide))
         dtype = self._dtype(None if zero is None else zero.type)
-        return saturated(b, b(Div(), x, divisor), place, dtype)
+        quotient = b(Div(), x, divisor)
+        if zero is not None and dtype in NARROW:  # moved and spread in a dtype that operators take
+            zero = b(Cast(wide), zero)
+        place = None if zero is None else self.spread(b, x, zero)
+        if dtype in NARROW_FLOATS:
+            moved = quotient if place is None else b(Add(), quotient, place)
+            return b(Cast(dtype, self.saturate), moved)
+        return saturated(b, quotient, place, dtype)
 
 
 def _cast(b: Builder, x: Value, dtype: DType) -> Value:
@@ -136,9 +147,8 @@ def saturated(b: Builder, x: Value, zero: Value | None, dtype: DType) -> Value:
     wide = DType.F32 if x.type.dtype in (DType.F16, DType.BF16) else x.type.dtype
     rounded = _cast(b, b(Round(), x), wide)
     if zero is not None:
-        rounded = b(Add(), rounded, b(Cast(wide), zero))
-    ends = np.iinfo(dtype.numpy)
-    limits = [b.constant(int(end), wide) for end in (ends.min, ends.max)]
+        rounded = b(Add(), rounded, _cast(b, zero, wide))
+    limits = [b.constant(int(end), wide) for end in dtype.limits]
     return b(Cast(dtype), b(Clip(), rounded, *limits))
 
 
@@ -150,21 +160,24 @@ class DequantizeLinear(Scaled):
     """
 
     signature = "x, x_scale, x_zero_point? -> y"
+    takes = NARROW
 
     def infer(self, x: TensorType, scale: TensorType, zero: TensorType | None = None) -> TensorType:
         require_among(x, (*_SMALL, DType.I32), "a quantised number")
         same_dtype(x, zero)
         self.check(x, scale, zero)
-        dtype = numbered_dtype(self.output_dtype) if self.output_dtype else scale.dtype
-        return require_float(TensorType(dtype, x.shape))
+        return require_float(TensorType(self._dtype(scale), x.shape))
+
+    def _dtype(self, scale: TensorType) -> DType:
+        return numbered_dtype(self.output_dtype) if self.output_dtype else scale.dtype
 
     def decompose(self, b: Builder, x: Value, scale: Value, zero: Value | None = None) -> Value:
-        own = scale.type.dtype
+        result = self._dtype(scale.type)
+        own = result if scale.type.dtype is DType.F8E8M0 else scale.type.dtype
         number = b(Cast(own), x)
         if zero is not None:
-            number = b(Sub(), number, b(Cast(own), self.spread(b, x, zero)))
-        result = b(Mul(), number, self.spread(b, x, scale))
-        return _cast(b, result, numbered_dtype(self.output_dtype) if self.output_dtype else own)
+            number = b(Sub(), number, self.spread(b, x, b(Cast(own), zero)))
+        return _cast(b, b(Mul(), number, self.spread(b, x, _cast(b, scale, own))), result)
 
 
 @dataclass(frozen=True)

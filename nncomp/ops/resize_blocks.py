@@ -14,7 +14,7 @@ from nncomp.ops.conv import Conv
 from nncomp.ops.filling import shape_operand
 from nncomp.ops.forms import reshape, transpose
 from nncomp.ops.windows import Attributes, Ints, Window, out_of_range, require_same
-from nncomp.types import TensorType
+from nncomp.types import STRINGS, TensorType
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,7 @@ class DepthToSpace(Op):
     """
 
     signature = "input -> output"
+    takes = STRINGS
     blocksize: int
     mode: str = "DCR"
 
@@ -146,6 +147,7 @@ class SpaceToDepth(Op):
     """
 
     signature = "input -> output"
+    takes = STRINGS
     blocksize: int
 
     def infer(self, x: TensorType) -> TensorType:

@@ -11,7 +11,10 @@ from nncomp.types import DType, Shape, TensorType
 # what ONNX's numbers for dtypes stand for here
 _DTYPES = {1: DType.F32, 2: DType.U8, 3: DType.I8, 4: DType.U16, 5: DType.I16, 6: DType.I32}
 _DTYPES |= {7: DType.I64, 10: DType.F16, 11: DType.F64, 12: DType.U32, 13: DType.U64}
-_DTYPES |= {16: DType.BF16}
+_DTYPES |= {16: DType.BF16, 8: DType.STRING, 9: DType.BOOL}
+_DTYPES |= {17: DType.F8E4M3FN, 18: DType.F8E4M3FNUZ, 19: DType.F8E5M2, 20: DType.F8E5M2FNUZ}
+_DTYPES |= {21: DType.U4, 22: DType.I4, 23: DType.F4E2M1, 24: DType.F8E8M0}
+_DTYPES |= {25: DType.U2, 26: DType.I2}
 SIDES = ("left", "right")
 
 
@@ -138,8 +141,8 @@ def known_ints(t: TensorType | None, what: str) -> tuple[int, ...] | None:
     return tuple(e for e in t.elements if isinstance(e, int))
 
 
-def numbered_dtype(number: int) -> DType:
-    """The dtype that ONNX has that number for."""
-    if number not in _DTYPES:
+def numbered_dtype(number: int, *, special: bool = False) -> DType:
+    """The dtype that ONNX has that number for. special: also narrow ones and strings"""
+    if number not in _DTYPES or (_DTYPES[number].is_special and not special):
         raise InferError("NN0208", f"there is no number type {number} in ONNX that nncomp has")
     return _DTYPES[number]

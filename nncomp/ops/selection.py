@@ -14,7 +14,7 @@ from nncomp.ops.indexing import Gather, GatherGrad
 from nncomp.ops.reduction import CumSum
 from nncomp.ops.rules import normalize_axis, require_equal, require_float, require_rank, same_dtype
 from nncomp.ops.shape_slicing import Pad
-from nncomp.types import DType, TensorType
+from nncomp.types import STRINGS, DType, TensorType
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class NonZero(Selection):
     """The places of what is not 0, in row-major order: i64 [rank, found] (ONNX NonZero-13)."""
 
     signature = "X -> Y"
+    takes = STRINGS
 
     def infer(self, x: TensorType) -> TensorType:
         return TensorType(DType.I64, (max(1, x.rank), new_dim("found", 0)))
@@ -44,6 +45,7 @@ class Compress(Selection):
     without `axis` (ONNX Compress-11). A condition may be shorter than the axis, never longer."""
 
     signature = "input, condition -> output"
+    takes = STRINGS
     axis: int | None = None
 
     def infer(self, x: TensorType, condition: TensorType) -> TensorType:
@@ -86,6 +88,7 @@ class Unique(Selection):
     """
 
     signature = "X -> Y, indices, inverse_indices, counts"
+    takes = STRINGS
     axis: int | None = None
     sorted: int = 1
 

@@ -13,7 +13,7 @@ from nncomp.ops.forms import arange, reshape, scalar
 from nncomp.ops.indexing import ScatterElements
 from nncomp.ops.rules import normalize_axis, require_equal, require_one_of, same_dtype
 from nncomp.ops.shape import Expand, Unsqueeze
-from nncomp.types import DType, TensorType
+from nncomp.types import STRINGS, DType, TensorType
 
 
 def require_one_each(t: TensorType, batch: DimLike, what: str, operand: int) -> None:
@@ -32,6 +32,7 @@ class ReverseSequence(Op):
     """
 
     signature = "input, sequence_lens -> Y"
+    takes = STRINGS
     batch_axis: int = 1
     time_axis: int = 0
 
@@ -62,6 +63,7 @@ class TensorScatter(Op):
     """
 
     signature = "past_cache, update, write_indices? -> present_cache"
+    takes = STRINGS
     axis: int = -2
     mode: str = "linear"
 

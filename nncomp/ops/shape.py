@@ -12,7 +12,7 @@ from nncomp.ir.op import Gradients, InferError, Op, Vjp
 from nncomp.ops.elements import typed
 from nncomp.ops.filling import shape_operand
 from nncomp.ops.rules import broadcast, known_ints, normalize_axis
-from nncomp.types import DType, TensorType
+from nncomp.types import NARROW, STRINGS, DType, TensorType
 
 
 def reshaped(b: Builder, x: Value, shape: Sequence[DimLike]) -> Value:
@@ -45,6 +45,7 @@ class Reshape(Op):
     """
 
     signature = "data, shape -> reshaped"
+    takes = NARROW | STRINGS
     allowzero: int = 0
 
     def infer(self, x: TensorType, shape: TensorType) -> TensorType:
@@ -95,6 +96,7 @@ class Transpose(Op):
     (ONNX Transpose-25)."""
 
     signature = "data -> transposed"
+    takes = NARROW | STRINGS
     perm: tuple[int, ...] | None = None
 
     def infer(self, x: TensorType) -> TensorType:
@@ -116,6 +118,7 @@ class Flatten(Op):
     """A matrix: the axes before `axis` as rows, those from it on as columns (ONNX Flatten-25)."""
 
     signature = "input -> output"
+    takes = NARROW | STRINGS
     axis: int = 1
 
     def infer(self, x: TensorType) -> TensorType:
@@ -134,6 +137,7 @@ class Squeeze(Op):
     (ONNX Squeeze-25)."""
 
     signature = "data, axes? -> squeezed"
+    takes = NARROW | STRINGS
 
     def infer(self, x: TensorType, axes: TensorType | None = None) -> TensorType:
         given = known_ints(axes, "axes")
@@ -169,6 +173,7 @@ class Unsqueeze(Op):
     """With axes of size 1 put in; `axes` counts in the result (ONNX Unsqueeze-25)."""
 
     signature = "data, axes -> expanded"
+    takes = NARROW | STRINGS
 
     def infer(self, x: TensorType, axes: TensorType) -> TensorType:
         given = known_ints(axes, "axes") or ()
@@ -187,6 +192,7 @@ class Expand(Op):
     """Broadcast with a shape, both ways as NumPy does (ONNX Expand-13)."""
 
     signature = "input, shape -> output"
+    takes = STRINGS
 
     def infer(self, x: TensorType, shape: TensorType) -> TensorType:
         target = TensorType(x.dtype, shape_operand(shape, "the shape"))
@@ -201,6 +207,7 @@ class Shape(Op):
     """The sizes of the axes from `start` to before `end`, as an i64 vector (ONNX Shape-25)."""
 
     signature = "data -> shape"
+    takes = NARROW | STRINGS
     start: int = 0
     end: int | None = None
 
@@ -217,6 +224,7 @@ class Size(Op):
     """The number of elements, an i64 scalar (ONNX Size-25)."""
 
     signature = "data -> size"
+    takes = NARROW | STRINGS
 
     def infer(self, x: TensorType) -> TensorType:
         return typed(DType.I64, (), (x.size,))

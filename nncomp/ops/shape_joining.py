@@ -13,7 +13,7 @@ from nncomp.ops.gradient import zeros_like
 from nncomp.ops.reduction import ReduceSum
 from nncomp.ops.rules import normalize_axis, require_equal, same_dtype
 from nncomp.ops.shape import reshaped
-from nncomp.types import TensorType
+from nncomp.types import STRINGS, TensorType
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Concat(Op):
     """The operands one after the other along an axis (ONNX Concat-13)."""
 
     signature = "inputs* -> concat_result"
+    takes = STRINGS
     axis: int
 
     def infer(self, first: TensorType, *others: TensorType) -> TensorType:
@@ -63,6 +64,7 @@ class Split(Op):
     the last one smaller if need be."""
 
     signature = "input, split? -> outputs*"
+    takes = STRINGS
     axis: int = 0
     num_outputs: int | None = None
 
@@ -122,6 +124,7 @@ class Tile(Op):
     """The operand repeated along each axis (ONNX Tile-13)."""
 
     signature = "input, repeats -> output"
+    takes = STRINGS
 
     def infer(self, x: TensorType, repeats: TensorType) -> TensorType:
         counts = shape_operand(repeats, "repeats")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nncomp.dims import DimLike, bounds, floordiv, maximum, minimum
+from nncomp.dims import DimLike, bounds, floordiv, maximum, minimum, new_dim
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, NoGradientError, Op, Vjp
 from nncomp.ops.elements import typed
 from nncomp.ops.elementwise import Sub
 from nncomp.ops.elementwise_math import constant_number
@@ -17,7 +17,7 @@ from nncomp.ops.indexing import GatherGrad
 from nncomp.ops.reduction import ReduceSum
 from nncomp.ops.rules import known_ints, normalize_axis, same_dtype
 from nncomp.ops.shape import Squeeze, Unsqueeze, reshaped
-from nncomp.types import TensorType
+from nncomp.types import NARROW, STRINGS, TensorType
 
 _FAR = 2**31 - 1  # exporters write ends from here on for "to the end"
 
@@ -36,11 +36,14 @@ class Stretch:
 class Slice(Op):
     """start, start + step, … to before end, on each of the axes (ONNX Slice-13).
 
-    Negative starts and ends count from the end of the axis; what is out of range is clamped.
-    Axes and steps must be known, starts and ends known as dims.
+    Negative starts and ends count from the end of the axis; what is out of range is clamped. What
+    is taken of an axis whose start, end or step is not known as a dim is a size that only the run
+    knows.
     """
 
     signature = "data, starts, ends, axes?, steps? -> output"
+    takes = STRINGS
+    open_sizes = True
 
     def infer(
         self,
@@ -52,6 +55,8 @@ class Slice(Op):
     ) -> TensorType:
         shape = list(x.shape)
         elements = x.elements
+        if not all(t is None or t.elements is not None for t in (starts, ends, axes, steps)):
+            return TensorType(x.dtype, self._unknown(x, starts, ends, axes, steps))
         for s in self.stretches(x, starts, ends, axes, steps):
             shape[s.axis] = s.count
             if elements is not None and isinstance(s.start, int) and isinstance(s.count, int):
@@ -59,6 +64,25 @@ class Slice(Op):
             else:
                 elements = None
         return typed(x.dtype, tuple(shape), elements)
+
+    @staticmethod
+    def _unknown(
+        x: TensorType, starts: TensorType, *others: TensorType | None
+    ) -> tuple[DimLike, ...]:
+        """The shape where not all that is taken is known."""
+        for t in (starts, *others):
+            if t is not None and t.rank != 1:
+                raise InferError("NN0204", f"starts and ends of Slice are vectors, this is {t}")
+        axes = others[1]
+        places = range(x.rank) if axes is None else axes.elements
+        if axes is None and isinstance(starts.shape[0], int):
+            places = range(min(starts.shape[0], x.rank))
+        if places is None or not all(isinstance(axis, int) for axis in places):
+            places = range(x.rank)
+        open_axes = {normalize_axis(axis, x.rank) for axis in places if isinstance(axis, int)}
+        return tuple(
+            new_dim("slice", 0) if axis in open_axes else size for axis, size in enumerate(x.shape)
+        )
 
     def stretches(
         self,
@@ -89,6 +113,8 @@ class Slice(Op):
     def vjp(self, at: Vjp) -> Gradients:
         b, g = at.b, at.g
         types = [v.type if v is not None else None for v in at.inputs]
+        if any(t is not None and t.elements is None for t in types[1:]):
+            raise NoGradientError("what a Slice takes must be known as dims")
         found = list(self.stretches(*types))  # type: ignore[arg-type]
         before: list[DimLike] = [0] * at.x.rank
         after: list[DimLike] = [0] * at.x.rank
@@ -160,6 +186,7 @@ class Pad(Op):
     """
 
     signature = "data, pads, constant_value?, axes? -> output"
+    takes = NARROW | STRINGS
     mode: str = "constant"
 
     def infer(

@@ -75,6 +75,8 @@ def _does_nothing(node: Node, x: Value) -> bool:
         return len(node.inputs) == 1
     types = [v.type if v is not None else None for v in node.inputs]
     if isinstance(op, Slice):
+        if any(t is not None and t.elements is None for t in types[1:]):
+            return False
         return all(s.step == 1 for s in op.stretches(*types))  # type: ignore[arg-type]
     if isinstance(op, Pad):
         pads, axes = types[1], types[3] if len(types) > 3 else None

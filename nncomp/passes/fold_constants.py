@@ -13,7 +13,7 @@ from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.op import Data
 from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, RulePass
-from nncomp.types import Array
+from nncomp.types import Array, is_container
 
 MAX_GROWTH = 1 << 20
 """Bytes by which a folded result may be larger than the constants it is computed from."""
@@ -42,6 +42,8 @@ class FoldConstant(Rule):
 
     def match(self, node: Node, facts: Facts) -> Answer:
         if facts.context.evaluate is None or not node.op.pure or not node.inputs:
+            return None
+        if any(is_container(v.type) for v in node.outputs):  # a constant is a tensor
             return None
         if node.op.bodies:  # a Loop may never end
             return None

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
-from nncomp.dims import equal
+from nncomp.dims import Dim, Symbol, equal
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Rewrite, Value
@@ -80,6 +81,7 @@ class Facts:
 
     def __init__(self, graph: Graph, context: PassContext) -> None:
         self.context = context
+        self._graph = graph
         self.kinds = {type(node.op) for node in graph.nodes}
         self.reads: Counter[Value] = Counter()
         reads = self.reads
@@ -91,6 +93,25 @@ class Facts:
             self.reads[value] += 1
             self.results.add(value)
         self.known: set[Value] = {p.value for p in graph.parameters if p.path not in graph.updates}
+
+    @cached_property
+    def found(self) -> frozenset[Symbol]:
+        """The symbols of sizes that only a node of the graph tells, when it runs."""
+        return frozenset(
+            symbol
+            for node in self._graph.nodes
+            if node.op.open_sizes or node.op.bodies
+            for value in node.outputs
+            for dim in value.shape
+            if isinstance(dim, Dim)
+            for symbol in dim.symbols()
+        ) - {
+            symbol
+            for value in self._graph.inputs
+            for dim in value.shape
+            if isinstance(dim, Dim)
+            for symbol in dim.symbols()
+        }
 
     def is_known(self, value: Value | None) -> bool:
         """Whether the value is the same in every run: it depends on constants and parameters."""

@@ -236,8 +236,10 @@ def test_unknown_operators_are_kept(tmp_path) -> None:  # type: ignore[no-untype
 BAD = {
     "NN0803 type": 'f (float[N] x) => (float[N] y) { z = local.thing(x)  y = Neg(z) }',
     "NN0803 name": "f (float[N] x) => (float[N] y) { y = Rleu(x) }",
-    "NN0804 input": "f (string[N] x) => (string[N] y) { y = Identity(x) }",
-    "NN0804 sequence": "f (seq(float[N]) x) => (float[N] y) { y = ConcatFromSequence<axis=0>(x) }",
+    "NN0804 input": "f (complex64[N] x) => (complex64[N] y) { y = Identity(x) }",
+    "NN0203 string": "f (string[N] x) => (string[N] y) { y = Relu(x) }",
+    "NN0203 sequence": "f (seq(float[N]) x) => (seq(float[N]) y) { y = Relu(x) }",
+    "NN0204 sequence": "f (seq(float[]) x, int64 i) => (float[N] y) { y = SequenceAt(x, i) }",
     "NN0805 name": "f (float[N] x) => (float[N] y) { y = Neg(z) }",
     "NN0805 twice": "f (float[N] x) => (float[N] y) { y = Neg(x)  y = Abs(x) }",
     "NN0805 attribute": 'f (float[N] x) => (float[N] y) { y = LeakyRelu<alpha="a">(x) }',

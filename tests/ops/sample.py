@@ -61,7 +61,7 @@ class Sample:
         fixed: tuple[int, ...] = (),
         tolerance: float = 1e-5,
     ) -> None:
-        arrays = tuple(None if a is None else np.asarray(a) for a in inputs)
+        arrays = tuple(None if a is None else _array(a) for a in inputs)
         if known is None:
             known = tuple(
                 place
@@ -91,6 +91,11 @@ class Sample:
         ]
         keep = {name: getattr(self, name) for name in list(self.__dataclass_fields__)[2:]}
         return Sample(self.op, *arrays, **keep)
+
+
+def _array(value: Any) -> Array:
+    array = np.asarray(value)
+    return array.astype(object) if array.dtype.kind == "U" else array
 
 
 @dataclass(frozen=True, eq=False)

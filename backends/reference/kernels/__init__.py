@@ -16,10 +16,13 @@ from typing import Any
 
 from nncomp.backends.reference.kernels import (
     activation,
+    classical,
+    containers,
     conv,
     conversion,
     elementwise,
     filling,
+    images,
     indexing,
     linear,
     loss,
@@ -35,6 +38,7 @@ from nncomp.backends.reference.kernels import (
     sequences,
     shape,
     signal,
+    strings,
 )
 from nncomp.ir.op import Op
 
@@ -64,4 +68,8 @@ KERNELS: dict[type[Op], Kernel] = {
     **sequences.KERNELS,
     **regions.KERNELS,
     **matrices.KERNELS,
+    **strings.KERNELS,
+    **images.KERNELS,
+    **classical.KERNELS,
+    **containers.KERNELS,
 }

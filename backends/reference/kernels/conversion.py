@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from nncomp.backends.reference.kernels.elementwise import into, plain
+from nncomp.backends.reference.kernels.narrow import special_cast
 from nncomp.ir.constant import Constant
 from nncomp.ir.op import Op
 from nncomp.ops import conversion as c
-from nncomp.types import Array
+from nncomp.types import Array, DType
 
 
 def cast(op: c.Cast, x: Array) -> Array:
+    if op.to.is_special or DType.of(x).is_special:
+        return special_cast(x, op.to, bool(op.saturate), op.round_mode)
     return x.astype(op.to.numpy, copy=False)
 
 
@@ -23,8 +26,11 @@ def bit_cast(op: c.BitCast, x: Array) -> Array:
 
 
 def bit_shift(op: c.BitShift, x: Array, y: Array) -> Array:
-    shift = np.left_shift if op.direction == "LEFT" else np.right_shift
-    return np.asarray(shift(x, y))
+    far = (y < 0) | (y >= 8 * x.itemsize)
+    amount = np.where(far, 0, y).astype(y.dtype)
+    if op.direction == "LEFT":
+        return np.where(far, 0, np.left_shift(x, amount)).astype(x.dtype)
+    return np.where(far, -(x < 0).astype(np.int8), np.right_shift(x, amount)).astype(x.dtype)
 
 
 def constant(op: Constant) -> Array:

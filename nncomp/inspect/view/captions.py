@@ -59,12 +59,13 @@ def _folded_batch_norm(history: Sequence[Rewrite]) -> bool:
 def detail(node: Node) -> str:
     """The attributes that matter, in few words: `7×7, 64, stride 2`."""
     op = node.op
-    if family(op) == "convolution" and len(node.inputs) > 1 and node.inputs[1] is not None:
-        return _convolution(op, node.inputs[1].shape)
+    weight = node.inputs[1] if len(node.inputs) > 1 else None
+    if family(op) == "convolution" and weight is not None and hasattr(op, "group"):
+        return _convolution(op, weight.shape)
     if op.name in ("MaxPool", "AveragePool", "LpPool"):
         return ", ".join([_times(op.kernel_shape), *_windows(op)])  # type: ignore[attr-defined]
-    if op.name in ("Gemm", "MatMul"):
-        return f"{node.inputs[0].shape[-1]} → {node.outputs[0].shape[-1]}" if node.inputs[0] else ""
+    if op.name in ("Gemm", "MatMul") and node.operands[0].rank and node.outputs[0].rank:
+        return f"{node.operands[0].shape[-1]} → {node.outputs[0].shape[-1]}"
     if op.name == "Transpose" and getattr(op, "perm", None):
         return " ".join(map(str, op.perm))  # type: ignore[attr-defined]
     if op.name == "Cast":

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from nncomp.dims import floordiv
 from nncomp.ir.constant import Constant
+from nncomp.ir.graph import Value
 from nncomp.onnx_import.upgrade.call import Call, Rule, Rules
 from nncomp.ops.rules import normalize_axis
+from nncomp.ops.shape import Reshape, Transpose
 from nncomp.types import DType
 
 
@@ -142,6 +147,22 @@ def long_axes(call: Call) -> None:
                 call.put(index, call.b.constant(op.value.array.astype(np.int64)))
 
 
+def space_order(call: Call) -> Sequence[Value] | None:
+    """From 28 on, channels of SpaceToDepth may be in front of the places in a block ("CRD")."""
+    mode = call.take("mode", "DCR")
+    if mode == "DCR":
+        return None
+    x, k = call.needed(0), call.take_int("blocksize")
+    if mode != "CRD" or x.rank != 4 or k < 1:
+        raise call.refuse(f"mode {mode!r:.20} with blocks of {k} of {x.type}")
+    b = call.b
+    n, c, h, w = x.shape
+    rows, columns = floordiv(h, k), floordiv(w, k)
+    blocks = b(Reshape(), x, b.dims((n, c, rows, k, columns, k)))
+    moved = b(Transpose((0, 1, 3, 5, 2, 4)), blocks)
+    return [b(Reshape(), moved, b.dims((n, c * k * k, rows, columns)))]
+
+
 _REDUCTIONS = (
     *("ReduceMax", "ReduceMin", "ReduceMean", "ReduceProd", "ReduceL1", "ReduceL2"),
     *("ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"),
@@ -156,6 +177,7 @@ RULES: Rules = {
     "Pad": [(11, pads)],
     "Split": [(13, split_sizes), (18, split_count)],
     "Concat": [(4, concat_axis)],
+    "SpaceToDepth": [(99, space_order)],
     "Tile": [(6, tile_axis)],
     "TopK": [(10, top_k)],
     "Reshape": [(5, reshape_attribute)],

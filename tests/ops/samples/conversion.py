@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from nncomp.ops import conversion as c
-from nncomp.types import DType, TensorType
+from nncomp.types import NARROW, DType, TensorType
 from tests.ops.sample import Failure, Sample, ints, normal, spread
 
 _CONDITION = np.array([[True, False, True], [False, False, True]])
 _BITS = np.array([[5, 250, 129]], np.uint8)
+
+_SIGNED = np.array([[5, -128, -7], [127, -1, 0]], np.int8)
+_SHIFTS = np.array([[1, 3, 7], [-1, 8, 100]], np.int8)
 
 SAMPLES = [
     Sample(c.Identity(), normal(2, 3)),
@@ -30,6 +33,19 @@ SAMPLES = [
     Sample(c.Where(), _CONDITION, normal(5, 1, 3), normal(seed=1), id="broadcast"),
     Sample(c.BitShift("LEFT"), _BITS, np.array([[1, 1, 3]], np.uint8)),
     Sample(c.BitShift("RIGHT"), _BITS, np.array([2], np.uint8), id="right"),
+    Sample(c.BitShift("LEFT"), _SIGNED, _SHIFTS, id="signed left", known=()),
+    Sample(c.BitShift("RIGHT"), _SIGNED, _SHIFTS, id="signed right", known=()),
+    Sample(c.Cast(DType.STRING), ints(2, -3), id="text", known=()),
+    Sample(c.Cast(DType.F32), ["1.5", "-2e3", "NaN", "-INF"], id="from text"),
+    Sample(c.Cast(DType.I64), ["15", "-3"], id="from digits"),
+    *(
+        Sample(c.Cast(dtype), 2 * normal(3, 5), id=str(dtype), grad=False, ort=False)
+        for dtype in sorted(NARROW, key=str)  # which onnxruntime gives to no NumPy
+    ),
+    *(
+        Sample(c.Cast(DType.F32), normal(3, 5).astype(dtype.numpy), id=f"from {dtype}", ort=False)
+        for dtype in sorted(NARROW, key=str)
+    ),
     Sample(c.BitwiseAnd(), _BITS, np.array([[15], [240]], np.uint8)),
     Sample(c.BitwiseOr(), _BITS, np.array([[15], [240]], np.uint8)),
     Sample(c.BitwiseXor(), _BITS, np.array([[15], [240]], np.uint8)),
@@ -41,6 +57,10 @@ FAILURES = [
     Failure(c.BitCast(DType.F64), TensorType(DType.F32, (2,)), code="NN0203", words="f32[2]|f64"),
     Failure(c.Where(), _T, _T, _T, code="NN0203", words="bool"),
     Failure(c.BitShift("UP"), _T, _T, code="NN0208", words="UP"),
-    Failure(c.BitShift("LEFT"), _T, _T, code="NN0203", words="unsigned"),
+    Failure(c.BitShift("LEFT"), _T, _T, code="NN0203", words="integer"),
+    Failure(
+        c.BitCast(DType.I8), TensorType(DType.I4, (2,)), code="NN0203", words="the bits of i4[2]"
+    ),
+    Failure(c.Cast(DType.F8E8M0, round_mode="even"), _T, code="NN0208", words="round_mode"),
     Failure(c.BitwiseAnd(), _T, _T, code="NN0203", words="integer"),
 ]

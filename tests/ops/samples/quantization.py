@@ -90,7 +90,7 @@ _BYTE = TensorType(DType.U8, (3, 4, 5))
 FAILURES = [
     Failure(q.QuantizeLinear(), _T, TensorType(DType.F32, (3,)), code="NN0205", words="3|4"),
     Failure(q.QuantizeLinear(output_dtype=1), _T, _F, code="NN0203", words="u8"),
-    Failure(q.QuantizeLinear(output_dtype=21), _T, _F, code="NN0208", words="21"),
+    Failure(q.QuantizeLinear(output_dtype=27), _T, _F, code="NN0208", words="27"),
     Failure(q.QuantizeLinear(block_size=2), _T, _T, code="NN0205", words="blocks"),
     Failure(q.DequantizeLinear(), _T, _F, code="NN0203"),
     Failure(q.DynamicQuantizeLinear(), TensorType(DType.F64, (3,)), code="NN0203"),

@@ -1,0 +1,65 @@
+"""Parts of an ONNX model: tensors, types and attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from nncomp.backends.ort.opsets import ONNX_DTYPES
+from nncomp.dims import DimLike
+from nncomp.ir.op import Data
+from nncomp.types import Array, DType, OptionalType, SequenceType, TensorType
+
+
+def type_proto(
+    type_: TensorType, named: Callable[[Sequence[DimLike]], list[int | str]]
+) -> onnx.TypeProto:
+    """The type as ONNX has it. named: sizes as numbers and texts"""
+    number = ONNX_DTYPES[type_.dtype]
+    if isinstance(type_, OptionalType):
+        return helper.make_optional_type_proto(type_proto(type_.content, named))
+    if isinstance(type_, SequenceType):
+        known = type_.sizes and [d if isinstance(d, int) else None for d in type_.sizes]
+        sizes = None if type_.sizes is None else known or ()
+        return helper.make_sequence_type_proto(helper.make_tensor_type_proto(number, sizes))
+    return helper.make_tensor_type_proto(number, named(type_.shape))
+
+
+def tensor_proto(array: Array, name: str) -> onnx.TensorProto:
+    """A constant under a name."""
+    return numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+
+
+def plain_attribute(name: str, value: Any) -> onnx.AttributeProto:
+    """An attribute of an operator without a schema: its Python type says its kind."""
+    if isinstance(value, Data):
+        return helper.make_attribute(name, tensor_proto(value.array, ""))
+    if value == ():  # of what is not told; most lists are of ints
+        return helper.make_attribute(name, [], attr_type=onnx.AttributeProto.INTS)
+    return helper.make_attribute(name, list(value) if isinstance(value, tuple) else value)
+
+
+def attribute_proto(
+    name: str, value: Any, kind: onnx.defs.OpSchema.AttrType
+) -> onnx.AttributeProto:
+    kinds = onnx.defs.OpSchema.AttrType
+    if isinstance(value, Data):
+        return helper.make_attribute(name, tensor_proto(value.array, ""))
+    if isinstance(value, TensorType):
+        proto = type_proto(value, lambda shape: [d if isinstance(d, int) else "" for d in shape])
+        return helper.make_attribute(name, proto)
+    if isinstance(value, DType):
+        return helper.make_attribute(name, ONNX_DTYPES[value])
+    if kind == kinds.FLOAT:
+        return helper.make_attribute(name, float(value))
+    if kind == kinds.FLOATS:
+        items = [float(item) for item in value]
+        return helper.make_attribute(name, items, attr_type=onnx.AttributeProto.FLOATS)
+    if kind == kinds.INTS:
+        items = [int(item) for item in value]
+        return helper.make_attribute(name, items, attr_type=onnx.AttributeProto.INTS)
+    return helper.make_attribute(name, list(value) if isinstance(value, tuple) else value)
