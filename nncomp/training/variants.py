@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 import numpy as np
 
-from nncomp.errors import did_you_mean, error
+from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Parameter, Value
+from nncomp.ir.naming import matches
 from nncomp.ir.rebuild import remap
 from nncomp.ops.comparison import Equal
 from nncomp.ops.conversion import Where
@@ -36,17 +36,19 @@ class Variant:
     average: the share of itself that the moving average of each parameter keeps in a step; None for
         no averages
     accumulate: the optimiser acts once in so many steps, on the mean of their gradients
+    only: parameters and buffers that change, the others stay as they are; () for all
     """
 
     freeze: tuple[str, ...] = ()
     average: float | None = None
     accumulate: int = 1
+    only: tuple[str, ...] = ()
 
     def of(self, step: Graph) -> Graph:
         """The changed step graph. Raises CompileError NN0403 if nothing is left to learn or a
         pattern fits nothing, NN0404 if gradients of several losses were to be summed."""
-        if self.freeze:
-            step = frozen(step, self.freeze)
+        if self.freeze or self.only:
+            step = frozen(step, self.freeze, self.only)
         if self.average is not None:
             step = with_averages(step, self.average)
         if self.accumulate > 1:
@@ -74,20 +76,13 @@ def _sizes(parameter: Parameter) -> tuple[int, ...]:
     return tuple(size for size in parameter.value.shape if isinstance(size, int))
 
 
-def frozen(graph: Graph, patterns: Sequence[str]) -> Graph:
-    """The graph without the updates of what the patterns name."""
+def frozen(graph: Graph, patterns: Sequence[str], only: Sequence[str] = ()) -> Graph:
+    """The graph without the updates of what the patterns name, and of what `only` does not name, if
+    it names anything."""
     paths = [p.path for p in graph.parameters if p.kind != "state"]
-    chosen: set[str] = set()
-    for pattern in patterns:
-        found = {path for path in paths if _names(pattern, path)}
-        if not found:
-            known = ", ".join(f"`{path}`" for path in paths[:8])
-            raise error(
-                "NN0403",
-                f"there is nothing to freeze of the name `{pattern}`",
-                help=did_you_mean(pattern, _blocks(paths)) or f"known: {known} …",
-            )
-        chosen |= found
+    chosen = _named("freeze", patterns, paths)
+    if only:
+        chosen |= set(paths) - _named("learn", only, paths)
     states = {p.path for p in graph.parameters if p.kind == "state" and _middle(p.path) in chosen}
     updates = {path: v for path, v in graph.updates.items() if path not in chosen | states}
     if not any(p.path in updates for p in graph.parameters if p.kind == "param"):
@@ -95,8 +90,24 @@ def frozen(graph: Graph, patterns: Sequence[str]) -> Graph:
     return _pruned(replace(graph, updates=updates))
 
 
-def _names(pattern: str, path: str) -> bool:
-    return path == pattern or path.startswith(f"{pattern}.") or fnmatchcase(path, pattern)
+def _named(what: str, patterns: Iterable[str], paths: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for pattern in patterns:
+        named = {path for path in paths if matches(pattern, path)}
+        if not named:
+            raise nothing_of(what, pattern, paths)
+        found |= named
+    return found
+
+
+def nothing_of(what: str, pattern: str, paths: Sequence[str]) -> CompileError:
+    """The error for a pattern that fits no path, of what is there to freeze or learn."""
+    known = ", ".join(f"`{path}`" for path in paths[:8])
+    return error(
+        "NN0403",
+        f"there is nothing to {what} of the name `{pattern}`",
+        help=did_you_mean(pattern, _blocks(paths)) or f"known: {known} …",
+    )
 
 
 def _blocks(paths: Iterable[str]) -> set[str]:
