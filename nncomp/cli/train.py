@@ -119,7 +119,8 @@ def _learnt(program: Program, section: str | None, variant: Variant) -> str:
     most, least = (sum(math.prod(p.value.type.static_shape) for p in g) for g in (weights, learnt))
     names = [p.path for p in learnt]
     listed = ", ".join(names if len(names) <= _SHOWN else [*names[: _SHOWN - 1], "…"])
-    return f"learns {len(learnt)} of {len(weights)} parameters, {least:,} of {most:,} numbers: {listed}"
+    count = f"{len(learnt)} of {len(weights)} parameters, {least:,} of {most:,} numbers"
+    return f"learns {count}: {listed}"
 
 
 def _reporters(args: argparse.Namespace, folder: str) -> list[Reporter]:
