@@ -6,7 +6,7 @@ runs it: what it keeps from step to step is state like an optimiser's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -156,21 +156,25 @@ def _state(parameters: list[Parameter], path: str, type: TensorType) -> Value:
 
 
 def accumulated(graph: Graph, count: int) -> Graph:
-    """The optimiser's steps are one in `count` of the graph's: `step` counts those for all but
+    """The optimisers' steps are one in `count` of the graph's: `step` counts those for all but
     random draws; buffers are updated in each.
 
-    The sum s of the gradients is state: s' = s + g, and 0 after the step that uses s' / count.
+    The sum s of the gradients is state: s' = s + g, and 0 after the step that uses s' / count. What
+    is computed of a parameter's next value is computed of its present one in the steps between.
+    Raises CompileError NN0404 where a gradient is taken of such a thing: it would be a sum over
+    different parameters, and not the gradient of one large batch.
     """
     learning = _learning(graph)
-    step = next((value for value in graph.inputs if value.name == "step"), None)
-    if step is None or len(learning) != 1:
-        raise error(
-            "NN0404",
-            f"gradients are accumulated for one `minimize`, this step has {len(learning)}",
-        )
-    kept = _for_random(graph)
-    parameters, updates = list(graph.parameters), dict(graph.updates)
+    step = next(value for value in graph.inputs if value.name == "step")
+    _require_independent(learning)
     paths = {p.value: p.path for p in graph.parameters}
+    kept = _for_random(graph)
+    before = {p.path: p for p in graph.parameters}
+    parameters, updates = list(graph.parameters), dict(graph.updates)
+    waiting = {p: v for p, v in updates.items() if before[p].kind != "buffer"}
+    made: dict[Value, list[str]] = {}
+    for path, value in waiting.items():
+        made.setdefault(value, []).append(path)
     values: dict[Value, Value] = {}
     sums: dict[str, Value] = {}
     b = Builder(learning[0].origin)
@@ -183,21 +187,53 @@ def accumulated(graph: Graph, count: int) -> Graph:
         else:
             values[step] = turn
         new = b.append(remap(node, values))
-        if node is not learning[0]:
-            continue
-        for number, (old, gradient) in enumerate(zip(node.outputs, new.outputs, strict=True)):
-            path = paths.get(node.operands[1 + number], f"{number}")
-            path = f"{_SUM}{path}.gradient"
-            total = b(Add(), _state(parameters, path, gradient.type), gradient)
-            sums[path] = b(Where(), due, zeros_like(b, total), total)
-            values[old] = b(Mul(), total, b.constant(1 / count, gradient.type.dtype))
-    before = {p.path: p for p in graph.parameters}
+        if node in learning:
+            pairs = zip(node.operands[1:], node.outputs, new.outputs, strict=True)
+            for parameter, old, gradient in pairs:
+                path = _fresh(f"{_SUM}{paths[parameter]}.gradient", sums)
+                total = b(Add(), _state(parameters, path, gradient.type), gradient)
+                sums[path] = b(Where(), due, zeros_like(b, total), total)
+                values[old] = b(Mul(), total, b.constant(1 / count, gradient.type.dtype))
+        for old, fresh in zip(node.outputs, new.outputs, strict=True):
+            for path in made.get(old, ()):
+                updates[path] = b(Where(), due, values.get(old, fresh), before[path].value)
+            if old in made:
+                values[old] = updates[made[old][0]]
     for path, value in updates.items():
-        updates[path] = values.get(value, value)
-        if before[path].kind != "buffer":
-            updates[path] = b(Where(), due, updates[path], before[path].value)
+        if value is graph.updates[path]:
+            value = values.get(value, value)
+            waits = path in waiting
+            updates[path] = b(Where(), due, value, before[path].value) if waits else value
     changed = graph.replace(b.nodes, values)
     return replace(changed, parameters=tuple(parameters), updates={**updates, **sums})
+
+
+def _fresh(path: str, taken: Collection[str]) -> str:
+    """The path, numbered if it is taken: of a parameter with two gradients."""
+    number, found = 1, path
+    while found in taken:
+        number += 1
+        found = f"{path}_{number}"
+    return found
+
+
+def _require_independent(learning: Sequence[Node]) -> None:
+    for node in learning:
+        pending, seen = [*node.operands], set(node.operands)
+        while pending:
+            above = pending.pop().node
+            if above in learning:
+                spans = node.origin.spans
+                raise error(
+                    "NN0404",
+                    "gradients of several batches cannot be accumulated here: this loss is of "
+                    "parameters that another `minimize` of the step has changed",
+                    spans[0] if spans else None,
+                    help="put it into a `train` section of its own",
+                )
+            fresh = [v for v in (above.operands if above else ()) if v not in seen]
+            seen.update(fresh)
+            pending += fresh
 
 
 def _learning(graph: Graph) -> list[Node]:
