@@ -37,9 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--method",
-        choices=("grid", "random", "bayesian"),
+        choices=("grid", "random", "bayesian", "gp"),
         default="bayesian",
-        help="(default: bayesian, by Optuna's tree of Parzen estimators)",
+        help="bayesian (default) is Optuna's tree of Parzen estimators, gp its Gaussian process, "
+        "which needs scipy and torch",
     )
     parser.add_argument(
         "--trials", metavar="N", type=positive, help="(default: 20; the whole of a grid)"
