@@ -149,7 +149,7 @@ def objective_of(args: argparse.Namespace) -> Objective | None:
 
 
 def add_variant(group: argparse._ActionsContainer) -> None:
-    """--freeze, --only, --average and --accumulate."""
+    """--freeze, --only, --average, --precision and --accumulate."""
     group.add_argument(
         "--freeze",
         metavar="NAME",
@@ -170,6 +170,13 @@ def add_variant(group: argparse._ActionsContainer) -> None:
         type=_share,
         help="validate and keep moving averages of the parameters, which keep this share of "
         "themselves in each step, such as 0.999 (default: none)",
+    )
+    group.add_argument(
+        "--precision",
+        choices=("float32", "mixed"),
+        default="float32",
+        help="mixed: products in float16, with a scale of the loss that keeps small gradients; "
+        "parameters and losses stay float32 (default: float32)",
     )
     group.add_argument(
         "--accumulate",
@@ -219,7 +226,9 @@ def variant_of(args: argparse.Namespace) -> Variant:
     """What the arguments change of the step."""
     from nncomp.training.variants import Variant
 
-    return Variant(tuple(args.freeze), args.average, args.accumulate, tuple(args.only))
+    return Variant(
+        tuple(args.freeze), args.average, args.accumulate, tuple(args.only), args.precision
+    )
 
 
 def _split(text: str) -> tuple[float, float, float]:

@@ -33,7 +33,7 @@ from nncomp.training.data import Split
 from nncomp.training.feed import Batches
 from nncomp.training.options import Options
 from nncomp.training.reporter import Reporter
-from nncomp.training.variants import Variant
+from nncomp.training.variants import Precision, Variant
 from nncomp.types import Array
 from nncomp.weights import save_weights
 
@@ -225,6 +225,7 @@ class Model:
         average: float | None = None,
         accumulate: int = 1,
         only: Sequence[str] = (),
+        precision: Precision = "float32",
     ) -> BuildResult:
         """Writes the model as ONNX, with the present weights.
 
@@ -235,7 +236,7 @@ class Model:
         target: of the training step; "onnxruntime-cpu" writes one that is faster with convolutions
             and runs in onnxruntime on processors like this one only
         batch: of the training step, the only size that it takes then
-        freeze, average, accumulate, only: of the training step; see
+        freeze, average, accumulate, only, precision: of the training step; see
             `nncomp.training.variants.Variant`
         Raises CompileError NN0001, NN0601, NN0602 (no such target), NN0403 (nothing to train),
         NN0404 (gradients cannot be accumulated), NN0405.
@@ -251,7 +252,7 @@ class Model:
             memory=_memory(memory_budget, sizes),
             target=target,
             batch=batch,
-            variant=Variant(tuple(freeze), average, accumulate, tuple(only)),
+            variant=Variant(tuple(freeze), average, accumulate, tuple(only), precision),
         )
 
     def save(self, path: PathLike) -> None:
@@ -278,6 +279,7 @@ class Model:
         average: float | None = None,
         accumulate: int = 1,
         only: Sequence[str] = (),
+        precision: Precision = "float32",
         **options: Any,
     ) -> Trained:
         """Trains, as `nncomp train` does; the model then has the best weights.
@@ -290,7 +292,7 @@ class Model:
         steps: of an epoch of batches
         section, memory_budget, target: see `training_step`
         lr: the learning rate, the model's own if not given
-        freeze, average, accumulate, only: see `nncomp.training.variants.Variant`
+        freeze, average, accumulate, only, precision: see `nncomp.training.variants.Variant`
         options: the fields of `nncomp.training.options.Options`: `epochs`, `batch_size`, …
         Raises CompileError.
         """
@@ -316,7 +318,7 @@ class Model:
             memory_budget=memory_budget,
             resume=resume,
             reporter=reporter,
-            variant=Variant(tuple(freeze), average, accumulate, tuple(only)),
+            variant=Variant(tuple(freeze), average, accumulate, tuple(only), precision),
         )
         self._state |= {path: a for path, a in trained.outcome.best.items() if path in self._state}
         self._training = None
@@ -338,6 +340,7 @@ class Model:
         average: float | None = None,
         accumulate: int = 1,
         only: Sequence[str] = (),
+        precision: Precision = "float32",
     ) -> TrainingStep:
         """A callable that takes one training step on a batch; see `TrainingStep`.
 
@@ -347,12 +350,12 @@ class Model:
         target: "onnxruntime-cpu" uses operators of onnxruntime's own, faster with convolutions
         batch: the usual size of a batch; others run too, through a graph for any size
         threads: of onnxruntime, one a core if not given
-        freeze, average, accumulate, only: see `nncomp.training.variants.Variant`
+        freeze, average, accumulate, only, precision: see `nncomp.training.variants.Variant`
         The model's own parameters follow the step's.
         Raises CompileError NN0403 (nothing to train), NN0401, NN0405, NN0602.
         """
         _, chosen = section_of(self.program, section)
-        variant = Variant(tuple(freeze), average, accumulate, tuple(only))
+        variant = Variant(tuple(freeze), average, accumulate, tuple(only), precision)
         chosen = replace(chosen, step=variant.of(chosen.step))
         learner = make_learner(
             compiled_step(chosen, _memory(memory_budget, sizes)),

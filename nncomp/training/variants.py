@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -23,9 +24,11 @@ from nncomp.ops.grad import Grad
 from nncomp.ops.gradient import zeros_like
 from nncomp.ops.random import Random
 from nncomp.training.averages import AVERAGES, average_path
+from nncomp.training.precision import FIRST, GOOD, SCALE, mixed
 from nncomp.types import Array, DType, TensorType
 
 _SUM = "accumulated."
+Precision = Literal["float32", "mixed"]
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,14 @@ class Variant:
         no averages
     accumulate: the optimiser acts once in so many steps, on the mean of their gradients
     only: parameters and buffers that change, the others stay as they are; () for all
+    precision: "mixed" computes products in float16, see `nncomp.training.precision`
     """
 
     freeze: tuple[str, ...] = ()
     average: float | None = None
     accumulate: int = 1
     only: tuple[str, ...] = ()
+    precision: Precision = "float32"
 
     def of(self, step: Graph) -> Graph:
         """The changed step graph. Raises CompileError NN0403 if nothing is left to learn or a
@@ -51,14 +56,24 @@ class Variant:
             step = frozen(step, self.freeze, self.only)
         if self.average is not None:
             step = with_averages(step, self.average)
+        if self.accumulate > 1 and self.precision == "mixed":
+            raise error(
+                "NN0404",
+                "gradients that may overflow are not accumulated: a sum without one of them is "
+                "another mean",
+                help="leave out `--accumulate` or `--precision mixed`",
+            )
         if self.accumulate > 1:
             step = accumulated(step, self.accumulate)
+        if self.precision == "mixed":
+            step = mixed(step, _learning(step))
         return step
 
     def state(self, step: Graph, state: Mapping[str, Array]) -> dict[str, Array]:
         """The state with first values for what a changed step keeps: averages are the parameters
         themselves, sums are zero."""
         copied = {average_path(path): array for path, array in state.items()}
+        copied[SCALE] = np.array(FIRST, np.float32)
         fresh = {
             p.path: copied.get(p.path, np.zeros(_sizes(p), p.value.type.dtype.numpy))
             for p in step.parameters
@@ -69,7 +84,7 @@ class Variant:
 
 def is_variant_state(path: str) -> bool:
     """Whether it is the path of what only a changed step keeps."""
-    return path.startswith((_SUM, AVERAGES))
+    return path.startswith((_SUM, AVERAGES)) or path in (SCALE, GOOD)
 
 
 def _sizes(parameter: Parameter) -> tuple[int, ...]:
