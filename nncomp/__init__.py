@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nncomp.driver.differentiating import GradientFunction, grad
-    from nncomp.driver.model import Model, TrainingStep, load
+    from nncomp.driver.model import Model, load
+    from nncomp.driver.stepping import TrainingStep
     from nncomp.errors import CompileError, Diagnostic
+    from nncomp.lower.objective import Objective
     from nncomp.weights import load_weights
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "Diagnostic",
     "GradientFunction",
     "Model",
+    "Objective",
     "TrainingStep",
     "__version__",
     "grad",
@@ -37,7 +40,8 @@ _HOMES = {
     "Diagnostic": "nncomp.errors",
     "GradientFunction": "nncomp.driver.differentiating",
     "Model": "nncomp.driver.model",
-    "TrainingStep": "nncomp.driver.model",
+    "Objective": "nncomp.driver.model",
+    "TrainingStep": "nncomp.driver.stepping",
     "grad": "nncomp.driver.differentiating",
     "load": "nncomp.driver.model",
     "load_weights": "nncomp.weights",

@@ -60,6 +60,7 @@ CODES: dict[str, str] = {
     "NN0405": "the memory budget cannot be met",
     "NN0406": "it is not clear what to differentiate",
     "NN0407": "a search for hyperparameters is not well defined",
+    "NN0408": "it is not clear what an imported model is to learn",
     # data and weights
     "NN0501": "a data set cannot be used",
     "NN0502": "weights do not fit the model",
@@ -80,4 +81,5 @@ CODES: dict[str, str] = {
     "NN0804": "a model has what graphs have not",
     "NN0805": "an ONNX model is not well formed",
     "NN0806": "a size of an imported model is taken to be another",
+    "NN0807": "two weights of an imported model are one",
 }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from nncomp.limits import Limits
 
 if TYPE_CHECKING:
+    from nncomp.lower.objective import Objective
     from nncomp.lower.program import Program
     from nncomp.onnx_import.reading import OnnxFile
     from nncomp.source import SourceFile
@@ -220,13 +221,14 @@ def program_of(
     args: argparse.Namespace,
     kinds: Collection[str] = ("entry", "train"),
     given: Collection[str] = (),
+    objective: Objective | None = None,
 ) -> Program:
     """The model that the arguments name, lowered, with its sections of these kinds, and with the
-    optional inputs among those `given`. Raises CompileError."""
+    optional inputs among those `given`; an ONNX model with its objective. Raises CompileError."""
     source, settings = file_of(args.file), dict(args.settings)
     from nncomp.driver.compiling import load_program
 
-    return load_program(source, args.model, settings, kinds, args.with_inputs, given)
+    return load_program(source, args.model, settings, kinds, args.with_inputs, given, objective)
 
 
 def state_of(args: argparse.Namespace, program: Program, *, training: bool) -> dict[str, Array]:

@@ -18,7 +18,7 @@ from nncomp.cli.arguments import (
     positive,
     size,
 )
-from nncomp.cli.training import add_variant, variant_of
+from nncomp.cli.training import add_objective, add_variant, objective_of, variant_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the only batch size that the training step takes (default: any)",
     )
     add_variant(parser.add_argument_group("the training step"))
+    add_objective(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -58,7 +59,8 @@ def execute(args: argparse.Namespace) -> int:
     # a weights file may hold what only a section declares
     entry = ("entry",) if args.entry else ()
     everything = args.train or args.weights
-    program = program_of(args, ("entry", "train") if everything else entry)
+    kinds = ("entry", "train") if everything else entry
+    program = program_of(args, kinds, objective=objective_of(args))
     from nncomp.autodiff.rematerialize import Memory
     from nncomp.driver.building import build
 

@@ -3,19 +3,30 @@
 Runs the compiled training step in onnxruntime (or NumPy), validates after each epoch, and writes
 into DIR: best.safetensors and last.safetensors, log.jsonl, curve.png and curve.svg, and the trained
 NAME.onnx. Ctrl-C ends it with a checkpoint, from which --resume goes on.
+
+An ONNX model from elsewhere learns what --loss says; NAME.onnx is then the same model with its new
+weights.
+
+  nncomp train FILE.nn --data sklearn:digits
+  nncomp train FILE.onnx --data DATA --loss cross_entropy --metric accuracy --freeze 'conv*'
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from typing import TYPE_CHECKING
 
 from nncomp.cli.arguments import add_model, add_weights
-from nncomp.cli.training import add_data, add_training
+from nncomp.cli.training import add_data, add_objective, add_training, objective_of
 
 if TYPE_CHECKING:
+    from nncomp.lower.program import Program
     from nncomp.training.reporter import Reporter
+    from nncomp.training.variants import Variant
+
+_SHOWN = 8  # names of parameters
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_data(parser)
     add_training(parser)
+    add_objective(parser)
     add_weights(parser)
 
 
@@ -47,7 +59,7 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import program_of, state_of, stem_of
     from nncomp.cli.report import show
 
-    program = program_of(args)
+    program = program_of(args, objective=objective_of(args))
     from nncomp.cli.training import data_of, options_of, variant_of
     from nncomp.driver.train import train
     from nncomp.training.plot import plot
@@ -57,6 +69,9 @@ def execute(args: argparse.Namespace) -> int:
     show(program.warnings, args.format)
     data = data_of(args, program)
     print(f"{data.describe()} ({'; '.join(data.notes)})" if data.notes else data.describe())
+    variant = variant_of(args)
+    if args.loss:
+        print(_learnt(program, args.section, variant))
     folder = args.output or f"out/{stem_of(args, program)}"
     try:
         trained = train(
@@ -73,7 +88,7 @@ def execute(args: argparse.Namespace) -> int:
             resume=args.resume,
             reporter=Reporters(_reporters(args, folder)),
             memory_budget=args.memory_budget,
-            variant=variant_of(args),
+            variant=variant,
         )
     except KeyboardInterrupt:
         print(f"{folder}/last.safetensors is where it stopped; --resume goes on", file=sys.stderr)
@@ -92,6 +107,20 @@ def execute(args: argparse.Namespace) -> int:
     if not trained.curves:
         print("no curves: matplotlib is not installed (pip install 'nncomp[train]')")
     return 0
+
+
+def _learnt(program: Program, section: str | None, variant: Variant) -> str:
+    """What of an imported model is learnt, which nothing in it says."""
+    from nncomp.driver.compiling import section_of
+
+    step = variant.of(section_of(program, section)[1].step)
+    weights = [p for p in step.parameters if p.kind != "state"]
+    learnt = [p for p in weights if p.kind == "param" and p.path in step.updates]
+    most, least = (sum(math.prod(p.value.type.static_shape) for p in g) for g in (weights, learnt))
+    names = [p.path for p in learnt]
+    listed = ", ".join(names if len(names) <= _SHOWN else [*names[: _SHOWN - 1], "…"])
+    count = f"{len(learnt)} of {len(weights)} parameters, {least:,} of {most:,} numbers"
+    return f"learns {count}: {listed}"
 
 
 def _reporters(args: argparse.Namespace, folder: str) -> list[Reporter]:

@@ -10,6 +10,7 @@ from nncomp.cli.arguments import add_memory, add_place, add_target, positive
 from nncomp.training.schedules import NAMES
 
 if TYPE_CHECKING:
+    from nncomp.lower.objective import Objective
     from nncomp.lower.program import Program
     from nncomp.training.data import DataSet
     from nncomp.training.options import Options
@@ -109,8 +110,46 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     add_target(parser)
 
 
+def add_objective(parser: argparse.ArgumentParser) -> None:
+    """--loss, --metric and --optimizer."""
+    group = parser.add_argument_group("what an ONNX model is to learn")
+    group.add_argument(
+        "--loss",
+        metavar="LOSS",
+        help="a fn of the library: cross_entropy, mse, 'cross_entropy(logits, axis=-1)'; or an "
+        "output of the model",
+    )
+    group.add_argument(
+        "--metric",
+        metavar="[NAME=]METRIC",
+        action="append",
+        default=[],
+        help="accuracy, rmse, 'top5=top_k_accuracy(k=5)'; may be repeated",
+    )
+    group.add_argument(
+        "--optimizer",
+        metavar="OPTIMIZER",
+        help="'AdamW(lr=3e-5)', 'clipped(SGD(lr=0.01, momentum=0.9), norm=1)' (default: "
+        "Adam(lr=1e-4))",
+    )
+
+
+def objective_of(args: argparse.Namespace) -> Objective | None:
+    """What the arguments say that an ONNX model is to learn, if they say so."""
+    from nncomp.errors import error
+    from nncomp.lower.objective import Objective
+
+    if args.loss is None:
+        if args.metric or args.optimizer:
+            given = "--metric" if args.metric else "--optimizer"
+            raise error("NN0408", f"{given} is for --loss, which is not given")
+        return None
+    optimizer = args.optimizer or Objective.optimizer
+    return Objective(args.loss, tuple(args.metric), optimizer, tuple(args.only))
+
+
 def add_variant(group: argparse._ActionsContainer) -> None:
-    """--freeze, --average and --accumulate."""
+    """--freeze, --only, --average, --precision and --accumulate."""
     group.add_argument(
         "--freeze",
         metavar="NAME",
@@ -119,11 +158,25 @@ def add_variant(group: argparse._ActionsContainer) -> None:
         help="leave parameters as they are: a path, a block, or a pattern (conv*); may be repeated",
     )
     group.add_argument(
+        "--only",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="leave all others as they are; may be repeated",
+    )
+    group.add_argument(
         "--average",
         metavar="SHARE",
         type=_share,
         help="validate and keep moving averages of the parameters, which keep this share of "
         "themselves in each step, such as 0.999 (default: none)",
+    )
+    group.add_argument(
+        "--precision",
+        choices=("float32", "mixed"),
+        default="float32",
+        help="mixed: products in float16, with a scale of the loss that keeps small gradients; "
+        "parameters and losses stay float32 (default: float32)",
     )
     group.add_argument(
         "--accumulate",
@@ -173,7 +226,9 @@ def variant_of(args: argparse.Namespace) -> Variant:
     """What the arguments change of the step."""
     from nncomp.training.variants import Variant
 
-    return Variant(tuple(args.freeze), args.average, args.accumulate)
+    return Variant(
+        tuple(args.freeze), args.average, args.accumulate, tuple(args.only), args.precision
+    )
 
 
 def _split(text: str) -> tuple[float, float, float]:

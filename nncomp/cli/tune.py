@@ -16,7 +16,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nncomp.cli.arguments import add_model, pair, positive
-from nncomp.cli.training import add_data, add_training
+from nncomp.cli.training import add_data, add_objective, add_training, objective_of
 
 if TYPE_CHECKING:
     from nncomp.training.trials import Trial
@@ -37,9 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--method",
-        choices=("grid", "random", "bayesian"),
+        choices=("grid", "random", "bayesian", "gp"),
         default="bayesian",
-        help="(default: bayesian, by Optuna's tree of Parzen estimators)",
+        help="bayesian (default) is Optuna's tree of Parzen estimators, gp its Gaussian process, "
+        "which needs scipy and torch",
     )
     parser.add_argument(
         "--trials", metavar="N", type=positive, help="(default: 20; the whole of a grid)"
@@ -58,18 +59,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_data(parser)
     add_training(parser)
+    add_objective(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from nncomp.cli.arguments import source_of
+    from nncomp.cli.arguments import file_of
     from nncomp.cli.training import options_of, reading_of, variant_of
     from nncomp.driver.tune import Search, tune
     from nncomp.training.data import Split
     from nncomp.training.search import parse_space
 
-    source = source_of(args.file)
+    source = file_of(args.file)
     stem = "model" if args.file == "-" else Path(args.file).stem
     goal = args.maximize or args.minimize
     search = Search(
@@ -88,6 +90,7 @@ def execute(args: argparse.Namespace) -> int:
         trials=args.trials,
         model=args.model,
         settings=dict(args.settings),
+        objective=objective_of(args),
         split=Split(*args.split),
         reading=reading_of(args),
         section=args.section,

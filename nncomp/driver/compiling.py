@@ -16,6 +16,7 @@ from nncomp.files import PathLike
 from nncomp.ir.bind import bind
 from nncomp.ir.bind_dims import bind_dims
 from nncomp.ir.graph import Graph
+from nncomp.lower.objective import Objective
 from nncomp.lower.program import Program, TrainSection, lower
 from nncomp.passes.manager import OptimizeResult, optimize, optimize_step
 from nncomp.renaming import Rename, idle, renamed, rules_of
@@ -53,17 +54,26 @@ def load_program(
     kinds: Collection[str] = KINDS,
     with_inputs: Collection[str] = (),
     given: Collection[str] = (),
+    objective: Objective | None = None,
 ) -> Program:
     """Lowers a model (the first of the file if no name is given) with its sections of these kinds.
     An ONNX file is imported.
 
     with_inputs: optional inputs that the graphs have
     given: names of all inputs of the runs to come; the optional ones among them are had, too
-    Raises CompileError; NN0306 if one of `with_inputs` is no optional input.
+    objective: what an ONNX model is to learn; a `.nn` file says it itself
+    Raises CompileError; NN0306 if one of `with_inputs` is no optional input;
+    NN0408 if the objective is not clear.
     """
     source = open_file(file) if isinstance(file, str | os.PathLike) else file
     if not isinstance(source, SourceFile):
-        return imported_program(source, model, settings, with_inputs)
+        return imported_program(source, model, settings, with_inputs, objective)
+    if objective is not None:
+        raise error(
+            "NN0408",
+            f"{source.name} is no ONNX model: what it learns stands in its `train` section",
+            help="write there what `--loss`, `--metric` and `--optimizer` say",
+        )
     program = lower(source, model, settings or {}, kinds, (*with_inputs, *given))
     for name in with_inputs:
         if name not in program.optional:
@@ -149,7 +159,9 @@ def section_of(program: Program, name: str | None = None) -> tuple[str, TrainSec
         raise error(
             "NN0403",
             f"{program.name} has no `train` section",
-            help="add `train { minimize … by … }`",
+            help="add `train { minimize … by … }`"
+            if program.original is None
+            else "say what the model is to learn: `--loss cross_entropy`",
         )
     if name is None:
         return next(iter(program.train.items()))

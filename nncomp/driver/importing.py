@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nncomp.backends.reference.interpreter import evaluate
@@ -10,14 +13,21 @@ from nncomp.errors import error
 from nncomp.files import PathLike, is_onnx, read_source
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node
+from nncomp.ir.naming import matches
 from nncomp.ir.op import Data
-from nncomp.lower.program import Program
+from nncomp.lower.base import Base
+from nncomp.lower.objective import Objective, section_for
+from nncomp.lower.program import Original, Program, lower
 from nncomp.source import SourceFile
+from nncomp.training.variants import nothing_of
 from nncomp.types import Array
 
 if TYPE_CHECKING:
+    import onnx
+
     from nncomp.onnx_import.importer import Imported
     from nncomp.onnx_import.reading import OnnxFile
+    from nncomp.onnx_import.tying import Copy
 
 
 def open_file(path: PathLike) -> SourceFile | OnnxFile:
@@ -34,31 +44,65 @@ def imported_program(
     model: str | None = None,
     settings: Mapping[str, Any] | None = None,
     with_inputs: Collection[str] = (),
+    objective: Objective | None = None,
 ) -> Program:
     """The program that an ONNX file is: one graph, whose initialisers are its initial values.
 
+    objective: what it is to learn, for a train section
     Raises CompileError; NN0306, NN0202 for what only a `.nn` file has.
     """
     from nncomp.onnx_import.importer import import_model
+    from nncomp.onnx_import.tying import tied
 
-    imported = import_model(file, evaluate)
+    only = objective.only if objective is not None else ()
+    copies: dict[str, Copy] = {}
+    imported = import_model(file, evaluate, only=only)
+    if objective is not None:
+        imported, copies = tied(imported)
     if model is not None and model != imported.graph.name:
         raise error("NN0306", f"{file.name} has one model, `{imported.graph.name}`, no `{model}`")
     if settings:
         raise error("NN0202", f"{file.name} is an ONNX model: it has no hyperparameters")
     if with_inputs:
         raise error("NN0306", f"{file.name} is an ONNX model: it has no optional inputs")
-    name = imported.graph.name
-    initial = _initial(name, imported)
-    return Program(
-        name,
-        imported.graph,
-        {},
-        {},
-        initial,
-        warnings=imported.warnings,
-        metadata=imported.metadata,
+    program = _program(imported)
+    if objective is not None:
+        _require_learnt(imported.graph, only)
+        program = _with_section(program, imported, objective, file.name)
+    original = Original(Path(file.name).stem, partial(_rewritten, file, copies))
+    return replace(
+        program, warnings=imported.warnings, metadata=imported.metadata, original=original
     )
+
+
+def _program(imported: Imported) -> Program:
+    name = imported.graph.name
+    return Program(name, imported.graph, {}, {}, _initial(name, imported))
+
+
+def _with_section(program: Program, imported: Imported, objective: Objective, name: str) -> Program:
+    """The program with a train section, lowered from text."""
+    section = section_for(imported.graph, objective)
+    base = Base(imported.graph, imported.weights, section.names)
+    lowered = lower(SourceFile(f"{name} (train section)", section.text), base=base)
+    return replace(program, train=lowered.train, initial=lowered.initial)
+
+
+def _require_learnt(graph: Graph, only: Sequence[str]) -> None:
+    """Raises CompileError NN0403 if a pattern names nothing."""
+    learnt = [p.path for p in graph.parameters if p.kind == "param"]
+    for pattern in only:
+        if not any(matches(pattern, path) for path in learnt):
+            raise nothing_of("learn", pattern, [p.path for p in graph.parameters])
+
+
+def _rewritten(
+    file: OnnxFile, copies: Mapping[str, Copy], weights: Mapping[str, Array]
+) -> onnx.ModelProto:
+    from nncomp.onnx_import.rewriting import with_weights
+    from nncomp.onnx_import.tying import with_copies
+
+    return with_weights(file, with_copies(weights, copies))
 
 
 def _initial(name: str, imported: Imported) -> Graph:

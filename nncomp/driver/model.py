@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from nncomp.autodiff.rematerialize import Memory
 from nncomp.driver.building import BuildResult, build
 from nncomp.driver.compiling import (
-    COUNTERS,
     KINDS,
     TargetName,
     compiled_step,
-    data_inputs,
     entry_of,
     load_program,
     optimized,
@@ -26,17 +22,18 @@ from nncomp.driver.compiling import (
 from nncomp.driver.importing import open_file
 from nncomp.driver.learners import make_learner
 from nncomp.driver.running import Backend, Device, open_session, run_numpy, run_onnx
+from nncomp.driver.stepping import TrainingStep
 from nncomp.driver.train import Data, Trained, samples_for, train
 from nncomp.files import PathLike
 from nncomp.ir.graph import Graph
+from nncomp.lower.objective import Objective
 from nncomp.lower.program import Program
 from nncomp.renaming import Rename
 from nncomp.training.data import Split
 from nncomp.training.feed import Batches
-from nncomp.training.learner import Learner
 from nncomp.training.options import Options
 from nncomp.training.reporter import Reporter
-from nncomp.training.variants import Variant
+from nncomp.training.variants import Precision, Variant
 from nncomp.types import Array
 from nncomp.weights import save_weights
 
@@ -52,6 +49,7 @@ def load(
     rename: Rename | None = None,
     seed: int = 0,
     with_inputs: Collection[str] = (),
+    objective: Objective | str | None = None,
     **settings: Any,
 ) -> Model:
     """Loads a model of a `.nn` file: `nncomp.load("models/lenet5.nn", classes=10)`; or an ONNX
@@ -62,6 +60,7 @@ def load(
     rename: the names of that file, if they are foreign: replacements by pattern,
         `{"^bert[.]": ""}`, or the path of a JSON file of them; see `nncomp.renaming`
     with_inputs: optional inputs that the model is to have, when it is built and trained
+    objective: what an ONNX model is to learn; a text is a loss, `"cross_entropy"`
     settings: the model's hyperparameters
     Raises CompileError.
     """
@@ -73,6 +72,7 @@ def load(
         rename=rename,
         seed=seed,
         with_inputs=with_inputs,
+        objective=objective,
     )
 
 
@@ -89,8 +89,18 @@ class Model:
         rename: Rename | None = None,
         seed: int = 0,
         with_inputs: Collection[str] = (),
+        objective: Objective | str | None = None,
     ) -> None:
-        self._load = partial(load_program, open_file(path), model, settings, KINDS, with_inputs)
+        wanted = Objective(objective) if isinstance(objective, str) else objective
+        self._load = partial(
+            load_program,
+            open_file(path),
+            model,
+            settings,
+            KINDS,
+            with_inputs,
+            objective=wanted,
+        )
         self.program = self._load()
         self.seed = seed
         self._weights, self._rename = weights, rename
@@ -214,6 +224,8 @@ class Model:
         freeze: Sequence[str] = (),
         average: float | None = None,
         accumulate: int = 1,
+        only: Sequence[str] = (),
+        precision: Precision = "float32",
     ) -> BuildResult:
         """Writes the model as ONNX, with the present weights.
 
@@ -224,7 +236,8 @@ class Model:
         target: of the training step; "onnxruntime-cpu" writes one that is faster with convolutions
             and runs in onnxruntime on processors like this one only
         batch: of the training step, the only size that it takes then
-        freeze, average, accumulate: of the training step, see `nncomp.training.variants.Variant`
+        freeze, average, accumulate, only, precision: of the training step; see
+            `nncomp.training.variants.Variant`
         Raises CompileError NN0001, NN0601, NN0602 (no such target), NN0403 (nothing to train),
         NN0404 (gradients cannot be accumulated), NN0405.
         """
@@ -239,7 +252,7 @@ class Model:
             memory=_memory(memory_budget, sizes),
             target=target,
             batch=batch,
-            variant=Variant(tuple(freeze), average, accumulate),
+            variant=Variant(tuple(freeze), average, accumulate, tuple(only), precision),
         )
 
     def save(self, path: PathLike) -> None:
@@ -265,6 +278,8 @@ class Model:
         freeze: Sequence[str] = (),
         average: float | None = None,
         accumulate: int = 1,
+        only: Sequence[str] = (),
+        precision: Precision = "float32",
         **options: Any,
     ) -> Trained:
         """Trains, as `nncomp train` does; the model then has the best weights.
@@ -277,7 +292,7 @@ class Model:
         steps: of an epoch of batches
         section, memory_budget, target: see `training_step`
         lr: the learning rate, the model's own if not given
-        freeze, average, accumulate: see `nncomp.training.variants.Variant`
+        freeze, average, accumulate, only, precision: see `nncomp.training.variants.Variant`
         options: the fields of `nncomp.training.options.Options`: `epochs`, `batch_size`, …
         Raises CompileError.
         """
@@ -303,7 +318,7 @@ class Model:
             memory_budget=memory_budget,
             resume=resume,
             reporter=reporter,
-            variant=Variant(tuple(freeze), average, accumulate),
+            variant=Variant(tuple(freeze), average, accumulate, tuple(only), precision),
         )
         self._state |= {path: a for path, a in trained.outcome.best.items() if path in self._state}
         self._training = None
@@ -321,6 +336,11 @@ class Model:
         target: TargetName = "onnx",
         batch: int | None = None,
         threads: int | None = None,
+        freeze: Sequence[str] = (),
+        average: float | None = None,
+        accumulate: int = 1,
+        only: Sequence[str] = (),
+        precision: Precision = "float32",
     ) -> TrainingStep:
         """A callable that takes one training step on a batch; see `TrainingStep`.
 
@@ -330,14 +350,16 @@ class Model:
         target: "onnxruntime-cpu" uses operators of onnxruntime's own, faster with convolutions
         batch: the usual size of a batch; others run too, through a graph for any size
         threads: of onnxruntime, one a core if not given
+        freeze, average, accumulate, only, precision: see `nncomp.training.variants.Variant`
         The model's own parameters follow the step's.
         Raises CompileError NN0403 (nothing to train), NN0401, NN0405, NN0602.
         """
         _, chosen = section_of(self.program, section)
-        step = compiled_step(chosen, _memory(memory_budget, sizes))
+        variant = Variant(tuple(freeze), average, accumulate, tuple(only), precision)
+        chosen = replace(chosen, step=variant.of(chosen.step))
         learner = make_learner(
-            step,
-            self.state,
+            compiled_step(chosen, _memory(memory_budget, sizes)),
+            variant.state(chosen.step, self.state),
             seed=self.seed,
             backend=backend,
             device=device,
@@ -351,51 +373,3 @@ class Model:
 
 def _memory(budget: int | None, sizes: Mapping[str, int] | None) -> Memory | None:
     return None if budget is None else Memory(budget, sizes or {})
-
-
-class TrainingStep:
-    """One training step, compiled: `step(image=x, label=y)` gives `{"loss": …, "accuracy": …}`.
-
-    inputs: the types of the batch by name
-    hyperparameters: the values in use by name, learning rates for instance
-    fresh: whether a step was taken since the model has last looked
-    """
-
-    def __init__(self, learner: Learner, graph: Graph) -> None:
-        self.learner = learner
-        self.inputs = {name: str(type) for name, type in data_inputs(graph).items()}
-        self.hyperparameters: dict[str, float] = {
-            name: value for name, value in graph.defaults.items() if name not in COUNTERS
-        }
-        self.fresh = False
-
-    def __call__(self, **given: Any) -> dict[str, float]:
-        """Takes a step; the losses and metrics before it.
-
-        given: the batch by name; hyperparameters among it (`lr=1e-4`) hold from this step on
-        Raises CompileError NN0503 if the batch does not fit.
-        """
-        batch, hyper = {}, {}
-        for name, value in given.items():
-            if name in self.hyperparameters:
-                hyper[name] = float(value)
-            else:
-                batch[name] = np.asarray(value)
-        results = self.learner.step(batch, **self.hyperparameters | hyper)
-        self.hyperparameters |= hyper
-        self.fresh = True
-        return results
-
-    def evaluate(self, **batch: Any) -> dict[str, float]:
-        """Losses and metrics in inference mode; nothing changes."""
-        return self.learner.evaluate({name: np.asarray(array) for name, array in batch.items()})
-
-    @property
-    def steps(self) -> int:
-        """How many steps were taken."""
-        return self.learner.steps
-
-    @property
-    def parameters(self) -> dict[str, Array]:
-        """All parameters, buffers and optimiser states by path."""
-        return self.learner.state()

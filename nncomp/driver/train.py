@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nncomp.autodiff.rematerialize import Memory, Rematerialized
 from nncomp.dims import Dim
-from nncomp.driver.building import build
+from nncomp.driver.building import build, write_model
 from nncomp.driver.compiling import (
     TargetName,
     compiled_step,
@@ -135,7 +135,8 @@ def train(
     variant: Variant = Variant(),  # noqa: B008 - frozen
 ) -> Trained:
     """Trains and writes into the folder: `log.jsonl`, `best.safetensors`, `last.safetensors`,
-    `curve.png`, `curve.svg`, and `NAME.onnx` with the best weights.
+    `curve.png`, `curve.svg`, and `NAME.onnx` with the best weights (of an imported model: the same
+    model with other numbers).
 
     state: where to start; lr: the learning rate, the model's own if not given
     stream: the training batches, where they are not those of the data set
@@ -185,10 +186,14 @@ def train(
         feed=feed,
         diagnose=lambda failure: first_bad_operator(chosen, failure, options.seed),
     ).run(resume)
-    title = f"{program.name} on {feed.name}"
+    original = program.original
+    title = f"{original.stem if original else program.name} on {feed.name}"
     curves = draw_curves(outcome.records, root / CURVE, title, outcome.test)
     built = None
-    if program.graph.outputs:
+    if original is not None:
+        built = root / f"{original.stem}.onnx"
+        write_model(built, original.with_weights({**state, **outcome.best}))
+    elif program.graph.outputs:
         built = root / f"{program.name.lower()}.onnx"
         build(program, {**state, **outcome.best}, built)
     return Trained(data, outcome, curves, root / BEST, built, learner.fallbacks(), step.memory)

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nncomp.driver.compiling import initial_values, load_program
 from nncomp.driver.train import Data, data_for, train
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.files import PathLike, write_atomic
+from nncomp.lower.objective import Objective
 from nncomp.lower.program import hyperparameters
 from nncomp.source import SourceFile
 from nncomp.training import schedules
@@ -26,6 +27,9 @@ from nncomp.training.sources import Reading
 from nncomp.training.trainer import LAST
 from nncomp.training.trials import Method, Proposer, Trial, TrialLog, as_csv, best_of
 from nncomp.training.variants import Variant
+
+if TYPE_CHECKING:
+    from nncomp.onnx_import.reading import OnnxFile
 
 
 def _int(least: int) -> Callable[[str], int]:
@@ -99,7 +103,7 @@ def folder_of(root: PathLike, trial: Trial) -> Path:
 
 
 def tune(
-    source: SourceFile,
+    source: SourceFile | OnnxFile,
     data: Data,
     search: Search,
     options: Options,
@@ -108,6 +112,7 @@ def tune(
     trials: int | None = None,
     model: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    objective: Objective | None = None,
     split: Split = Split(),  # noqa: B008 - frozen
     reading: Reading = Reading(),  # noqa: B008 - frozen
     section: str | None = None,
@@ -120,14 +125,17 @@ def tune(
     """Trains once for each trial, in `trial-000` … of the folder, and writes `trials.jsonl` after
     each, `trials.csv` in the end. A trial whose training fails counts as one without a value.
 
-    settings: hyperparameters that stay; data, options, lr, variant: as for `train`
+    settings: hyperparameters that stay
+    objective: what an ONNX model is to learn
+    data, options, lr, variant: as for `train`
     trials: how many; 20 if not given, or the whole grid
     resume: goes on from the folder's log, within a trial too
     told: of each trial, and how many there are
     place: `backend`, `device`, `target` of `train`
     Raises CompileError NN0407, NN0404 (all trials failed), and what is wrong with the data.
     """
-    _require_names(source, model, search.spaces, settings or {})
+    own = hyperparameters(source, model) if isinstance(source, SourceFile) else []
+    _require_names(own, search.spaces, settings or {})
     root = Path(folder)
     proposer = Proposer(search.spaces, search.method, search.seed, search.maximize)
     same = {
@@ -138,7 +146,6 @@ def tune(
     }
     log = TrialLog(root, same, resume)
     count = proposer.count(trials)
-    own = set(hyperparameters(source, model))
     failure: CompileError | None = None
 
     def run(trial: Trial) -> Trial:
@@ -146,7 +153,7 @@ def tune(
         rest = {name: text for name, text in trial.values.items() if name not in own}
         fields = {name: OPTIONS[name](text) for name, text in rest.items() if name in OPTIONS}
         changes = {name: VARIANTS[name](text) for name, text in rest.items() if name in VARIANTS}
-        program = load_program(source, model, {**(settings or {}), **chosen})
+        program = load_program(source, model, {**(settings or {}), **chosen}, objective=objective)
         within = folder_of(root, trial)
         trained = train(
             program,
@@ -197,9 +204,8 @@ def _begun(folder: Path, trial: Mapping[str, Any]) -> bool:
 
 
 def _require_names(
-    source: SourceFile, model: str | None, spaces: Sequence[Space], settings: Mapping[str, Any]
+    own: Sequence[str], spaces: Sequence[Space], settings: Mapping[str, Any]
 ) -> None:
-    own = hyperparameters(source, model)
     for space in spaces:
         if space.name not in own and space.name not in KNOWN:
             known = ", ".join(f"`{name}`" for name in (*own, *KNOWN))

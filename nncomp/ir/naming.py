@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from nncomp.dims import Dim, DimLike, Symbol
 from nncomp.ir.constant import Constant, Dims
@@ -74,6 +75,12 @@ def identifier(text: str) -> str:
     """The text with what an identifier may not hold made `_`: `conv1.weight` -> `conv1_weight`."""
     name = _NOT_A_LETTER.sub("_", text).strip("_") or "v"
     return f"v{name}" if name[0].isdigit() else name
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether the pattern names the path: as it stands, as a block around it, or as a shell's
+    pattern (`conv*`)."""
+    return path == pattern or path.startswith(f"{pattern}.") or fnmatchcase(path, pattern)
 
 
 @dataclass(frozen=True)

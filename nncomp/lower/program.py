@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +14,7 @@ from nncomp.errors import CompileError, Diagnostic, did_you_mean, error
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ir.obligation import Obligation
 from nncomp.ir.sizes import sources
+from nncomp.lower.base import Base
 from nncomp.lower.calls import bind_arguments
 from nncomp.lower.context import Context, Frame, Module, Store
 from nncomp.lower.expansion import Expansion
@@ -21,12 +22,14 @@ from nncomp.lower.expressions import evaluate
 from nncomp.lower.foresight import Foresight
 from nncomp.lower.modules import Loader, StandardPrelude
 from nncomp.lower.recovery import PoisonError
+from nncomp.lower.settings import setting
 from nncomp.lower.statements import execute
 from nncomp.lower.unused import check_unused
 from nncomp.lower.values import Argument, Arguments, Instance, describe
 from nncomp.source import SourceFile
 from nncomp.syntax import ast
 from nncomp.syntax.parser import parse
+from nncomp.types import Array
 
 _RECURSION = 20_000  # Python frames: nesting and calls are limited to 64 each before
 
@@ -51,6 +54,18 @@ class TrainSection:
         return replace(self.evaluation, outputs={**self.evaluation.outputs, **self.predictions})
 
 
+@dataclass(frozen=True)
+class Original:
+    """The ONNX file that a program was imported from.
+
+    stem: its name without the suffix
+    with_weights: the same model with other numbers in its initialisers, which are given by name
+    """
+
+    stem: str
+    with_weights: Callable[[Mapping[str, Array]], Any] = field(repr=False)
+
+
 @dataclass(frozen=True, eq=False)
 class Program:
     """A model with its hyperparameters, as graphs over one set of parameters.
@@ -62,6 +77,7 @@ class Program:
     initial: seed in; the first value of every parameter, buffer and optimiser state, by path
     warnings: what is odd but no error
     metadata: what an imported model says of itself, to be said again by what is built from it
+    original: the file of an imported model
     """
 
     name: str
@@ -72,6 +88,7 @@ class Program:
     optional: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    original: Original | None = None
 
 
 @collector_paused()
@@ -81,17 +98,19 @@ def lower(
     settings: Mapping[str, Any] | None = None,
     kinds: Collection[str] = ("entry", "train"),
     wanted: Collection[str] = (),
+    base: Base | None = None,
 ) -> Program:
     """Lowers one model of a source (the first, if no name is given). Raises CompileError, with all
     errors that do not follow from each other.
 
     kinds: of sections that are wanted; who only looks at the model itself saves the rest
     wanted: the optional inputs that the graphs have; without the others, these are `none`
+    base: a graph that the model goes on from
     """
     store = Store(wanted)
     try:
         with _deep_recursion():
-            return _Lowering(source, settings or {}, store).program(model, kinds)
+            return _Lowering(source, settings or {}, store, base).program(model, kinds)
     except CompileError as failure:
         store.report(failure)
         raise store.problems.error() from None
@@ -121,9 +140,16 @@ def _deep_recursion() -> Iterator[None]:
 class _Lowering:
     """Lowers a model once for each of its graphs."""
 
-    def __init__(self, source: SourceFile, settings: Mapping[str, Any], store: Store) -> None:
+    def __init__(
+        self,
+        source: SourceFile,
+        settings: Mapping[str, Any],
+        store: Store,
+        base: Base | None = None,
+    ) -> None:
         self.prelude = StandardPrelude()
         self.store = store
+        self.base = base
         self.source = source
         self.module, self.tree = Loader(self._constant, store.report).load(source)
         self.settings = settings
@@ -200,6 +226,8 @@ class _Lowering:
         name = self.model.name.text
         entries: dict[str, Graph] = {}
         train: dict[str, TrainSection] = {}
+        if self.base is not None:
+            self.base.initialize(self.store, self.model.name.span)
         graph = self._graph(name, None, training=False, learning=False)
         wanted = kinds if graph.outputs else {*kinds, "entry"}
         for section in sections:
@@ -253,13 +281,15 @@ class _Lowering:
             arguments = Arguments(
                 [],
                 {
-                    key: Argument(self._setting(key, value), self.model.name.span)
+                    key: Argument(setting(self.model, key, value), self.model.name.span)
                     for key, value in self.settings.items()
                 },
             )
             bind_arguments(
                 ctx, self.model.hyperparameters, arguments, self.model, self.model.name.span
             )
+        if self.base is not None:
+            self.base.enter(ctx)
         execute(ctx, self.model.body)
         nodes, inputs = tuple(ctx.b.nodes), list(ctx.inputs.values())
         if not training:
@@ -277,24 +307,6 @@ class _Lowering:
             tuple(_told(ctx.obligations, inputs)),
         )
         return graph, {n: v for n, v in ctx.predictions.items() if n not in graph.outputs}
-
-    def _setting(self, key: str, value: Any) -> Any:
-        """A setting given as text, as the type that the hyperparameter declares."""
-        formals = {f.name.text: f for f in self.model.hyperparameters}
-        if key not in formals:
-            raise error(
-                "NN0202",
-                f"`{self.model.name.text}` has no hyperparameter `{key}`",
-                self.model.name.span,
-                help=did_you_mean(key, formals)
-                or f"it has {', '.join(formals) if formals else 'none'}",
-            )
-        type_ = formals[key].type
-        default = formals[key].default
-        text = type_.name.text == "str" if type_ else isinstance(default, ast.String)
-        if isinstance(value, str) and not text:
-            return _literal(key, value)
-        return list(value) if isinstance(value, tuple) else value
 
     def _initial(self, name: str) -> Graph:
         """All initial values; `store.initial` holds them over all graphs."""
@@ -342,29 +354,6 @@ def _told(obligations: Iterable[Obligation], inputs: list[Value]) -> Iterator[Ob
     """Those about the inputs that the graph has: an entry may lack some of the model's."""
     known = sources(inputs)
     return (o for o in obligations if all(symbol in known for symbol in o.symbols()))
-
-
-def _literal(key: str, text: str) -> Any:
-    """A `--set` value: a literal of the language (`10`, `1e-3`, `true`, `[1, 2]`), else text."""
-    try:
-        tree = parse(SourceFile(f"--set {key}", f"value = {text}\n"))
-    except CompileError:
-        return text
-    declaration = tree.declarations[0] if len(tree.declarations) == 1 else None
-    if not isinstance(declaration, ast.ConstDecl) or isinstance(declaration.value, ast.Ref):
-        return text
-    context = Context(
-        Store(),
-        StandardPrelude(),
-        training=False,
-        section=None,
-        learning=False,
-        evaluate=evaluate,
-        execute=execute,
-    )
-    context.frames.append(Frame(declaration, Module(f"--set {key}"), {}))
-    value = evaluate(context, declaration.value)
-    return text if isinstance(value, Value) else value
 
 
 def _choose(source: SourceFile, tree: ast.File, name: str | None) -> ast.ModelDecl:

@@ -61,20 +61,25 @@ class Imported:
 
 @collector_paused()
 def import_model(
-    file: OnnxFile, evaluate: Evaluate, known: Mapping[str, Array] | None = None
+    file: OnnxFile,
+    evaluate: Evaluate,
+    known: Mapping[str, Array] | None = None,
+    only: Sequence[str] = (),
 ) -> Imported:
     """The model of a file as a graph at the present opset.
 
     Floating initialisers of rank 1 and more become parameters with their names, except where they
-    are settings (the scales of a Resize); the others are constants.
+    are settings (the scales of a Resize) or hold infinities (masks); the others are constants.
 
     evaluate: runs one operator on arrays, for shapes that are computed from constants
     known: contents of inputs, which are constants then (what sizes are computed from must be known)
+    only: names and patterns of the initialisers that are learnt (by their own names scalars and
+        statistics, too); others that would be are buffers
     Raises CompileError: NN0801 (damaged), NN0802 (data outside the folder), NN0803 (an operator is
     unknown where it must be known), NN0804 (what the graph has not), NN0805 (not well formed), and
     what the operators' shape rules raise, with the node's line in the listing of the model.
     """
-    return Importer(file, evaluate, known or {}).model()
+    return Importer(file, evaluate, known or {}).model(only)
 
 
 class Importer:
@@ -100,7 +105,7 @@ class Importer:
 
     # --- the model -----------------------------------------------------------------------------
 
-    def model(self) -> Imported:
+    def model(self, only: Sequence[str] = ()) -> Imported:
         proto = self.proto.graph
         scope = Scope(
             Builder(Origin((self.listing.head,))),
@@ -108,7 +113,7 @@ class Importer:
             stated=stated_types(proto),
         )
         self.scopes.append(scope)
-        kinds = initializers.Kinds(self.proto)
+        kinds = initializers.Kinds(self.proto, only)
         initializers.wait(self, scope, proto, kinds)
         for name in self.known.keys() & {info.name for info in proto.input}:
             scope.waiting.pop(name, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import onnx
 
 from nncomp.errors import error
 from nncomp.ir.graph import Parameter, ParameterKind, Value
+from nncomp.ir.naming import matches
 from nncomp.onnx_import.dtypes import dtype_of
 from nncomp.onnx_import.scope import Scope
 from nncomp.onnx_import.tensors import to_array, to_dense
@@ -30,14 +31,20 @@ _SETTINGS = {
     *(("NonMaxSuppression", 3), ("NonMaxSuppression", 4)),
 }
 _STATISTICS = {("BatchNormalization", 3), ("BatchNormalization", 4)}
+_HIDING = 1e30  # masks hold -inf, or the lowest number that there is
 OUTPUTS_KEY = "nncomp.outputs"
 
 
 class Kinds:
-    """What becomes of the initialisers of a model's graph, from where they are read."""
+    """What becomes of the initialisers of a model's graph, from where they are read.
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    only: names and patterns of those that are learnt; without, all that look like weights. What
+        does not look like one must be named itself
+    """
+
+    def __init__(self, model: onnx.ModelProto, only: Sequence[str] = ()) -> None:
         graph = model.graph
+        self._only = only
         self.names = {t.name for t in graph.initializer}
         self.names |= {t.values.name for t in graph.sparse_initializer}
         self._places: dict[str, set[tuple[str, int]]] = {}
@@ -53,12 +60,24 @@ class Kinds:
 
     def kind(self, name: str, array: Array) -> ParameterKind | None:
         """`param`, `buffer` (what batch normalisation has counted), None for a constant."""
-        if not array.ndim or not DType.of(array).is_float:
+        if not DType.of(array).is_float:
             return None
         places = self._places.get(name, set())
         if places and places <= _SETTINGS:
             return None
-        return "buffer" if places and places <= _STATISTICS else "param"
+        if name in self._only:
+            return "param"
+        if not array.ndim or _is_mask(array):
+            return None
+        if places and places <= _STATISTICS:
+            return "buffer"
+        learnt = not self._only or any(matches(pattern, name) for pattern in self._only)
+        return "param" if learnt else "buffer"
+
+
+def _is_mask(array: Array) -> bool:
+    """Whether it is added to hide something, rather than learnt."""
+    return bool(array.size and not np.abs(array).max() < _HIDING)
 
 
 def wait(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nncomp.errors import error
-from nncomp.training.data import Batch
+from nncomp.training.data import Batch, Part
 from nncomp.training.images import shift
 from nncomp.types import Array
 
@@ -31,7 +31,7 @@ class Augmentation:
     def __bool__(self) -> bool:
         return bool(self.shift or self.flip or self.noise or self.intensity)
 
-    def require_images(self, part: Batch) -> None:
+    def require_images(self, part: Part) -> None:
         """Raises CompileError NN0501 if there is nothing to move."""
         if (self.shift or self.flip) and not any(a.ndim == 4 for a in part.values()):
             asked = "shift" if self.shift else "flip"

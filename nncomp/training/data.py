@@ -10,6 +10,7 @@ import numpy as np
 
 from nncomp.errors import error
 from nncomp.training.checks import require_good
+from nncomp.training.lazy import LazyArray, Samples, part_of
 from nncomp.training.matching import adapt, match
 from nncomp.training.ranges import Range
 from nncomp.training.sources import Reading, read_data
@@ -17,6 +18,7 @@ from nncomp.training.sources.source import PARTS, Source, assembled
 from nncomp.types import Array, TensorType
 
 Batch = dict[str, Array]
+Part = Mapping[str, Samples]
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ class DataSet:
     """
 
     name: str
-    train: Batch
-    validation: Batch
-    test: Batch
+    train: Part
+    validation: Part
+    test: Part
     notes: tuple[str, ...] = ()
 
     def describe(self) -> str:
@@ -51,7 +53,7 @@ class DataSet:
         return "{}: {} to train, {} to validate, {} to test".format(self.name, *sizes)
 
 
-def size_of(part: Mapping[str, Array]) -> int:
+def size_of(part: Part) -> int:
     """The number of samples; 0 of a part that is not there."""
     return len(next(iter(part.values()), ()))
 
@@ -99,20 +101,29 @@ def _fitted(
     chosen: Mapping[str, str],
     limits: Mapping[str, Range],
     notes: list[str],
-) -> Batch:
-    fitted = {}
+) -> Part:
+    fitted: dict[str, Samples] = {}
     for name, type in inputs.items():
         array = source.parts[part][chosen[name]]
+        if isinstance(array, LazyArray):  # of bytes: none is infinite
+            notes += adapt(array[:1], type, name, source.name)[1]
+            fitted[name] = array.mapped(partial(_adapted, type, name, source.name))
+            continue
         place = partial(source.where, part, chosen[name])
         if array.dtype.kind == "f":  # before a resize spreads them
             require_good(array, name, place, None)
-        fitted[name], done = adapt(array, type, name, source.name)
-        require_good(fitted[name], name, place, limits.get(name))
+        whole, done = adapt(array, type, name, source.name)
+        require_good(whole, name, place, limits.get(name))
+        fitted[name] = whole
         notes += done
     return fitted
 
 
-def _divided(name: str, parts: Mapping[str, Batch], split: Split) -> list[Batch]:
+def _adapted(type: TensorType, name: str, source: str, array: Array) -> Array:
+    return adapt(array, type, name, source)[0]
+
+
+def _divided(name: str, parts: Mapping[str, Part], split: Split) -> list[Part]:
     """All three parts: those that are there, and shares of the training samples for the others."""
     shares = {part: getattr(split, part) for part in PARTS if part not in parts or part == "train"}
     shares["train"] = 1 - sum(share for part, share in shares.items() if part != "train")
@@ -129,16 +140,16 @@ def _divided(name: str, parts: Mapping[str, Batch], split: Split) -> list[Batch]
     return [found[part] if size_of(found[part]) else {} for part in PARTS]
 
 
-def _split(arrays: Batch, shares: tuple[float, ...], seed: int) -> list[Batch]:
+def _split(arrays: Part, shares: tuple[float, ...], seed: int) -> list[Part]:
     """Parts of those shares, random, with each class of an integer label in proportion."""
     count = size_of(arrays)
     order = np.random.default_rng(seed).permutation(count)
     label = next((a for a in arrays.values() if a.ndim == 1 and a.dtype.kind in "iu"), None)
-    if label is not None:
+    if isinstance(label, np.ndarray):
         order = order[np.argsort(_place_in_class(label[order]), kind="stable")]
     ends = np.round(np.cumsum(shares) * count).astype(int)
     return [
-        {name: array[np.sort(part)] for name, array in arrays.items()}
+        {name: part_of(array, np.sort(part)) for name, array in arrays.items()}
         for part in np.split(order, ends[:-1])
     ]
 
@@ -153,9 +164,7 @@ def _place_in_class(label: Array) -> Array:
     return np.asarray((rank + 0.5) / counts[klass])
 
 
-def batches(
-    part: Mapping[str, Array], size: int, rng: np.random.Generator | None = None
-) -> Iterator[Batch]:
+def batches(part: Part, size: int, rng: np.random.Generator | None = None) -> Iterator[Batch]:
     """Batches of `size` samples (the last one may be smaller), shuffled if there is an `rng`."""
     count = size_of(part)
     order = np.arange(count) if rng is None else rng.permutation(count)

@@ -13,7 +13,8 @@ import numpy as np
 from nncomp.errors import error
 from nncomp.training.augment import Augmentation
 from nncomp.training.checks import require_good
-from nncomp.training.data import Batch, DataSet, size_of
+from nncomp.training.data import Batch, DataSet, Part, batches, size_of
+from nncomp.training.lazy import LazyArray
 from nncomp.training.matching import adapt
 from nncomp.training.ranges import Range
 from nncomp.types import TensorType
@@ -64,7 +65,7 @@ class ArrayFeed:
 
     def epoch(self, number: int, first: int = 0) -> Iterator[Batch]:
         made = self._batches(number, first)
-        return ahead(made, AHEAD) if self._augmentation else made
+        return ahead(made, AHEAD) if self._augmentation or _is_lazy(self._part) else made
 
     def _batches(self, number: int, first: int) -> Iterator[Batch]:
         count = size_of(self._part)
@@ -168,6 +169,16 @@ class StreamFeed:
 
 def _listed(names: Iterable[object]) -> str:
     return ", ".join(f"`{name}`" for name in names)
+
+
+def in_order(part: Part, size: int) -> Iterator[Batch]:
+    """Batches of `size` samples as they stand, made ahead where they must be read."""
+    made = batches(part, size)
+    return ahead(made, AHEAD) if _is_lazy(part) else made
+
+
+def _is_lazy(part: Part) -> bool:
+    return any(isinstance(array, LazyArray) for array in part.values())
 
 
 _Outcome = tuple[Batch | None, BaseException | None]

@@ -10,12 +10,13 @@ import numpy as np
 from nncomp.dims import equal
 from nncomp.errors import CompileError, Diagnostic, Note
 from nncomp.training.images import resize
+from nncomp.training.lazy import Samples
 from nncomp.types import Array, DType, TensorType
 from nncomp.weights import describe
 
 
 def match(
-    inputs: Mapping[str, TensorType], arrays: Mapping[str, Array], source: str
+    inputs: Mapping[str, TensorType], arrays: Mapping[str, Samples], source: str
 ) -> dict[str, str]:
     """For each input the array that feeds it: the one of its name, else the only one that fits.
 
@@ -67,7 +68,7 @@ def adapt(
     return _cast(array, type, name, source), notes
 
 
-def _suits(array: Array, type: TensorType, whole: bool = False) -> bool:
+def _suits(array: Samples, type: TensorType, whole: bool = False) -> bool:
     """Whether a nameless match makes sense: the kind of numbers, and the rank.
 
     whole: whether integers do for a floating input
@@ -139,15 +140,19 @@ def _unfit(array: Array, type: TensorType, name: str, source: str) -> CompileErr
     return CompileError(Diagnostic("NN0501", message))
 
 
+def _described(array: Samples) -> str:
+    return describe(np.broadcast_to(array[:1], array.shape))
+
+
 def _no_match(
     name: str,
     candidates: list[str],
     inputs: Mapping[str, TensorType],
-    arrays: Mapping[str, Array],
+    arrays: Mapping[str, Samples],
     source: str,
 ) -> CompileError:
     why = f"{len(candidates)} arrays fit" if candidates else "no array is left that fits"
-    there = ", ".join(f"`{a}: {describe(array)}`" for a, array in arrays.items())
+    there = ", ".join(f"`{a}: {_described(array)}`" for a, array in arrays.items())
     wanted = ", ".join(f"`{i}: {type}`" for i, type in inputs.items())
     return CompileError(
         Diagnostic(

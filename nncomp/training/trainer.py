@@ -19,9 +19,9 @@ from nncomp.training.checkpoint import (
     remove_unfinished,
     save_checkpoint,
 )
-from nncomp.training.data import Batch, DataSet, batches, size_of
+from nncomp.training.data import Batch, DataSet, Part, size_of
 from nncomp.training.failure import Failure, not_finite, still_finite
-from nncomp.training.feed import ArrayFeed, Feed
+from nncomp.training.feed import ArrayFeed, Feed, in_order
 from nncomp.training.interrupt import Interrupt, deferred_interrupt
 from nncomp.training.learner import Learner, Numbers
 from nncomp.training.log import Log, Record
@@ -209,9 +209,9 @@ class Trainer:
         share = schedules.factor(options.schedule, step, self.steps or 0, options.warmup)
         return {name: rate * share for name, rate in options.rates.items()}
 
-    def _evaluate(self, part: Batch) -> Numbers:
+    def _evaluate(self, part: Part) -> Numbers:
         results = []
-        for batch in batches(part, self.options.batch_size):
+        for batch in in_order(part, self.options.batch_size):
             found = self.learner.evaluate(batch)
             results.append((found, size_of(batch)))
             if infinite(found):

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from nncomp.errors import error
 from nncomp.files import read_bytes, write_atomic
 from nncomp.training.search import Choices, Space, grid, written
 
-Method = Literal["grid", "random", "bayesian"]
+Method = Literal["grid", "random", "bayesian", "gp"]
 TRIALS = "trials.jsonl"
 STARTUP = 8  # random trials before the Bayesian ones
 
@@ -48,6 +49,8 @@ class Proposer:
         self._grid = grid(spaces) if method == "grid" else []
         if method != "grid":
             _optuna()
+        if method == "gp":
+            _require_gaussian_processes()
 
     def count(self, asked: int | None) -> int:
         """How many trials there are: all of a grid, at most those asked for."""
@@ -62,12 +65,7 @@ class Proposer:
             return self._grid[number]
         optuna = _optuna()
         (seed,) = np.random.SeedSequence([self._seed, number]).generate_state(1)
-        samplers = optuna.samplers
-        sampler = (
-            samplers.RandomSampler(seed=int(seed))
-            if self.method == "random"
-            else samplers.TPESampler(seed=int(seed), n_startup_trials=STARTUP)
-        )
+        sampler = self._sampler(optuna.samplers, int(seed))
         direction = "maximize" if self._maximize else "minimize"
         study = optuna.create_study(sampler=sampler, direction=direction)
         spread = {space.name: _distribution(optuna, space) for space in self.spaces}
@@ -75,6 +73,13 @@ class Proposer:
             study.add_trial(self._known(optuna, trial, spread))
         asked = study.ask(spread).params
         return {space.name: _text(space, asked[space.name]) for space in self.spaces}
+
+    def _sampler(self, samplers: Any, seed: int) -> Any:
+        if self.method == "random":
+            return samplers.RandomSampler(seed=seed)
+        if self.method == "gp":
+            return samplers.GPSampler(seed=seed, n_startup_trials=STARTUP)
+        return samplers.TPESampler(seed=seed, n_startup_trials=STARTUP)
 
     def _known(self, optuna: Any, trial: Trial, spread: Mapping[str, Any]) -> Any:
         values: dict[str, Any] = {}
@@ -118,6 +123,16 @@ def _optuna() -> Any:
         ) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
+
+
+def _require_gaussian_processes() -> None:
+    missing = [name for name in ("scipy", "torch") if find_spec(name) is None]
+    if missing:
+        raise error(
+            "NN0404",
+            f"Optuna's Gaussian processes need {' and '.join(missing)}, not installed here",
+            help=f"pip install {' '.join(missing)}, or `--method bayesian`",
+        )
 
 
 class TrialLog:

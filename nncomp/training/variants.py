@@ -6,15 +6,16 @@ runs it: what it keeps from step to step is state like an optimiser's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from typing import Literal
 
 import numpy as np
 
-from nncomp.errors import did_you_mean, error
+from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Parameter, Value
+from nncomp.ir.naming import matches
 from nncomp.ir.rebuild import remap
 from nncomp.ops.comparison import Equal
 from nncomp.ops.conversion import Where
@@ -23,9 +24,11 @@ from nncomp.ops.grad import Grad
 from nncomp.ops.gradient import zeros_like
 from nncomp.ops.random import Random
 from nncomp.training.averages import AVERAGES, average_path
+from nncomp.training.precision import FIRST, GOOD, SCALE, mixed
 from nncomp.types import Array, DType, TensorType
 
 _SUM = "accumulated."
+Precision = Literal["float32", "mixed"]
 
 
 @dataclass(frozen=True)
@@ -36,27 +39,41 @@ class Variant:
     average: the share of itself that the moving average of each parameter keeps in a step; None for
         no averages
     accumulate: the optimiser acts once in so many steps, on the mean of their gradients
+    only: parameters and buffers that change, the others stay as they are; () for all
+    precision: "mixed" computes products in float16, see `nncomp.training.precision`
     """
 
     freeze: tuple[str, ...] = ()
     average: float | None = None
     accumulate: int = 1
+    only: tuple[str, ...] = ()
+    precision: Precision = "float32"
 
     def of(self, step: Graph) -> Graph:
         """The changed step graph. Raises CompileError NN0403 if nothing is left to learn or a
         pattern fits nothing, NN0404 if gradients of several losses were to be summed."""
-        if self.freeze:
-            step = frozen(step, self.freeze)
+        if self.freeze or self.only:
+            step = frozen(step, self.freeze, self.only)
         if self.average is not None:
             step = with_averages(step, self.average)
+        if self.accumulate > 1 and self.precision == "mixed":
+            raise error(
+                "NN0404",
+                "gradients that may overflow are not accumulated: a sum without one of them is "
+                "another mean",
+                help="leave out `--accumulate` or `--precision mixed`",
+            )
         if self.accumulate > 1:
             step = accumulated(step, self.accumulate)
+        if self.precision == "mixed":
+            step = mixed(step, _learning(step))
         return step
 
     def state(self, step: Graph, state: Mapping[str, Array]) -> dict[str, Array]:
         """The state with first values for what a changed step keeps: averages are the parameters
         themselves, sums are zero."""
         copied = {average_path(path): array for path, array in state.items()}
+        copied[SCALE] = np.array(FIRST, np.float32)
         fresh = {
             p.path: copied.get(p.path, np.zeros(_sizes(p), p.value.type.dtype.numpy))
             for p in step.parameters
@@ -67,27 +84,20 @@ class Variant:
 
 def is_variant_state(path: str) -> bool:
     """Whether it is the path of what only a changed step keeps."""
-    return path.startswith((_SUM, AVERAGES))
+    return path.startswith((_SUM, AVERAGES)) or path in (SCALE, GOOD)
 
 
 def _sizes(parameter: Parameter) -> tuple[int, ...]:
     return tuple(size for size in parameter.value.shape if isinstance(size, int))
 
 
-def frozen(graph: Graph, patterns: Sequence[str]) -> Graph:
-    """The graph without the updates of what the patterns name."""
+def frozen(graph: Graph, patterns: Sequence[str], only: Sequence[str] = ()) -> Graph:
+    """The graph without the updates of what the patterns name, and of what `only` does not name, if
+    it names anything."""
     paths = [p.path for p in graph.parameters if p.kind != "state"]
-    chosen: set[str] = set()
-    for pattern in patterns:
-        found = {path for path in paths if _names(pattern, path)}
-        if not found:
-            known = ", ".join(f"`{path}`" for path in paths[:8])
-            raise error(
-                "NN0403",
-                f"there is nothing to freeze of the name `{pattern}`",
-                help=did_you_mean(pattern, _blocks(paths)) or f"known: {known} …",
-            )
-        chosen |= found
+    chosen = _named("freeze", patterns, paths)
+    if only:
+        chosen |= set(paths) - _named("learn", only, paths)
     states = {p.path for p in graph.parameters if p.kind == "state" and _middle(p.path) in chosen}
     updates = {path: v for path, v in graph.updates.items() if path not in chosen | states}
     if not any(p.path in updates for p in graph.parameters if p.kind == "param"):
@@ -95,8 +105,24 @@ def frozen(graph: Graph, patterns: Sequence[str]) -> Graph:
     return _pruned(replace(graph, updates=updates))
 
 
-def _names(pattern: str, path: str) -> bool:
-    return path == pattern or path.startswith(f"{pattern}.") or fnmatchcase(path, pattern)
+def _named(what: str, patterns: Iterable[str], paths: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for pattern in patterns:
+        named = {path for path in paths if matches(pattern, path)}
+        if not named:
+            raise nothing_of(what, pattern, paths)
+        found |= named
+    return found
+
+
+def nothing_of(what: str, pattern: str, paths: Sequence[str]) -> CompileError:
+    """The error for a pattern that fits no path, of what is there to freeze or learn."""
+    known = ", ".join(f"`{path}`" for path in paths[:8])
+    return error(
+        "NN0403",
+        f"there is nothing to {what} of the name `{pattern}`",
+        help=did_you_mean(pattern, _blocks(paths)) or f"known: {known} …",
+    )
 
 
 def _blocks(paths: Iterable[str]) -> set[str]:
@@ -145,21 +171,25 @@ def _state(parameters: list[Parameter], path: str, type: TensorType) -> Value:
 
 
 def accumulated(graph: Graph, count: int) -> Graph:
-    """The optimiser's steps are one in `count` of the graph's: `step` counts those for all but
+    """The optimisers' steps are one in `count` of the graph's: `step` counts those for all but
     random draws; buffers are updated in each.
 
-    The sum s of the gradients is state: s' = s + g, and 0 after the step that uses s' / count.
+    The sum s of the gradients is state: s' = s + g, and 0 after the step that uses s' / count. What
+    is computed of a parameter's next value is computed of its present one in the steps between.
+    Raises CompileError NN0404 where a gradient is taken of such a thing: it would be a sum over
+    different parameters, and not the gradient of one large batch.
     """
     learning = _learning(graph)
-    step = next((value for value in graph.inputs if value.name == "step"), None)
-    if step is None or len(learning) != 1:
-        raise error(
-            "NN0404",
-            f"gradients are accumulated for one `minimize`, this step has {len(learning)}",
-        )
-    kept = _for_random(graph)
-    parameters, updates = list(graph.parameters), dict(graph.updates)
+    step = next(value for value in graph.inputs if value.name == "step")
+    _require_independent(learning)
     paths = {p.value: p.path for p in graph.parameters}
+    kept = _for_random(graph)
+    before = {p.path: p for p in graph.parameters}
+    parameters, updates = list(graph.parameters), dict(graph.updates)
+    waiting = {p: v for p, v in updates.items() if before[p].kind != "buffer"}
+    made: dict[Value, list[str]] = {}
+    for path, value in waiting.items():
+        made.setdefault(value, []).append(path)
     values: dict[Value, Value] = {}
     sums: dict[str, Value] = {}
     b = Builder(learning[0].origin)
@@ -172,21 +202,53 @@ def accumulated(graph: Graph, count: int) -> Graph:
         else:
             values[step] = turn
         new = b.append(remap(node, values))
-        if node is not learning[0]:
-            continue
-        for number, (old, gradient) in enumerate(zip(node.outputs, new.outputs, strict=True)):
-            path = paths.get(node.operands[1 + number], f"{number}")
-            path = f"{_SUM}{path}.gradient"
-            total = b(Add(), _state(parameters, path, gradient.type), gradient)
-            sums[path] = b(Where(), due, zeros_like(b, total), total)
-            values[old] = b(Mul(), total, b.constant(1 / count, gradient.type.dtype))
-    before = {p.path: p for p in graph.parameters}
+        if node in learning:
+            pairs = zip(node.operands[1:], node.outputs, new.outputs, strict=True)
+            for parameter, old, gradient in pairs:
+                path = _fresh(f"{_SUM}{paths[parameter]}.gradient", sums)
+                total = b(Add(), _state(parameters, path, gradient.type), gradient)
+                sums[path] = b(Where(), due, zeros_like(b, total), total)
+                values[old] = b(Mul(), total, b.constant(1 / count, gradient.type.dtype))
+        for old, fresh in zip(node.outputs, new.outputs, strict=True):
+            for path in made.get(old, ()):
+                updates[path] = b(Where(), due, values.get(old, fresh), before[path].value)
+            if old in made:
+                values[old] = updates[made[old][0]]
     for path, value in updates.items():
-        updates[path] = values.get(value, value)
-        if before[path].kind != "buffer":
-            updates[path] = b(Where(), due, updates[path], before[path].value)
+        if value is graph.updates[path]:
+            value = values.get(value, value)
+            waits = path in waiting
+            updates[path] = b(Where(), due, value, before[path].value) if waits else value
     changed = graph.replace(b.nodes, values)
     return replace(changed, parameters=tuple(parameters), updates={**updates, **sums})
+
+
+def _fresh(path: str, taken: Collection[str]) -> str:
+    """The path, numbered if it is taken: of a parameter with two gradients."""
+    number, found = 1, path
+    while found in taken:
+        number += 1
+        found = f"{path}_{number}"
+    return found
+
+
+def _require_independent(learning: Sequence[Node]) -> None:
+    for node in learning:
+        pending, seen = [*node.operands], set(node.operands)
+        while pending:
+            above = pending.pop().node
+            if above in learning:
+                spans = node.origin.spans
+                raise error(
+                    "NN0404",
+                    "gradients of several batches cannot be accumulated here: this loss is of "
+                    "parameters that another `minimize` of the step has changed",
+                    spans[0] if spans else None,
+                    help="put it into a `train` section of its own",
+                )
+            fresh = [v for v in (above.operands if above else ()) if v not in seen]
+            seen.update(fresh)
+            pending += fresh
 
 
 def _learning(graph: Graph) -> list[Node]:

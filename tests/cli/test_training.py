@@ -149,6 +149,17 @@ def test_an_interrupted_training_goes_on() -> None:
     assert read_log("run/log.jsonl")[: len(records)] == records
 
 
+def test_the_same_seed_gives_the_same_curve() -> None:
+    """LeNet-5 as the demo trains it, shifted images and all: every loss, bit for bit."""
+    lenet = Path(__file__).parents[2] / "models" / "lenet5.nn"
+    command = ["train", str(lenet), "--data", "sklearn:digits", "--epochs", "1", "--shift", "1"]
+    for seed, out in ((4, "one"), (4, "two"), (5, "three")):
+        assert main([*command, "--seed", f"{seed}", "-o", out]) == 0
+    one, two, three = (Path(out, "log.jsonl").read_bytes() for out in ("one", "two", "three"))
+    assert len(read_log(Path("one", "log.jsonl"))) == 21  # a line a step, one for the epoch
+    assert one == two != three
+
+
 def test_curves_in_the_terminal() -> None:
     epochs = [
         {

@@ -11,9 +11,12 @@ from PIL import Image
 
 from nncomp.dims import new_dim
 from nncomp.errors import CompileError
-from nncomp.training.data import DataSet, Split, load_data, size_of
+from nncomp.training.augment import Augmentation
+from nncomp.training.data import DataSet, Split, batches, load_data, size_of
+from nncomp.training.feed import ArrayFeed
+from nncomp.training.lazy import LazyArray
 from nncomp.training.ranges import Range
-from nncomp.training.sources import Reading, read_data
+from nncomp.training.sources import Reading, pictures, read_data
 from nncomp.training.sources.bundled import BUNDLED
 from nncomp.types import DType, TensorType
 from nncomp.weights import save_weights
@@ -227,6 +230,32 @@ def test_deep_and_turned_images(tmp_path: Path) -> None:
     images = load_data(str(tmp_path), IMAGES, split=whole).train["image"]
     np.testing.assert_allclose(images[0], 128 / 255)
     np.testing.assert_array_equal(images[1, 0, :, 0], [1, 1, 1, 0, 0, 0])
+
+
+def test_images_that_do_not_fit_into_memory_are_read_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same batches, with and without augmentation; a bad image is found when it is its turn."""
+    for i in range(12):
+        picture(tmp_path / "ab"[i % 2] / f"{i}.png", 20 * i, (12, 9))
+    held = load_data(str(tmp_path), IMAGES)
+    monkeypatch.setattr(pictures, "HELD", 1000)
+    lazy = load_data(str(tmp_path), IMAGES)
+    assert isinstance(lazy.train["image"], LazyArray)
+    assert "12 images to train: read when they are needed" in lazy.notes
+    assert lazy.describe() == held.describe()
+    for augmentation in (Augmentation(), Augmentation(flip=True, noise=0.1)):
+        feeds = [ArrayFeed(data, 3, augmentation=augmentation) for data in (held, lazy)]
+        for one, other in zip(feeds[0].epoch(2), feeds[1].epoch(2), strict=True):
+            np.testing.assert_array_equal(one["image"], other["image"])
+            np.testing.assert_array_equal(one["label"], other["label"])
+    for one, other in zip(batches(held.test, 2), batches(lazy.test, 2), strict=True):
+        np.testing.assert_array_equal(one["image"], other["image"])
+    bad = tmp_path / "b" / "11.png"
+    bad.write_bytes(b"no image")
+    feed = ArrayFeed(load_data(str(tmp_path), IMAGES, split=Split(1.0, 0.0, 0.0)), 3)
+    with pytest.raises(CompileError, match=rf"NN0501.*cannot read the image {bad}"):
+        list(feed.epoch(1))
 
 
 def test_parts_in_folders(tmp_path: Path) -> None:

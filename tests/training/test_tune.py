@@ -13,10 +13,11 @@ import pytest
 from nncomp.driver.tune import Search, Tuned, folder_of, tune
 from nncomp.errors import CompileError
 from nncomp.source import SourceFile
+from nncomp.training import trials as trials_module
 from nncomp.training.options import Options
 from nncomp.training.search import Choices, grid, parse_space
 from nncomp.training.trainer import LAST
-from nncomp.training.trials import TRIALS, Method, Proposer, Trial
+from nncomp.training.trials import TRIALS, Method, Proposer, Trial, best_of
 
 MODEL = """
 from std import Linear
@@ -116,6 +117,23 @@ def test_proposals_follow_from_the_trials_before(method: Method, maximize: bool)
         assert 1e-4 <= float(trial.values["lr"]) <= 1e-1
     later = np.mean([abs(float(trial.values["x"]) - 0.3) for trial in trials[15:]])
     assert (later < 0.3) == (method == "bayesian")
+
+
+def test_a_gaussian_process_finds_the_place() -> None:
+    found, trials = spaces(x="-1.0..1.0", lr="1e-4..1e-1:log"), list[Trial]()
+    for number in range(14):
+        chosen = Proposer(found, "gp", 7, True).values(trials)
+        trials.append(Trial(number, chosen, -((float(chosen["x"]) - 0.3) ** 2)))
+    assert Proposer(found, "gp", 7, True).values(trials[:12]) == trials[12].values
+    best = best_of(trials, True)
+    assert best is not None
+    assert abs(float(best.values["x"]) - 0.3) < 0.02
+
+
+def test_gaussian_processes_say_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials_module, "find_spec", lambda name: None if name == "torch" else name)
+    with pytest.raises(CompileError, match=r"NN0404.*need torch, not installed here"):
+        Proposer(spaces(x="0.0..1.0"), "gp", 0, False)
 
 
 def test_a_grid_of_trainings(tmp_path: Path) -> None:

@@ -122,9 +122,48 @@ def test_draws_differ_from_batch_to_batch_while_gradients_accumulate() -> None:
     assert len({taken.step(batch)["loss"] for _ in range(3)}) == 3
 
 
-def test_several_losses_are_not_accumulated() -> None:
+TWO_LOSSES = """
+from std import Linear
+from std.optim import Adam, SGD
+
+model Two {
+  input x: f32[N, 3]
+  first = Linear(2) as first
+  second = Linear(1) as second
+  hidden = first(x)
+  train {
+    input target: f32[N, 1]
+    far = mse_loss(second(stop_gradient(hidden)), target)
+    minimize mean(square(hidden - 1)) over first by Adam(lr=0.1)
+    minimize far over second by SGD(lr=0.1)
+    slow = copy(first)
+    update slow.params = first.params
+  }
+}
+"""
+
+
+def test_losses_that_are_apart_accumulate_together() -> None:
+    """Each as over one large batch; what is made of the next parameters waits with them."""
+    found = load_program(SourceFile("two.nn", TWO_LOSSES))
+    large, _ = learner(Variant(), found=found)
+    small, _ = learner(Variant(accumulate=2), found=found)
+    data = samples(32)
+    for i in range(0, 32, 8):
+        batch = rows(data, i, i + 8)
+        large.step(batch)
+        before = small.state()
+        for j in (0, 4):
+            small.step(rows(batch, j, j + 4))
+            if not j:
+                np.testing.assert_array_equal(small.state()["slow.weight"], before["first.weight"])
+        for path, array in large.state().items():
+            np.testing.assert_allclose(small.state()[path], array, rtol=2e-5, atol=1e-7)
+
+
+def test_losses_of_changed_parameters_do_not_accumulate() -> None:
     step = load_program(SourceFile("gan.nn", GAN)).train["train"].step
-    with pytest.raises(CompileError, match=r"NN0404.*for one `minimize`, this step has 2"):
+    with pytest.raises(CompileError, match=r"NN0404.*this loss is of parameters that another"):
         Variant(accumulate=2).of(step)
 
 

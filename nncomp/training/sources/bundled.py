@@ -48,7 +48,7 @@ def _table(bunch: Any) -> tuple[Arrays, str]:
 
 
 def _regression(bunch: Any) -> tuple[Arrays, str]:
-    arrays = {"features": _scaled(bunch.data), "target": _scaled(bunch.target)}
+    arrays: Arrays = {"features": _scaled(bunch.data), "target": _scaled(bunch.target)}
     return arrays, "scaled to mean 0, std 1"
 
 

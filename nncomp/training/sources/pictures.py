@@ -9,16 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from nncomp.errors import error
+from nncomp.training.lazy import LazyArray, Samples
 from nncomp.training.sources.source import Arrays, Source, listing
 from nncomp.types import Array, TensorType
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")  # none that runs a program
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
+HELD = 1 << 30  # bytes of floats that all images may become and be kept in memory
 _SHOWN = 12  # classes that a note lists
 
 
@@ -35,7 +38,8 @@ def read_pictures(
     root: Path, parts: Mapping[str, Path], inputs: Mapping[str, TensorType]
 ) -> Source:
     """`image`, u8[N, C, H, W], in the size of the model's input, and `label`, i64[N]: the place of
-    the class among the sorted names.
+    the class among the sorted names. Where all of a part do not fit into `HELD`, they are read when
+    they are needed.
 
     parts: the folders of the classes for each of train, validation, test
     Raises CompileError NN0001, NN0501: an unreadable image, a class that training does not have.
@@ -44,13 +48,20 @@ def read_pictures(
     classes = [path.name for path in listing(parts["train"]) if path.is_dir()]
     files: dict[str, list[Path]] = {}
     arrays: dict[str, Arrays] = {}
+    notes: list[str] = []
     for part, folder in parts.items():
         found = _files(folder, classes)
         files[part] = [path for path, _ in found]
         if not found:
             raise error("NN0501", f"{folder} holds no images", help=f"known: {' '.join(IMAGES)}")
-        pixels = _decoded(files[part], form)
-        form = Form(form.channels, *pixels.shape[2:])
+        example = _decoded(files[part][:1], form)
+        form = Form(form.channels, *example.shape[2:])
+        pixels: Samples
+        if len(found) * example.size * 4 > HELD:
+            pixels = LazyArray(partial(_read, files[part], form), np.arange(len(found)), example)
+            notes.append(f"{len(found):,} images to {part}: read when they are needed")
+        else:
+            pixels = _decoded(files[part], form)
         arrays[part] = {"image": pixels, "label": np.array([k for _, k in found], np.int64)}
     listed = ", ".join(f"{name} {number}" for number, name in enumerate(classes[:_SHOWN]))
     more = f" and {len(classes) - _SHOWN} more" if len(classes) > _SHOWN else ""
@@ -59,7 +70,7 @@ def read_pictures(
         arrays["train"],
         arrays.get("validation", {}),
         arrays.get("test", {}),
-        (f"the classes {listed}{more}", f"image: {form.height}×{form.width}"),
+        (f"the classes {listed}{more}", f"image: {form.height}×{form.width}", *notes),
         lambda part, _, row: str(files[part][row]),
     )
 
@@ -91,6 +102,10 @@ def _files(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
         number = classes.index(inside.name)
         found += [(p, number) for p in listing(inside) if p.suffix.lower() in IMAGES]
     return found
+
+
+def _read(files: Sequence[Path], form: Form, rows: Array) -> Array:
+    return _decoded([files[row] for row in rows], form)
 
 
 def _decoded(files: Sequence[Path], form: Form) -> Array:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nncomp.errors import error
+from nncomp.training.lazy import Samples
 from nncomp.types import Array
 
-Arrays = dict[str, Array]
+Arrays = dict[str, Samples]
 PARTS = ("train", "validation", "test")
 _SPELT = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation"}
 _SPELT |= {"dev": "validation", "test": "test"}

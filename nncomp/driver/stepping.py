@@ -1,0 +1,60 @@
+"""A training step to be called from Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nncomp.driver.compiling import COUNTERS, data_inputs
+from nncomp.ir.graph import Graph
+from nncomp.training.learner import Learner
+from nncomp.types import Array
+
+
+class TrainingStep:
+    """One training step, compiled: `step(image=x, label=y)` gives `{"loss": …, "accuracy": …}`.
+
+    inputs: the types of the batch by name
+    hyperparameters: the values in use by name, learning rates for instance
+    fresh: whether a step was taken since the model has last looked
+    """
+
+    def __init__(self, learner: Learner, graph: Graph) -> None:
+        self.learner = learner
+        self.inputs = {name: str(type) for name, type in data_inputs(graph).items()}
+        self.hyperparameters: dict[str, float] = {
+            name: value for name, value in graph.defaults.items() if name not in COUNTERS
+        }
+        self.fresh = False
+
+    def __call__(self, **given: Any) -> dict[str, float]:
+        """Takes a step; the losses and metrics before it.
+
+        given: the batch by name; hyperparameters among it (`lr=1e-4`) hold from this step on
+        Raises CompileError NN0503 if the batch does not fit.
+        """
+        batch, hyper = {}, {}
+        for name, value in given.items():
+            if name in self.hyperparameters:
+                hyper[name] = float(value)
+            else:
+                batch[name] = np.asarray(value)
+        results = self.learner.step(batch, **self.hyperparameters | hyper)
+        self.hyperparameters |= hyper
+        self.fresh = True
+        return results
+
+    def evaluate(self, **batch: Any) -> dict[str, float]:
+        """Losses and metrics in inference mode; nothing changes."""
+        return self.learner.evaluate({name: np.asarray(array) for name, array in batch.items()})
+
+    @property
+    def steps(self) -> int:
+        """How many steps were taken."""
+        return self.learner.steps
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """All parameters, buffers and optimiser states by path."""
+        return self.learner.state()
