@@ -16,7 +16,7 @@ It is read by the ordinary parser. What is written follows a few rules:
   attributes that differ from their defaults are given, an operand left out is `none`
 * `(y, mean) = ...` names the first results of a node, as many as are used
 * a small constant is a dtype applied to a list, `f32(0.5)`, `i64([1, 2])`, written exactly; a
-  larger one is a `param` at `constant.1`, …, whose data stand beside the text
+  larger one is a `buffer` at `constant.1`, …, whose data stand beside the text
 * an obligation is an `assert` of dims, after the inputs and parameters
 * control flow is written as `scan`, `loop` and `cond` (`text_control.py`)
 * spans, scopes and histories are not part of it; with `comments` they trail each line
@@ -158,7 +158,7 @@ class _Writer:
 
     def _constant(self, node: Node, op: Constant, head: list[str], body: list[str]) -> None:
         value, array = node.outputs[0], op.value.array
-        if not _can_write(array):
+        if not can_write(array):
             if value in self._written:
                 return
             number = len(self.constants) + 1
@@ -169,7 +169,7 @@ class _Writer:
             self.constants[path] = array
             self._written[value] = path
             head.append(
-                f"param {self.names[value]}: {self._type(value.type)} as {_string(path)}"
+                f"buffer {self.names[value]}: {self._type(value.type)} as {_string(path)}"
                 + self._comment(node)
             )
         elif not _is_inline(array):
@@ -186,13 +186,13 @@ class _Writer:
         else:
             arguments = ["none" if v is None else self._operand(v) for v in node.inputs]
             arguments += [f"{k}={self._attribute(v)}" for k, v in op.attributes().items()]
-        domain = op.domain or "onnx"
-        return f"{target} = {domain}.{op.name}({', '.join(arguments)}){self._comment(node)}"
+        domain, name = op.domain or "onnx", type(op).__name__
+        return f"{target} = {domain}.{name}({', '.join(arguments)}){self._comment(node)}"
 
     def _operand(self, value: Value) -> str:
         value = self._aliases.get(value, value)
         op = value.node.op if value.node is not None else None
-        if isinstance(op, Constant) and _can_write(op.value.array) and _is_inline(op.value.array):
+        if isinstance(op, Constant) and can_write(op.value.array) and _is_inline(op.value.array):
             return _literal(op.value.array)
         return self.names[value]
 
@@ -237,6 +237,8 @@ def _attribute(value: Any, dim: Callable[[DimLike], str] = str) -> str:
         return _string(value)
     if isinstance(value, Data):
         return _literal(value.array)
+    if isinstance(value, TensorType):
+        return f"({value.dtype}, {_attribute(value.shape, dim)})"
     if isinstance(value, tuple):
         return f"[{', '.join(_attribute(item, dim) for item in value)}]"
     raise TypeError(f"an attribute of type {type(value).__name__} has no text form")
@@ -265,7 +267,7 @@ def _float(value: float) -> str:
     return repr(value)
 
 
-def _can_write(array: Array) -> bool:
+def can_write(array: Array) -> bool:
     """Whether a list of numbers gives the array back: not too long, no shape lost, no odd NaN,
     no integer that the language has not."""
     if array.size > MAX_WRITTEN or (array.size == 0 and array.ndim != 1):

@@ -1,0 +1,75 @@
+"""ONNX's own models of more than one node, written as `.nn` and built again."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx.backend.test.case.node import collect_testcases
+from onnx.backend.test.case.test_case import TestCase
+
+from nncomp.errors import CompileError
+from nncomp.onnx_import.reading import parse_model, read_model
+from tests.decompile.support import assert_same_outputs
+from tests.onnx_import.test_onnx_data import DATA, EXCLUDED, SETS, contents, import_case
+
+REFUSED = 7
+"""Node cases of several nodes that are no graphs of ours: inputs that are sequences. It may only
+shrink."""
+
+LIGHT = sorted((DATA / "light").glob("*.onnx"))
+
+
+def cases() -> list[TestCase]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [case for case in collect_testcases(None) if len(case.model.graph.node) > 1]
+
+
+def test_node_cases(tmp_path: Path) -> None:
+    found, refused = cases(), []
+    for case in found:
+        names = [info.name for info in case.model.graph.input]
+        file = parse_model(case.model.SerializeToString(), f"{case.name}.onnx")
+        for inputs, _ in case.data_sets[:1]:
+            try:
+                imported = import_case(file, names, list(inputs))
+            except CompileError as failure:
+                refused.append((case.name, failure.diagnostics[0].code))
+                continue
+            given = dict(zip(names, map(np.asarray, inputs), strict=False))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of NumPy's casts
+                assert_same_outputs(imported, file, given, tmp_path)
+    assert len(found) >= 400
+    assert len(refused) <= REFUSED, refused
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in SETS if path.name not in EXCLUDED],
+    ids=lambda p: p.name,
+)
+def test_bundled_models(path: Path, tmp_path: Path) -> None:
+    file = read_model(path / "model.onnx")
+    given = {t.name for t in file.proto.graph.initializer}
+    folder = path / "test_data_set_0"
+    arrays = [contents(folder / f"input_{i}.pb") for i in range(len([*folder.glob("input_*.pb")]))]
+    names = [info.name for info in file.proto.graph.input]
+    names = names if len(arrays) == len(names) else [name for name in names if name not in given]
+    model = import_case(file, names, arrays)
+    inputs = dict(zip(names, arrays, strict=True))
+    if {v.name for v in model.graph.inputs} <= inputs.keys():
+        assert_same_outputs(model, file, inputs, tmp_path)
+
+
+@pytest.mark.parametrize("path", [pytest.param(p, marks=[pytest.mark.slow]) for p in LIGHT])
+def test_light_models(path: Path, tmp_path: Path) -> None:
+    """Image networks whose weights are operators."""
+    file = read_model(path)
+    model = import_case(file, [], [])
+    shapes = {v.name: v.type.static_shape for v in model.graph.inputs}
+    inputs = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+    assert_same_outputs(model, file, inputs, tmp_path)
