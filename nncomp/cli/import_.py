@@ -32,7 +32,8 @@ def execute(args: argparse.Namespace) -> int:
     name = "model" if args.file == "-" else Path(args.file).stem
     written = import_file(file, args.output or f"{name}.nn")
     show(written.warnings, args.format)
-    print(f"wrote {written.path}: {written.lines} lines")
+    blocks = f", {written.blocks} blocks" if written.blocks > 1 else ""
+    print(f"wrote {written.path}: {written.lines} lines{blocks}")
     if written.weights:
         print(f"wrote {written.weights}: {written.bytes / 1e6:,.2f} MB of weights")
     return 0

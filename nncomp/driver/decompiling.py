@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nncomp.backends.reference.interpreter import evaluate
-from nncomp.decompile.source import Source, decompile
-from nncomp.errors import CompileError, Diagnostic
+from nncomp.decompile.source import Origin, Source, decompile
+from nncomp.errors import Diagnostic
 from nncomp.files import PathLike, write_atomic
 from nncomp.lower.program import lower
-from nncomp.source import SourceFile
 from nncomp.weights import save_weights
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ class ImportResult:
 
     path: Path
     lines: int
+    blocks: int
     weights: Path | None
     bytes: int
     warnings: tuple[Diagnostic, ...]
@@ -47,6 +47,7 @@ def import_file(file: OnnxFile, path: PathLike) -> ImportResult:
     return ImportResult(
         target,
         source.text.count("\n"),
+        source.blocks,
         beside if source.weights else None,
         sum(array.nbytes for array in source.weights.values()),
         imported.warnings,
@@ -54,14 +55,9 @@ def import_file(file: OnnxFile, path: PathLike) -> ImportResult:
 
 
 def source_of(imported: Imported, file: OnnxFile) -> Source:
-    """The model as text and weights. The text is compiled once, so that what is written is known
-    to be a program. CompileError for what the language cannot say."""
+    """The model as text and weights. CompileError for what the language cannot say."""
     proto = file.proto
     producer = " ".join(filter(None, (proto.producer_name, proto.producer_version)))
     note = f"written by {producer}" if producer else ""
-    source = decompile(imported.graph, imported.weights, Path(file.name).name, note)
-    try:
-        lower(SourceFile(f"{file.name} as .nn", source.text))
-    except CompileError as failure:
-        raise failure from None
-    return source
+    origin = Origin(Path(file.name).name, note, imported.modules)
+    return decompile(imported.graph, imported.weights, origin, lambda text: lower(text).graph)
