@@ -49,7 +49,16 @@ def structured(graph: Graph, modules: Mapping[str, str]) -> Structured:
 def _name_blocks(groups: Mapping[Template, Group], modules: Mapping[str, str], model: str) -> None:
     names = Names([*LIBRARY, model])
     for group in dict.fromkeys(groups.values()):
-        group.name = names.fresh(_block_name(group.first.region, modules))
+        group.name = _numbered(names, _block_name(group.first.region, modules))
+
+
+def _numbered(names: Names, name: str) -> str:
+    """`Layer`, `Layer2`, `Layer3`."""
+    number, found = 1, name
+    while found in names.taken:
+        number += 1
+        found = f"{name}{'_' if name[-1].isdecimal() else ''}{number}"
+    return names.claim(found)
 
 
 def _block_name(region: Region, modules: Mapping[str, str]) -> str:

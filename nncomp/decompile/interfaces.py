@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from nncomp.decompile.regions import Region
@@ -93,7 +94,10 @@ def _holds(region: Region, path: str) -> bool:
 
 
 def _role(value: Value, readers: Iterable[Node]) -> str:
+    copied = re.search(r"::\d+::([A-Za-z_]\w*)$", value.name)
     for node in readers:
+        if copied and node.op.name in ("Add", "Mul"):
+            return copied[1]
         roles = _ROLES.get(node.op.name, ())
         place = node.inputs.index(value)
         if place < len(roles) and roles[place] != "x":
@@ -103,6 +107,7 @@ def _role(value: Value, readers: Iterable[Node]) -> str:
 
 def _fill(root: Region, graph: Graph) -> None:
     results = graph.result_values
+    parameters = {p.value for p in graph.parameters}
     users: Mapping[Value, tuple[Node, ...]] = graph.uses
     for region in root.regions():
         inside = set(region.nodes())
@@ -118,7 +123,8 @@ def _fill(root: Region, graph: Graph) -> None:
                 outside = any(user not in inside for user in users.get(value, ()))
                 if outside or value in results:
                     given[value] = None
-        region.inputs, region.outputs = [*taken], [*given]
+        region.inputs = sorted(taken, key=lambda v: (v in parameters, not v.type.dtype.is_float))
+        region.outputs = [*given]
 
 
 def _open_closed(region: Region) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nncomp.decompile.functions import per_axis
 from nncomp.decompile.pieces import Hole, Pieces, joined
 from nncomp.decompile.regions import Region
-from nncomp.decompile.spelling import per_axis
 from nncomp.ir.graph import Node, Value
 
 Layer = tuple[str, Pieces]

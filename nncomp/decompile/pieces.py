@@ -44,6 +44,7 @@ class Stage:
 
     callee: what is called; arguments: after the value that comes through the pipe
     rest: further tensors, of an instance; name: of the instance, as it is written behind `as`
+    hint: what its result may be called
     """
 
     callee: Pieces
@@ -51,6 +52,7 @@ class Stage:
     rest: Pieces = field(default_factory=list)
     name: str = ""
     is_block: bool = False
+    hint: str = ""
 
 
 @dataclass

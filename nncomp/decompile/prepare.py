@@ -66,7 +66,8 @@ def _untied(graph: Graph, weights: dict[str, Array]) -> Graph:
             if node is home:
                 parameters.append(p)
                 continue
-            path = f"{p.path.replace('.', '_')}::{number}"  # no name: what reads it tells
+            # no path: what reads it tells where it belongs
+            path = f"{p.path.replace('.', '_')}::{number}::{p.path.rpartition('.')[2]}"
             (path,) = parameter_paths([path], weights).values()
             value = Value(p.value.type, path)
             places[p.value, node] = value

@@ -11,7 +11,7 @@ from nncomp.decompile.names import snake_case
 from nncomp.decompile.pieces import Chain, Hole, Pieces, Stage, Use, joined, merged
 from nncomp.decompile.regions import Region
 from nncomp.decompile.runs import Run, folded
-from nncomp.decompile.spelling import spell, subject_of
+from nncomp.decompile.spelling import result_name, spell, subject_of, words
 from nncomp.dims import DimLike
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.literals import quoted
@@ -120,6 +120,7 @@ class Body:
                 self._counts[value] = self._counts.get(value, 0) + 1
         for value in self.region.outputs:
             self._counts[value] = self._counts.get(value, 0) + 1
+        self._left = dict(self._counts)  # reads to come
         self._subjects = {s for item in self.items if (s := self._subject(item)) is not None}
 
     def declare(self) -> None:
@@ -145,14 +146,15 @@ class Body:
                 subject = subject_of(item)
                 chain = spell(item, self.read, None if subject is None else self._chain(subject))
                 used = max((i for i, v in enumerate(item.outputs) if v in self._counts), default=0)
-                hint = snake_case(_words(type(item.op).__name__))
-                self._assign([*item.outputs[: used + 1]], chain, hint)
+                hint = result_name(item)
+                blocks = [stage.hint for stage in chain.stages if stage.hint]
+                self._assign([*item.outputs[: used + 1]], chain, (blocks or [hint])[-1])
 
     def read(self, value: Value) -> Pieces:
         """A value where it is read."""
         if value in self.pending:
-            chain = self.pending.pop(value)
-            return chain.pieces()
+            return self.pending.pop(value).pieces()
+        self._left[value] = self._left.get(value, 0) - 1
         return [self.names[value]]
 
     def _subject(self, item: Node | Region | Run) -> Value | None:
@@ -177,6 +179,13 @@ class Body:
         target = names[0] if len(names) == 1 else f"({', '.join(names)})"
         self.template.lines.append([f"{target} = ", *chain.pieces()])
 
+    def _loop_name(self, result: Value) -> str:
+        """The name of the first input, once nothing reads that any more."""
+        first = self.region.inputs[0]
+        if self.region.path and first in self.names and not self._left.get(first, 0):
+            return self.names[first]
+        return self._fresh(result, "h")
+
     def _fresh(self, value: Value, hint: str) -> str:
         return self.template.names.fresh(hint)
 
@@ -192,14 +201,14 @@ class Body:
             callee: Pieces = [f"{layer}(", *arguments, ")"]
         else:
             callee = [Use(self.templates.of[region])]
-        return Stage(callee, rest=joined(rest), name=name, is_block=True)
+        return Stage(callee, rest=joined(rest), name=name, is_block=True, hint=_hint(region.name))
 
     def _loop(self, run: Run) -> None:
         """`for i in range(3) { x = x |> Layer(64) as layer }`"""
         first = run.first
         (result,) = run.regions[-1].outputs
         start = self._chain(first.inputs[run.place]).pieces()
-        self.names[result] = name = self._fresh(result, "x")
+        self.names[result] = name = self._loop_name(result)
         if start != [name]:
             self.template.lines.append([f"{name} = ", *start])
         rest = [self.read(v) for i, v in enumerate(first.inputs) if i != run.place]
@@ -236,12 +245,8 @@ def as_name(name: str) -> str:
 
 
 def _hint(name: str) -> str:
-    words = [part for part in name.split(".") if not part.isdecimal()]
-    return snake_case(_words(words[-1])) if words else "x"
-
-
-def _words(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    parts = [part for part in name.split(".") if not part.isdecimal()]
+    return snake_case(words(parts[-1])) if parts else "x"
 
 
 def _input_hint(value: Value, region: Region) -> str:
