@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nncomp.decompile.groups import Group, fill, grouped
 from nncomp.decompile.interfaces import connect
 from nncomp.decompile.names import camel_case
-from nncomp.decompile.pieces import Hole, Use
+from nncomp.decompile.pieces import Hole, Pieces, Use
 from nncomp.decompile.regions import Region, tree_of
 from nncomp.decompile.scopes import scopes_of
 from nncomp.decompile.spelling import literal_pieces
@@ -115,7 +115,7 @@ class _Model:
         self.body.names |= {v: self.given.values[v] for v in graph.inputs}
         self.body.wanted = {
             v: self.given.outputs[name]
-            for name, v in reversed(graph.outputs.items())
+            for name, v in reversed([*graph.outputs.items()])
             if v not in self.body.names
         }
 
@@ -148,14 +148,14 @@ class _Model:
         )
         return f'assert {condition}, "{message}"'
 
-    def _filled(self, pieces: list[object]) -> str:
+    def _filled(self, pieces: Pieces) -> str:
         written: list[str] = []
         for piece in pieces:
             if isinstance(piece, Hole):
                 written.append(self._dim(piece.value))
             elif isinstance(piece, Use):
                 written += [self._dim(number) for number in piece.template.numbers]
-        return fill(pieces, 0, written, self.groups)[0]  # type: ignore[arg-type]
+        return fill(pieces, 0, written, self.groups)[0]
 
     def _dim(self, dim: DimLike) -> str:
         if isinstance(dim, int):

@@ -155,10 +155,10 @@ class _Resolver:
             return None
         named: dict[Symbol, DimLike] = {}
         for symbol in column[0].symbols():
-            place = next((p for p, sizes in axes if all(s == symbol.dim for s in sizes)), None)
-            if place is None:
+            found = next((p for p, sizes in axes if all(s == symbol.dim for s in sizes)), None)
+            if found is None:
                 return None
-            named[symbol] = Symbol(self._axis(place), symbol.minimum, symbol.maximum).dim
+            named[symbol] = Symbol(self._axis(found), symbol.minimum, symbol.maximum).dim
         return str(substitute(column[0], named))
 
     def _by_hyperparameter(self, column: Column) -> str | None:
@@ -170,11 +170,10 @@ class _Resolver:
         return None
 
     def _axis_columns(self) -> list[tuple[tuple[int, int], Column]]:
-        found = []
-        for i, value in enumerate(self.types[0]):
-            for axis in sorted(range(value.rank), key=lambda a, i=i: not self._is_width((i, a))):
-                found.append(((i, axis), tuple(types[i].shape[axis] for types in self.types)))
-        return found
+        """All axes of the inputs and their sizes, those of each input's width first."""
+        places = [(i, axis) for i, t in enumerate(self.types[0]) for axis in range(t.rank)]
+        places.sort(key=lambda place: (place[0], not self._is_width(place)))
+        return [(place, self._column(place)) for place in places]
 
     def _is_width(self, place: tuple[int, int]) -> bool:
         """Whether an axis is one of channels or features, rather than of places."""

@@ -175,12 +175,13 @@ def _average(op: Any, node: Node) -> Op:
 def _reshape(op: Any, node: Node) -> Op:
     """That a 0 is a size says nothing where there is none."""
     sizes = node.operands[1].type.elements
-    return op if sizes is None or 0 in sizes else replace(op, allowzero=0)
+    plain: Op = op if sizes is None or 0 in sizes else replace(op, allowzero=0)
+    return plain
 
 
 def _layer_norm(op: Any, node: Node) -> Op:
-    last = op.axis == node.operands[0].rank - 1
-    return replace(op, axis=-1) if last else op
+    plain: Op = replace(op, axis=-1) if op.axis == node.operands[0].rank - 1 else op
+    return plain
 
 
 _FORMS: dict[type[Op], Callable[[Any, Node], Op]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nncomp.decompile.regions import Region
-from nncomp.ir.graph import Node
+from nncomp.ir.graph import Node, Value
 from nncomp.ir.literals import quoted
 
 if TYPE_CHECKING:
@@ -96,10 +96,10 @@ def _run_at(region: Region, at: int, templates: Templates) -> Run | None:
     return Run(tuple(regions), place, prefix, start, suffix)
 
 
-def _reads(region: Region, value: object) -> int:
+def _reads(region: Region, value: Value) -> int:
     """How many places in a region read a value."""
     return sum(
-        (item.inputs if isinstance(item, Region) else list(item.operands)).count(value)  # type: ignore[arg-type]
+        (item.inputs if isinstance(item, Region) else [*item.operands]).count(value)
         for item in region.items
     )
 

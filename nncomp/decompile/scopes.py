@@ -7,8 +7,9 @@ still, since exporters move operators from one module to the next (`conv.weight`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from nncomp.decompile.named_scopes import common, follow_names
 from nncomp.decompile.plain import dim_as_number
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Value
@@ -38,7 +39,10 @@ def scopes_of(graph: Graph, modules: Collection[str]) -> dict[Node, str]:
             if said is None or not _is_within(said, prefix):
                 said = prefix
         found[node] = said
-    _follow_neighbours(nodes, uses, found)
+    if any(node.origin.scope for node in nodes):
+        _follow_neighbours(nodes, uses, found)
+    else:
+        follow_names(nodes, uses, found)
     scopes = {node: path or "" for node, path in found.items()}
     _lift_shared(nodes, uses, {p.value for p in graph.parameters}, scopes)
     return scopes
@@ -128,18 +132,3 @@ def _needed(node: Node, target: str, scopes: Mapping[Node, str]) -> list[Node] |
 
 def _is_inside(path: str, around: str) -> bool:
     return not around or _is_within(path, around)
-
-
-def common(paths: Iterable[str]) -> str:
-    """The innermost path around all of these."""
-    shared: list[str] | None = None
-    for path in paths:
-        parts = path.split(".") if path else []
-        if shared is None:
-            shared = parts
-            continue
-        same = 0
-        while same < min(len(parts), len(shared)) and parts[same] == shared[same]:
-            same += 1
-        shared = shared[:same]
-    return ".".join(shared or [])

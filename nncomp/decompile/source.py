@@ -57,7 +57,7 @@ def decompile(
     ready = prepare(named, weights)
     head = [*_renamed(ready), f'"""{_title(origin)}."""']
     text = to_text(ready.graph)
-    flat = read(SourceFile("imported.nn", text.text))
+    flat = read(SourceFile(f"{origin.file} as .nn", text.text))
     if not any(node.op.bodies for node in ready.graph.nodes):
         built = structured(ready.graph, origin.modules)
         whole = _formatted(built.text, head)

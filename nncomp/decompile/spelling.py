@@ -122,13 +122,16 @@ def spell(node: Node, operand: Operand, subject: Chain | None) -> Chain:
     callee: Pieces = [f"{domain}.{type(node.op).__name__}"]
     if isinstance(node.op, Dims):
         return Chain([*callee, "(", *dims_pieces(node.op.dims), ")"])
-    rest = [
+    piped = subject is not None and bool(subject.stages or subject.loose)
+    rest: list[Pieces] = [
         ["none"] if v is None else operand_pieces(node, i, v, operand)
         for i, v in enumerate(node.inputs)
         if i or subject is None
     ]
+    if subject is not None and not piped:
+        rest.insert(0, subject.head)
     arguments = joined([*rest, *_attributes(node.op)])
-    if subject is not None:
+    if subject is not None and piped:
         return Chain(subject.head, [*subject.stages, Stage(callee, arguments)], subject.loose)
     return Chain([*callee, "(", *arguments, ")"])
 

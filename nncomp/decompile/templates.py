@@ -182,7 +182,8 @@ class Body:
     def _loop_name(self, result: Value) -> str:
         """The name of the first input, once nothing reads that any more."""
         first = self.region.inputs[0]
-        if self.region.path and first in self.names and not self._left.get(first, 0):
+        free = self.region.path and not self.pending and not self._left.get(first, 0)
+        if free and first in self.names:
             return self.names[first]
         return self._fresh(result, "h")
 
@@ -191,11 +192,11 @@ class Body:
 
     def _application(self, region: Region) -> Chain:
         subject = self._chain(region.inputs[0])
-        stage = self._stage(region, as_name(region.name))
+        rest = [self.read(v) for v in region.inputs[1:]]
+        stage = self._stage(region, as_name(region.name), rest)
         return Chain(subject.head, [*subject.stages, stage], subject.loose)
 
-    def _stage(self, region: Region, name: str, skipped: int = 0) -> Stage:
-        rest = [self.read(v) for i, v in enumerate(region.inputs) if i != skipped]
+    def _stage(self, region: Region, name: str, rest: list[Pieces]) -> Stage:
         if region in self.templates.layers:
             layer, arguments = self.templates.layers[region]
             callee: Pieces = [f"{layer}(", *arguments, ")"]
@@ -211,16 +212,8 @@ class Body:
         self.names[result] = name = self._loop_name(result)
         if start != [name]:
             self.template.lines.append([f"{name} = ", *start])
-        rest = [self.read(v) for i, v in enumerate(first.inputs) if i != run.place]
-        stage = self._stage(first, run.name)
-        if run.place == 0:
-            chain = Chain([name], [stage])
-        else:
-            operands = [*rest[: run.place], [name], *rest[run.place :]]
-            chain = Chain(
-                operands[0],
-                [Stage(stage.callee, rest=joined(operands[1:]), name=run.name, is_block=True)],
-            )
+        operands = [[name] if i == run.place else self.read(v) for i, v in enumerate(first.inputs)]
+        chain = Chain(operands[0], [self._stage(first, run.name, operands[1:])])
         bounds: Pieces = [Hole(run.count, "count")]
         if run.start:
             bounds = [f"{run.start}, ", Hole(run.start + run.count, "count")]

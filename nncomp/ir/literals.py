@@ -35,13 +35,19 @@ def attribute_text(value: Any, dim: Callable[[DimLike], str] = str) -> str:
     if isinstance(value, Data):
         return literal(value.array)
     if isinstance(value, TensorType):
-        return f"({value.dtype}, {attribute_text(value.shape, dim)})"
+        sizes = [_named_size(size, dim) for size in value.shape]
+        return f"({value.dtype}, [{', '.join(sizes)}])"
     if isinstance(value, tuple):
         return f"[{', '.join(attribute_text(item, dim) for item in value)}]"
     raise TypeError(f"an attribute of type {type(value).__name__} has no text form")
 
 
 _ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r"} | {c: "\\" + c for c in '"\\{}'}
+
+
+def _named_size(size: DimLike, dim: Callable[[DimLike], str]) -> str:
+    """A size of a type that is stated: a name in quotes is bound there if nothing else has."""
+    return f'"{dim(size)}"' if isinstance(size, Dim) and size.symbol else attribute_text(size, dim)
 
 
 def quoted(text: str) -> str:

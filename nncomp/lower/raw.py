@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from nncomp.dims import Dim
+from nncomp.dims import Dim, new_dim
 from nncomp.errors import did_you_mean
 from nncomp.ir.builder import weak_dtype
 from nncomp.ir.constant import Constant
@@ -128,16 +128,21 @@ def _tuple(value: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _types(ctx: Context, cls: type[Op], name: str, value: Any) -> tuple[TensorType, ...]:
-    """Types of results, which no type in the grammar states: `[(f32, [N, 3])]`."""
+    """Types of results, which no type in the grammar states: `[(f32, ["N", 3])]`."""
     types = []
     for item in value if isinstance(value, (list, tuple)) else (value,):
         dtype, dims = item if isinstance(item, tuple) and len(item) == 2 else (None, None)
-        sizes = dims if isinstance(dims, (list, tuple)) else [None]
+        sizes: list[Any] = [*dims] if isinstance(dims, (list, tuple)) else [None]
+        names = ctx.frame.names
+        for size in sizes:  # a name that has no value is that of a size which only a run tells
+            if isinstance(size, str) and size.isidentifier() and size not in names:
+                names[size] = new_dim(size)
+        sizes = [names.get(size) if isinstance(size, str) else size for size in sizes]
         if not isinstance(dtype, DType) or not all(_is_size(d) for d in sizes):
             raise ctx.fail(
                 "NN0201",
                 f"`{name}` of {cls.__name__} must be a list of types, not {describe(value)}",
-                help="a type is a dtype and a list of dims: `[(f32, [N, 3])]`",
+                help='a type is a dtype and a list of dims: `[(f32, ["N", 3])]`',
             )
         types.append(TensorType(dtype, tuple(sizes)))
     return tuple(types)
