@@ -15,7 +15,8 @@ _TAKEN = {"__metadata__"}  # safetensors keeps its notes there
 
 def model_name(graph: str, file: str) -> str:
     """What to call the model: as the graph is called, or the file if that says nothing."""
-    if graph and graph not in _MEANINGLESS and graph.isascii():
+    tells = graph and graph not in _MEANINGLESS and not graph.endswith(".onnx")
+    if tells and graph.isascii():
         return identifier(graph)
     stem = re.split(r"[\\/]", file)[-1].removesuffix(".onnx")
     return camel_case(stem) or "Model"

@@ -73,3 +73,27 @@ def test_refusals(lenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["import", str(lenet), "-o", str(lenet.with_name("broken.nn"))]) == 1
     assert "error[NN08" in capsys.readouterr().err
     assert not lenet.with_name("broken.nn").exists()
+
+
+FOREIGN = """\
+<ir_version: 8, opset_import: ["" : 17, "com.example" : 2]>
+f (float[N, 4] x) => (float[M, 4] y) <float[M, 4] a> {
+  a = com.example.Drop <rate = 0.5, names = ["one", "two"]> (x)
+  y = Relu (a)
+}
+"""
+
+
+def test_unknown_operators_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An operator of another domain, and a size that only it knows."""
+    onnx.save(onnx.parser.parse_model(FOREIGN), tmp_path / "foreign.onnx")
+    assert main(["import", str(tmp_path / "foreign.onnx"), "-o", str(tmp_path / "a.nn")]) == 0
+    assert 'nncomp.Opaque(x, operator="Drop", home="com.example"' in " ".join(
+        (tmp_path / "a.nn").read_text().split()
+    ).replace("( x", "(x")
+    assert main(["build", str(tmp_path / "a.nn"), "-o", str(tmp_path / "b.onnx")]) == 0
+    again = onnx.load(tmp_path / "b.onnx")
+    drop, _ = again.graph.node
+    assert (drop.op_type, drop.domain) == ("Drop", "com.example")
+    assert [a.name for a in drop.attribute] == ["names", "rate"]
+    assert {o.domain: o.version for o in again.opset_import}["com.example"] == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import warnings
 from functools import cache
 from pathlib import Path
@@ -11,9 +12,14 @@ import pytest
 from onnx.backend.test.case.node import collect_testcases
 from onnx.backend.test.case.test_case import TestCase
 
+from nncomp.backends.reference.interpreter import evaluate
+from nncomp.driver.decompiling import source_of
 from nncomp.errors import CompileError
+from nncomp.onnx_import.importer import import_model
 from nncomp.onnx_import.reading import parse_model, read_model
 from tests.decompile.support import assert_same_outputs
+from tests.onnx_import.mutants import mutant
+from tests.onnx_import.test_mutations import models
 from tests.onnx_import.test_onnx_data import DATA, EXCLUDED, SETS, contents, import_case
 
 REFUSED = {
@@ -86,3 +92,27 @@ def test_light_models(path: Path, tmp_path: Path) -> None:
     shapes = {v.name: v.type.static_shape for v in model.graph.inputs}
     inputs = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
     assert_same_outputs(model, file, inputs, tmp_path)
+
+
+def damaged(seed: int, count: int) -> None:
+    """What can be imported at all is written, or refused with a code."""
+    rng, written = random.Random(seed), 0
+    for _ in range(count):
+        data = mutant(rng.choice(models()), rng)
+        try:
+            file = parse_model(data)
+            source_of(import_model(file, evaluate), file)
+            written += 1
+        except CompileError as failure:
+            str(failure)  # that it can be shown
+    assert 0 < written < count / 2
+
+
+def test_damaged_models() -> None:
+    damaged(1, 300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_many_damaged_models(seed: int) -> None:
+    damaged(100 + seed, 2_000)
