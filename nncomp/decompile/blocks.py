@@ -7,17 +7,13 @@ from dataclasses import dataclass
 
 from nncomp.decompile.groups import Group, fill, grouped
 from nncomp.decompile.interfaces import connect
+from nncomp.decompile.model import Model
 from nncomp.decompile.names import camel_case
-from nncomp.decompile.pieces import Hole, Pieces, Use
 from nncomp.decompile.regions import Region, tree_of
 from nncomp.decompile.scopes import scopes_of
-from nncomp.decompile.spelling import literal_pieces
-from nncomp.decompile.templates import Body, Template, Templates
-from nncomp.dims import DimLike, Symbol, substitute
+from nncomp.decompile.templates import Template, Templates
 from nncomp.ir.graph import Graph, Value
-from nncomp.ir.literals import escaped
-from nncomp.ir.naming import Names, name_graph
-from nncomp.ir.obligation import Obligation
+from nncomp.ir.naming import Names
 
 LIBRARY = ["Conv", "ConvTranspose", "Linear", "LayerNorm", "RMSNorm", "BatchNorm", "Embedding"]
 
@@ -40,7 +36,7 @@ def structured(graph: Graph, modules: Mapping[str, str]) -> Structured:
     groups = grouped(templates)
     _name_blocks(groups, modules, graph.name)
     written = [_block(group, groups) for group in dict.fromkeys(groups.values())]
-    written.append(_Model(graph, root, templates, groups).text())
+    written.append(Model(graph, root, templates, groups).text())
     used = sorted({name for name, _ in templates.layers.values()})
     head = [f"from std import {', '.join(used)}\n"] if used else []
     return Structured("\n".join([*head, *written]), paths, len(written) - 1)
@@ -86,91 +82,3 @@ def _block(group: Group, groups: Mapping[Template, Group]) -> str:
     tensors = [f"{n}: {t}" for n, t in zip(template.inputs, group.signature, strict=True)]
     body = "\n".join(lines)
     return f"block {group.name}({', '.join(hyper)})({', '.join(tensors)}) {{\n{body}\n}}\n"
-
-
-class _Model:
-    """The outermost region: inputs, what must hold, parameters, statements, outputs."""
-
-    def __init__(
-        self,
-        graph: Graph,
-        root: Region,
-        templates: Templates,
-        groups: Mapping[Template, Group],
-    ) -> None:
-        self.graph = graph
-        self.root = root
-        self.groups = groups
-        self.given = name_graph(graph)
-        self.template = Template(root)
-        for name in (
-            *(self.given.values[v] for v in graph.inputs),
-            *self.given.outputs.values(),
-            *self.given.symbols.values(),
-        ):
-            self.template.names.claim(name)
-        root.inputs = [*graph.inputs]
-        root.outputs = [*dict.fromkeys(graph.outputs.values())]
-        self.body = _ModelBody(templates, self.template)
-        self.body.names |= {v: self.given.values[v] for v in graph.inputs}
-        self.body.wanted = {
-            v: self.given.outputs[name]
-            for name, v in reversed([*graph.outputs.items()])
-            if v not in self.body.names
-        }
-
-    def text(self) -> str:
-        """The model."""
-        graph, body = self.graph, self.body
-        body.declare()
-        body.run()
-        head = [self._input(value) for value in graph.inputs]
-        head += map(self._assert, graph.obligations)
-        lines = [self._filled(pieces) for pieces in self.template.pieces()]
-        for name, value in graph.outputs.items():
-            shown = self._filled(literal_pieces(value) or body.read(value))
-            printed = self.given.outputs[name]
-            lines.append(f"output {printed}" if shown == printed else f"output {printed} = {shown}")
-        inside = "\n".join([*head, *lines])
-        return f"model {graph.name} {{\n{inside}\n}}\n"
-
-    def _input(self, value: Value) -> str:
-        dims = ", ".join(map(self._dim, value.shape))
-        return f"input {self.given.values[value]}: {value.type.dtype}[{dims}]"
-
-    def _assert(self, obligation: Obligation) -> str:
-        condition = " or ".join(
-            f"{self._dim(c.left)} {c.relation} {self._dim(c.right)}" for c in obligation.clause
-        )
-        message = "".join(
-            escaped(part) if isinstance(part, str) else f"{{{self._dim(part)}}}"
-            for part in obligation.message
-        )
-        return f'assert {condition}, "{message}"'
-
-    def _filled(self, pieces: Pieces) -> str:
-        written: list[str] = []
-        for piece in pieces:
-            if isinstance(piece, Hole):
-                written.append(self._dim(piece.value))
-            elif isinstance(piece, Use):
-                written += [self._dim(number) for number in piece.template.numbers]
-        return fill(pieces, 0, written, self.groups)[0]
-
-    def _dim(self, dim: DimLike) -> str:
-        if isinstance(dim, int):
-            return str(dim)
-        renamed: dict[Symbol, DimLike] = {
-            s: Symbol(self.given.symbols.get(s, s.name), s.minimum, s.maximum).dim
-            for s in dim.symbols()
-        }
-        return str(substitute(dim, renamed))
-
-
-class _ModelBody(Body):
-    """Statements of the model, where outputs have names of their own."""
-
-    wanted: Mapping[Value, str] = {}
-
-    def _fresh(self, value: Value, hint: str) -> str:
-        return self.wanted[value] if value in self.wanted else super()._fresh(value, hint)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from nncomp.dims import DimLike, Symbol, substitute
 from nncomp.ir.constant import Constant, Dims
-from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.naming import name_graph
 
 _COMMUTATIVE = {"Add", "Mul"}
@@ -15,9 +15,7 @@ _COMMUTATIVE = {"Add", "Mul"}
 def same_computation(one: Graph, other: Graph) -> bool:
     """Whether both have the same inputs and obligations, and compute the same outputs from them and
     from parameters of the same paths by the same operators. Sums and products of two may be
-    turned round. Graphs with control flow are never the same here."""
-    if any(node.op.bodies for graph in (one, other) for node in graph.nodes):
-        return False
+    turned round."""
     numbers: dict[Hashable, int] = {}
     return _Keys(one, numbers).of_graph() == _Keys(other, numbers).of_graph()
 
@@ -48,8 +46,25 @@ class _Keys:
         )
         return outputs, paths, clauses
 
-    def _node(self, node: Node) -> None:
-        inputs = [None if v is None else self.values[v] for v in node.inputs]
+    def _body(self, body: Body, captured: Sequence[Value | None], depth: int) -> Hashable:
+        """What a body computes, from what it is given and the values of the graph around."""
+        own = len(body.inputs) - body.captures
+        for place, value in enumerate(body.inputs[:own]):
+            self.values[value] = self._number(("given", depth, place, str(value.type.dtype)))
+        for value, outer in zip(body.inputs[own:], captured, strict=True):
+            assert outer is not None
+            self.values[value] = self.values[outer]
+        for node in body.nodes:
+            self._node(node, depth)
+        return tuple(self.values[value] for value in body.outputs.values())
+
+    def _node(self, node: Node, depth: int = 0) -> None:
+        bodies: list[Hashable] = []
+        operands = node.inputs
+        for body in node.op.bodies:
+            operands = node.inputs[: len(node.inputs) - body.captures]
+            bodies.append(self._body(body, node.inputs[len(operands) :], depth + 1))
+        inputs = [None if v is None else self.values[v] for v in operands]
         if node.op.name in _COMMUTATIVE and not node.op.domain:
             inputs.sort(key=lambda n: -1 if n is None else n)
         key: Hashable
@@ -58,8 +73,10 @@ class _Keys:
         elif isinstance(node.op, Dims):
             key = ("dims", *map(self._dim, node.op.dims))
         else:
-            attributes = tuple((k, str(v)) for k, v in node.op.attributes().items())
-            key = (node.op.domain, type(node.op).__name__, attributes, tuple(inputs))
+            attributes = tuple(
+                (k, str(v)) for k, v in node.op.attributes().items() if not isinstance(v, Graph)
+            )
+            key = (node.op.domain, type(node.op).__name__, attributes, tuple(inputs), *bodies)
         for place, value in enumerate(node.outputs):
             self.values[value] = self._number((key, place))
 

@@ -27,6 +27,9 @@ def scopes_of(graph: Graph, modules: Collection[str]) -> dict[Node, str]:
     paths = {p.value: p.path for p in graph.parameters}
     found: dict[Node, str | None] = {}
     for node in nodes:
+        if node.op.bodies:  # written in the model, where all sizes have names
+            found[node] = ""
+            continue
         said = node.origin.scope or None
         own = {
             prefix

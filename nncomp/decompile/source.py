@@ -58,7 +58,7 @@ def decompile(
     head = [*_renamed(ready), f'"""{_title(origin)}."""']
     text = to_text(ready.graph)
     flat = read(SourceFile(f"{origin.file} as .nn", text.text))
-    if not any(node.op.bodies for node in ready.graph.nodes):
+    if not text.constants:  # large ones in the bodies of control flow
         built = structured(ready.graph, origin.modules)
         whole = _formatted(built.text, head)
         paths = {p.path: built.paths[p.value] for p in ready.graph.parameters}

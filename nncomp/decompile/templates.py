@@ -140,6 +140,8 @@ class Body:
         for item in self.items:
             if isinstance(item, Run):
                 self._loop(item)
+            elif isinstance(item, Node) and item.op.bodies:
+                self.control(item)
             elif isinstance(item, Region):
                 self._assign(item.outputs, self._application(item), _hint(item.name))
             else:
@@ -150,6 +152,10 @@ class Body:
                 blocks = [stage.hint for stage in chain.stages if stage.hint]
                 self._assign([*item.outputs[: used + 1]], chain, (blocks or [hint])[-1])
 
+    def control(self, node: Node) -> None:
+        """Control flow, which stands in the model only."""
+        raise NotImplementedError
+
     def read(self, value: Value) -> Pieces:
         """A value where it is read."""
         if value in self.pending:
@@ -159,7 +165,7 @@ class Body:
 
     def _subject(self, item: Node | Region | Run) -> Value | None:
         if isinstance(item, Node):
-            return subject_of(item)
+            return None if item.op.bodies else subject_of(item)
         return item.first.inputs[item.place] if isinstance(item, Run) else item.inputs[0]
 
     def _chain(self, value: Value) -> Chain:
