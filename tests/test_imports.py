@@ -17,6 +17,7 @@ LAYERS: dict[str, list[str]] = {
     "weights": [*FOUNDATION, "ir", "renaming"],
     "ops": [*FOUNDATION, "ir"],
     "syntax": [*FOUNDATION, "grammar"],
+    "decompile": [*FOUNDATION, "ir", "ops", "syntax"],
     "autodiff": [*FOUNDATION, "ir", "ops"],
     "lower": [*FOUNDATION, "ir", "ops", "syntax", "std"],
     "onnx_import": [*FOUNDATION, "ir", "ops"],

@@ -13,13 +13,25 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from nncomp.cli import build, check, explain, fmt, grad, inspect, run, train, tune, view
+from nncomp.cli import (
+    build,
+    check,
+    explain,
+    fmt,
+    grad,
+    import_,
+    inspect,
+    run,
+    train,
+    tune,
+    view,
+)
 from nncomp.cli.arguments import add_limits
 from nncomp.cli.report import report
 from nncomp.errors import CompileError, did_you_mean
 from nncomp.limits import limited
 
-COMMANDS = (check, fmt, build, grad, run, train, tune, inspect, view, explain)
+COMMANDS = (check, fmt, build, grad, import_, run, train, tune, inspect, view, explain)
 INTERNAL_ERROR = 70  # EX_SOFTWARE
 
 
@@ -83,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for module in COMMANDS:
-        name = module.__name__.rpartition(".")[2]
+        name = module.__name__.rpartition(".")[2].rstrip("_")  # `import` is a word of Python
         summary = (module.__doc__ or "").split("\n")[0].rstrip(".")
         command = commands.add_parser(
             name,

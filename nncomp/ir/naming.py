@@ -39,6 +39,11 @@ class Names:
         self._given: set[str] = set()
         self._next: dict[str, int] = {}
 
+    @property
+    def taken(self) -> frozenset[str]:
+        """What is not free any more."""
+        return frozenset(self._taken)
+
     def fresh(self, hint: str) -> str:
         """The identifier nearest to `hint` that is still free."""
         name = identifier(hint)

@@ -16,7 +16,7 @@ It is read by the ordinary parser. What is written follows a few rules:
   attributes that differ from their defaults are given, an operand left out is `none`
 * `(y, mean) = ...` names the first results of a node, as many as are used
 * a small constant is a dtype applied to a list, `f32(0.5)`, `i64([1, 2])`, written exactly; a
-  larger one is a `param` at `constant.1`, …, whose data stand beside the text
+  larger one is a `buffer` at `constant.1`, …, whose data stand beside the text
 * an obligation is an `assert` of dims, after the inputs and parameters
 * control flow is written as `scan`, `loop` and `cond` (`text_control.py`)
 * spans, scopes and histories are not part of it; with `comments` they trail each line
@@ -24,24 +24,19 @@ It is read by the ordinary parser. What is written follows a few rules:
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from nncomp.dims import Dim, DimLike, Symbol, substitute
+from nncomp.dims import DimLike, Symbol, substitute
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.literals import attribute_text, can_write, escaped, literal, quoted
 from nncomp.ir.naming import identifier, name_graph
 from nncomp.ir.obligation import Obligation
-from nncomp.ir.op import Data
 from nncomp.ir.text_control import Spelling, write_control
-from nncomp.types import NARROW_FLOATS, NARROW_INTS, Array, DType, TensorType, is_container
+from nncomp.types import Array, TensorType, is_container
 
-MAX_WRITTEN = 64  # elements of a constant that is written out
-MAX_INT = 2**63 - 1  # the largest integer of the language; -2**63 is written as a difference
 MAX_INLINE = 8  # elements of a constant that is written where it is used
 
 
@@ -83,7 +78,7 @@ class _Writer:
         head = [*map(self._input, graph.inputs)]
         for p in graph.parameters:
             head.append(
-                f"{p.kind} {self.names[p.value]}: {self._type(p.value.type)} as {_string(p.path)}"
+                f"{p.kind} {self.names[p.value]}: {self._type(p.value.type)} as {quoted(p.path)}"
             )
         self._head = head
         asserts = [*map(self._obligation, graph.obligations)]
@@ -123,7 +118,7 @@ class _Writer:
     def _input(self, value: Value) -> str:
         line = f"input {self.names[value]}: {self._type(value.type)}"
         default = self.graph.defaults.get(value.name)
-        return line if default is None else f"{line} = {_attribute(default)}"
+        return line if default is None else f"{line} = {attribute_text(default)}"
 
     def _obligation(self, obligation: Obligation) -> str:
         condition = " or ".join(
@@ -131,7 +126,7 @@ class _Writer:
             for c in obligation.clause
         )
         message = "".join(
-            _escaped(part) if isinstance(part, str) else f"{{{self._attribute(part)}}}"
+            escaped(part) if isinstance(part, str) else f"{{{self._attribute(part)}}}"
             for part in obligation.message
         )
         return f'assert {condition}, "{message}"'
@@ -158,7 +153,7 @@ class _Writer:
 
     def _constant(self, node: Node, op: Constant, head: list[str], body: list[str]) -> None:
         value, array = node.outputs[0], op.value.array
-        if not _can_write(array):
+        if not can_write(array):
             if value in self._written:
                 return
             number = len(self.constants) + 1
@@ -169,11 +164,11 @@ class _Writer:
             self.constants[path] = array
             self._written[value] = path
             head.append(
-                f"param {self.names[value]}: {self._type(value.type)} as {_string(path)}"
+                f"buffer {self.names[value]}: {self._type(value.type)} as {quoted(path)}"
                 + self._comment(node)
             )
         elif not _is_inline(array):
-            body.append(f"{self.names[value]} = {_literal(array)}{self._comment(node)}")
+            body.append(f"{self.names[value]} = {literal(array)}{self._comment(node)}")
 
     def _statement(self, node: Node, graph: Graph) -> str:
         op = node.op
@@ -186,14 +181,14 @@ class _Writer:
         else:
             arguments = ["none" if v is None else self._operand(v) for v in node.inputs]
             arguments += [f"{k}={self._attribute(v)}" for k, v in op.attributes().items()]
-        domain = op.domain or "onnx"
-        return f"{target} = {domain}.{op.name}({', '.join(arguments)}){self._comment(node)}"
+        domain, name = op.domain or "onnx", type(op).__name__
+        return f"{target} = {domain}.{name}({', '.join(arguments)}){self._comment(node)}"
 
     def _operand(self, value: Value) -> str:
         value = self._aliases.get(value, value)
         op = value.node.op if value.node is not None else None
-        if isinstance(op, Constant) and _can_write(op.value.array) and _is_inline(op.value.array):
-            return _literal(op.value.array)
+        if isinstance(op, Constant) and can_write(op.value.array) and _is_inline(op.value.array):
+            return literal(op.value.array)
         return self.names[value]
 
     def _comment(self, node: Node) -> str:
@@ -219,104 +214,8 @@ class _Writer:
         return str(substitute(dim, renamed))
 
     def _attribute(self, value: Any) -> str:
-        return _attribute(value, self._dim)
-
-
-def _attribute(value: Any, dim: Callable[[DimLike], str] = str) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Dim):
-        return dim(value)
-    if isinstance(value, int):
-        return _integer(value)
-    if isinstance(value, DType):
-        return str(value)
-    if isinstance(value, TensorType):
-        return _string(str(value))
-    if isinstance(value, float):
-        return _float(value)
-    if isinstance(value, str):
-        return _string(value)
-    if isinstance(value, Data):
-        return _literal(value.array)
-    if isinstance(value, tuple):
-        return f"[{', '.join(_attribute(item, dim) for item in value)}]"
-    raise TypeError(f"an attribute of type {type(value).__name__} has no text form")
-
-
-_ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r"} | {c: "\\" + c for c in '"\\{}'}
-
-
-def _string(text: str) -> str:
-    return f'"{_escaped(text)}"'
-
-
-def _escaped(text: str) -> str:
-    return "".join(_ESCAPES.get(c, c) for c in text)
-
-
-def _integer(value: int) -> str:
-    return str(value) if value >= -MAX_INT else f"-{MAX_INT} - {-MAX_INT - value}"
-
-
-def _float(value: float) -> str:
-    if math.isnan(value):
-        return "nan"
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return repr(value)
-
-
-def _can_write(array: Array) -> bool:
-    """Whether a list of numbers gives the array back: not too long, no shape lost, no odd NaN,
-    no integer that the language has not."""
-    if array.size > MAX_WRITTEN or (array.size == 0 and array.ndim != 1):
-        return False
-    dtype = DType.of(array)
-    if dtype is DType.STRING:
-        return True
-    if dtype.is_float or dtype in NARROW_FLOATS:
-        return _nans_are_plain(array)
-    return not any(int(e) > MAX_INT for e in array.reshape(-1))
-
-
-def _nans_are_plain(array: Array) -> bool:
-    nans = array[np.isnan(array)] if array.ndim else array.reshape(1)[np.isnan(array.reshape(1))]
-    return nans.tobytes() == np.full(nans.shape, np.nan, array.dtype).tobytes()
+        return attribute_text(value, self._dim)
 
 
 def _is_inline(array: Array) -> bool:
     return array.ndim <= 1 and array.size <= MAX_INLINE
-
-
-def _literal(array: Array) -> str:
-    """`f32([0.5, 1.0])`, `i64(3)`: a dtype applied to nested lists."""
-    dtype = DType.of(array)
-    if dtype is DType.STRING:
-        return f"{dtype}({_quoted(array.tolist())})"
-    # an array of digits of the same shape, then its nested lists with the quotes taken off
-    digits = np.array([_number(e, dtype) for e in array.reshape(-1)], object).reshape(array.shape)
-    return f"{dtype}({str(digits.tolist()).replace(chr(39), '')})"
-
-
-def _quoted(texts: Any) -> str:
-    if isinstance(texts, str):
-        return _string(texts)
-    return f"[{', '.join(map(_quoted, texts))}]"
-
-
-def _number(element: Any, dtype: DType) -> str:
-    """The shortest decimal that gives the element back when read as f64 and then rounded."""
-    if dtype is DType.BOOL:
-        return "true" if element else "false"
-    if dtype.is_int or dtype in NARROW_INTS:
-        return _integer(int(element))
-    exact = _float(float(element))
-    if dtype in (DType.F64, DType.BF16) or not math.isfinite(element):
-        return exact
-    short = str(element)
-    with np.errstate(over="ignore"):
-        same = dtype.numpy.type(float(short)) == element
-    return short if same else exact

@@ -14,6 +14,7 @@ from nncomp.dims import Dim, DimLike
 from nncomp.errors import did_you_mean
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Op
+from nncomp.ir.opaque import Opaque
 from nncomp.lower import calls, indexing, tensors
 from nncomp.lower.axes import AXES
 from nncomp.lower.clipping import CLIPPING
@@ -258,7 +259,7 @@ def _reshape(ctx: Context, args: list[Any], named: dict[str, Any]) -> Value:
 
 def _operators(name: str, domain: str) -> Namespace:
     def lookup(operator: str) -> RawOp | None:
-        cls: type[Op] | None = REGISTRY.get(operator)
+        cls: type[Op] | None = Opaque if operator == "Opaque" else REGISTRY.get(operator)
         return RawOp(cls) if cls is not None and cls.domain == domain else None
 
     def names() -> list[str]:

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from nncomp.dims import Dim
 from nncomp.errors import CompileError, Diagnostic, Note, Problems, error
 from nncomp.ir.builder import At, Builder
 from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
-from nncomp.ir.obligation import Clause, Message, Obligation, spelt
+from nncomp.ir.obligation import Clause, Comparison, Message, Obligation, spelt
 from nncomp.ir.sizes import sources
 from nncomp.lower.expansion import Expansion
 from nncomp.lower.recovery import CONSEQUENCES
@@ -181,6 +182,20 @@ class Store:
         return zlib.crc32(name.encode())
 
 
+def _tighten(comparison: Comparison) -> None:
+    """What a run is held to, the algebra may count on: bounds of a symbol of this graph. So
+    `assert T <= 512` makes min(512, T) the same as T."""
+    symbol = comparison.left.symbol if isinstance(comparison.left, Dim) else None
+    limit, relation = comparison.right, comparison.relation
+    if symbol is None or not isinstance(limit, int):
+        return
+    if relation in ("<", "<="):
+        most = limit - (relation == "<")
+        symbol.maximum = most if symbol.maximum is None else min(symbol.maximum, most)
+    elif relation in (">", ">="):
+        symbol.minimum = max(symbol.minimum, limit + (relation == ">"))
+
+
 class Context:
     """One graph in the making.
 
@@ -316,6 +331,8 @@ class Context:
                 help="what a run asserts is checked before it, from the shapes of the inputs",
             )
         self.obligations[obligation] = None
+        if len(clause) == 1:
+            _tighten(clause[0])
 
     def declare_input(self, name: str, type: TensorType, default: int | float | None) -> Value:
         """An input that the program declares."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
-from nncomp.dims import Dim
+from nncomp.dims import Dim, new_dim
 from nncomp.errors import did_you_mean
 from nncomp.ir.builder import weak_dtype
 from nncomp.ir.constant import Constant
@@ -14,7 +15,7 @@ from nncomp.ir.op import Data, Op
 from nncomp.lower import tensors
 from nncomp.lower.context import Context
 from nncomp.lower.values import Arguments, Results, describe
-from nncomp.types import DType
+from nncomp.types import DType, TensorType
 
 # What the annotation of an attribute admits, and how an error calls that. Others admit anything.
 _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
@@ -29,6 +30,7 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "tuple[DimLike, ...]": (tuple, "a list of dims"),
     "Data": (Data, "a constant"),
 }
+_TYPES = "tuple[TensorType, ...]"
 _ITEMS: dict[str, type | tuple[type, ...]] = {
     "a list of ints": int,
     "a list of numbers": (int, float),
@@ -91,6 +93,8 @@ def _operand(ctx: Context, value: Any, dtype: DType) -> Value | None:
 def _attribute(ctx: Context, cls: type[Op], field: dataclasses.Field[Any], value: Any) -> Any:
     """The value as the attribute's type asks for it."""
     annotation = str(field.type)
+    if annotation == _TYPES:
+        return _types(ctx, cls, field.name, value)
     kind, called = _KINDS.get(annotation.removesuffix(" | None"), (object, ""))
     if value is None and (annotation == "Ints" or annotation.endswith("| None")):
         return None
@@ -100,7 +104,7 @@ def _attribute(ctx: Context, cls: type[Op], field: dataclasses.Field[Any], value
         op = value.node.op
         value = op.value if isinstance(op, Constant) else value
     elif isinstance(value, (list, tuple)):
-        value = tuple(value)
+        value = _tuple(value)
     items = value if isinstance(value, tuple) else (value,)
     unknown = next((v for v in items if isinstance(v, (Value, Dim))), None)
     of = _ITEMS.get(called)
@@ -117,3 +121,33 @@ def _attribute(ctx: Context, cls: type[Op], field: dataclasses.Field[Any], value
         what = f"`{field.name}` of {cls.__name__}"
         raise ctx.fail("NN0201", f"{what} must be {called}, not {describe(wrong[0])}")
     return float(value) if called == "a number" else value
+
+
+def _tuple(value: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(_tuple(v) if isinstance(v, (list, tuple)) else v for v in value)
+
+
+def _types(ctx: Context, cls: type[Op], name: str, value: Any) -> tuple[TensorType, ...]:
+    """Types of results, which no type in the grammar states: `[(f32, ["N", 3])]`."""
+    types = []
+    for item in value if isinstance(value, (list, tuple)) else (value,):
+        dtype, dims = item if isinstance(item, tuple) and len(item) == 2 else (None, None)
+        sizes: list[Any] = [*dims] if isinstance(dims, (list, tuple)) else [None]
+        names = ctx.frame.names
+        for size in sizes:  # a name that has no value is that of a size which only a run tells
+            if isinstance(size, str) and size.isidentifier() and size not in names:
+                names[size] = new_dim(size)
+        sizes = [names.get(size) if isinstance(size, str) else size for size in sizes]
+        if not isinstance(dtype, DType) or not all(_is_size(d) for d in sizes):
+            raise ctx.fail(
+                "NN0201",
+                f"`{name}` of {cls.__name__} must be a list of types, not {describe(value)}",
+                help='a type is a dtype and a list of dims: `[(f32, ["N", 3])]`',
+            )
+        types.append(TensorType(dtype, tuple(sizes)))
+    return tuple(types)
+
+
+def _is_size(dim: Any) -> bool:
+    whole = isinstance(dim, int) and not isinstance(dim, bool) and 0 <= dim < 2**63
+    return whole or isinstance(dim, Dim)

@@ -51,12 +51,14 @@ class Imported:
     weights: the arrays of the graph's parameters, by path
     metadata: what the model says of itself, without what nncomp has written there
     warnings: what was taken to hold
+    modules: paths of the blocks that nodes stand in, with their classes where the model says them
     """
 
     graph: Graph
     weights: Mapping[str, Array] = field(repr=False)
     metadata: Mapping[str, str]
     warnings: tuple[Diagnostic, ...] = ()
+    modules: Mapping[str, str] = field(default_factory=dict)
 
 
 @collector_paused()
@@ -102,6 +104,7 @@ class Importer:
         self.bounded: dict[str, Symbol] = {}
         self.read = names_read(file.proto)
         self.count = 0
+        self.modules: dict[str, str] = {}
 
     # --- the model -----------------------------------------------------------------------------
 
@@ -142,7 +145,8 @@ class Importer:
         weights = {p.path: self.weights[p.path] for p in kept}
         metadata = {p.key: p.value for p in self.proto.metadata_props}
         foreign_keys = {k: v for k, v in metadata.items() if not k.startswith("nncomp.")}
-        return Imported(graph, weights, foreign_keys, tuple(self.warnings.values()))
+        warnings = tuple(self.warnings.values())
+        return Imported(graph, weights, foreign_keys, warnings, self.modules)
 
     def _input(self, scope: Scope, info: onnx.ValueInfoProto) -> Value:
         if not info.name or info.name in scope.names:
@@ -171,8 +175,10 @@ class Importer:
         span = self.listing.span(node)
         if self.count > min(MAX_NODES, self.listing.count + MAX_EXPANDED):
             raise error("NN0004", f"the model expands to over {self.count - 1:,} nodes", span)
-        path = block_of(node.name)
-        path = f"{scope.path}.{path}" if scope.path and path else scope.path or path
+        block = block_of(node)
+        around = f"{scope.path}." if scope.path else ""
+        path = around + block.path if block.path else scope.path
+        self.modules |= {around + name: kind for name, kind in block.modules.items()}
         with scope.b.at(Origin((span,) if span else (), path)):
             try:
                 results = self._results(scope, node, span, path)

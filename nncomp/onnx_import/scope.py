@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -72,13 +73,56 @@ class Scope:
         return None
 
 
-def block_of(name: str) -> str:
-    """The block that a node's name tells: `/layer1/layer1.0/conv1/Conv` is in
-    `layer1.0.conv1`."""
-    path = ""
-    for part in [part for part in name.split("/") if part][:-1]:
-        path = part if not path or part.startswith(f"{path}.") else f"{path}.{part}"
-    return path
+@dataclass(frozen=True)
+class Block:
+    """Where in the program that was exported a node stands.
+
+    path: of the innermost module that it belongs to, `layer1.0.conv1`, "" if nothing tells
+    modules: all modules around it, outermost first, with their classes ("" if nothing tells)
+    """
+
+    path: str
+    modules: Mapping[str, str]
+
+
+def block_of(node: onnx.NodeProto) -> Block:
+    """The block that a node's metadata tell, as PyTorch's newer exporter writes them; else its
+    name: `/layer1/layer1.0/conv1/Conv` is in `layer1.0.conv1`."""
+    notes = {p.key: p.value for p in node.metadata_props if p.key in (_SCOPES, _CLASSES)}
+    paths, classes = (_texts(notes.get(key, "")) for key in (_SCOPES, _CLASSES))
+    if paths and len(paths) == len(classes):  # the last is the operator itself
+        found = zip(paths[:-1], classes[:-1], strict=True)
+        modules = {
+            path: kind.rpartition(".")[2]
+            for path, kind in found
+            if path and not path.startswith(_NONE)
+        }
+        return Block(next(reversed(modules), ""), modules)
+    parts: list[str] = []
+    modules = {}
+    for part in [part for part in node.name.split("/") if part][:-1]:
+        if parts and part.startswith(f"{parts[-1]}."):  # /layer1/layer1.0
+            parts.pop()
+        parts.append(part)
+        modules[".".join(parts)] = ""
+    return Block(".".join(parts), modules)
+
+
+_SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
+_NONE = "_empty_nn_module_stack"  # what the exporter writes where it knows none
+_LONGEST = 10_000  # characters of a list of scopes
+
+
+def _texts(text: str) -> list[str]:
+    """The texts of a list that Python wrote; none if it is not one."""
+    if len(text) > _LONGEST:
+        return []
+    try:
+        found = ast.literal_eval(text or "[]")
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return []
+    fine = isinstance(found, list) and all(isinstance(item, str) for item in found)
+    return found if fine else []
 
 
 def stated_types(graph: onnx.GraphProto) -> dict[str, onnx.ValueInfoProto]:

@@ -117,7 +117,7 @@ def test_constants_small_and_large() -> None:
     assert printed.text == (
         "model Net {\n"
         "  input x: f32[65]\n"
-        '  param table: f32[65] as "constant.1"\n'
+        '  buffer table: f32[65] as "constant.1"\n'
         "\n"
         "  v1 = onnx.Mul(x, table)\n"
         "  v2 = onnx.Add(v1, f32(0.5))\n"

@@ -284,3 +284,20 @@ def test_broken_metadata_is_refused(tmp_path: Path, change: dict[str, Any]) -> N
     entry.value = "[" * 100_000
     with pytest.raises(CompileError, match="NN0306"):
         Session(proto)
+
+
+@pytest.mark.parametrize(
+    ("bound", "size", "shape"),
+    [
+        ("T <= 512", "min(512, T)", "[T]"),
+        ("T < 9", "min(8, T)", "[T]"),
+        ("T >= 4", "max(4, T)", "[T]"),
+        ("T > 3", "max(T - 3, 1)", "[T - 3]"),
+        ("T <= 512 or N == 1", "min(512, T)", "[min(512, T)]"),
+    ],
+)
+def test_what_is_asserted_of_a_size_is_known_behind_it(bound: str, size: str, shape: str) -> None:
+    sizes = {"min": "static_min", "max": "static_max"}[size[:3]] + size[3:]
+    graph = program(model(f"assert {bound}\n  output y = zeros([{sizes}])")).graph
+    assert str(graph.outputs["y"].type) == f"f32{shape}"
+    assert len(graph.obligations) == 1

@@ -1,0 +1,39 @@
+"""Write an ONNX model as a .nn file.
+
+Its weights are written beside it, NAME.safetensors: `nncomp build NAME.nn --weights
+NAME.safetensors` gives the same outputs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="an .onnx file; - for standard input")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT.nn", help="(default: the name of FILE, here)"
+    )
+
+
+def execute(args: argparse.Namespace) -> int:
+    if args.output and Path(args.output).suffix != ".nn":
+        args.parser.error(f"what is written is a .nn file, not {args.output!r}")
+    from nncomp.cli.arguments import file_of
+    from nncomp.cli.report import show
+    from nncomp.driver.decompiling import import_file
+    from nncomp.errors import error
+    from nncomp.source import SourceFile
+
+    file = file_of(args.file)
+    if isinstance(file, SourceFile):
+        raise error("NN0306", f"{file.name} is a .nn file: `import` takes an ONNX model")
+    name = "model" if args.file == "-" else Path(args.file).stem
+    written = import_file(file, args.output or f"{name}.nn")
+    show(written.warnings, args.format)
+    blocks = f", {written.blocks} blocks" if written.blocks > 1 else ""
+    print(f"wrote {written.path}: {written.lines} lines{blocks}")
+    if written.weights:
+        print(f"wrote {written.weights}: {written.bytes / 1e6:,.2f} MB of weights")
+    return 0

@@ -1,0 +1,1 @@
+"""Graphs as `.nn` that a person would read: what `nncomp import` writes."""

@@ -1,0 +1,110 @@
+"""A graph and its weights as the text of a `.nn` file and the tensors beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from nncomp.decompile.blocks import structured
+from nncomp.decompile.compare import same_computation
+from nncomp.decompile.names import model_name
+from nncomp.decompile.prepare import Prepared, prepare
+from nncomp.errors import CompileError
+from nncomp.ir.graph import Graph
+from nncomp.ir.naming import name_graph
+from nncomp.ir.text import to_text
+from nncomp.source import SourceFile
+from nncomp.syntax.formatter import format_source
+from nncomp.types import Array
+
+_LISTED = 100  # renamed names in the comment
+
+
+@dataclass(frozen=True)
+class Source:
+    """text: of the `.nn` file, in canonical layout
+    weights: by path, of all parameters and buffers
+    structured: whether blocks were looked for and the text was found to be the same computation
+    blocks: how many it declares
+    """
+
+    text: str
+    weights: Mapping[str, Array] = field(repr=False)
+    structured: bool = False
+    blocks: int = 0
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model comes from. file: its name; note: who wrote it; modules: the paths of its
+    blocks, with their classes where these are known"""
+
+    file: str
+    note: str = ""
+    modules: Mapping[str, str] = field(default_factory=dict)
+
+
+def decompile(
+    graph: Graph, weights: Mapping[str, Array], origin: Origin, read: Callable[[SourceFile], Graph]
+) -> Source:
+    """The graph as a model; built, it gives the same outputs.
+
+    Blocks are recovered where that can be. What is written is read again, by `read`, and compared
+    with the plain text of the graph; where both are not the same, the plain text is the answer.
+    Raises what `read` raises for a graph that the language cannot say.
+    """
+    named = replace(graph, name=model_name(graph.name, origin.file))
+    ready = prepare(named, weights)
+    head = [*_renamed(ready), f'"""{_title(origin)}."""']
+    text = to_text(ready.graph)
+    flat = read(SourceFile(f"{origin.file} as .nn", text.text))
+    if not text.constants:  # large ones in the bodies of control flow
+        built = structured(ready.graph, origin.modules)
+        whole = _formatted(built.text, head)
+        paths = {p.path: built.paths[p.value] for p in ready.graph.parameters}
+        if _is_same(whole, flat, paths, read):
+            given = {paths[path]: array for path, array in ready.weights.items()}
+            return Source(whole, given, True, built.blocks)
+    whole = _formatted(text.text, head)
+    return Source(whole, {**ready.weights, **text.constants})
+
+
+def _is_same(
+    text: str, flat: Graph, paths: Mapping[str, str], read: Callable[[SourceFile], Graph]
+) -> bool:
+    try:
+        found = read(SourceFile("imported.nn", text))
+    except CompileError:
+        return False
+    renamed = tuple(replace(p, path=paths[p.path]) for p in flat.parameters)
+    return same_computation(found, replace(flat, parameters=renamed))
+
+
+def _formatted(text: str, head: list[str]) -> str:
+    """The text in canonical layout, the head before its model."""
+    before, model, behind = f"\n{text}".rpartition("\nmodel ")  # no text holds a line end
+    lines = "\n".join(head)
+    return format_source(SourceFile("imported.nn", f"{before}\n{lines}{model}{behind}"))
+
+
+def _title(origin: Origin) -> str:
+    return ", ".join(_plain(part) for part in (origin.file, origin.note) if part)
+
+
+def _renamed(ready: Prepared) -> list[str]:
+    """Which names could not be kept, as comments."""
+    names = name_graph(ready.graph)
+    pairs = dict(ready.renamed)
+    pairs |= {v.name: names.values[v] for v in ready.graph.inputs if v.name != names.values[v]}
+    pairs |= {name: new for name, new in names.outputs.items() if name != new}
+    if not pairs:
+        return []
+    lines = [f"#   {_plain(new)}: {_plain(old)}" for old, new in list(pairs.items())[:_LISTED]]
+    if len(pairs) > _LISTED:
+        lines.append(f"#   and {len(pairs) - _LISTED} more")
+    return ["# Names that were others in the model:", *lines, ""]
+
+
+def _plain(text: str) -> str:
+    """Text for a comment or a documentation: nothing in it ends either."""
+    return "".join(c if c.isprintable() and c not in '"\\{}' else "?" for c in text[:200])

@@ -1,0 +1,63 @@
+"""`nncomp import`: an ONNX model as a `.nn` file, its weights beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nncomp.backends.reference.interpreter import evaluate
+from nncomp.decompile.source import Origin, Source, decompile
+from nncomp.errors import Diagnostic
+from nncomp.files import PathLike, write_atomic
+from nncomp.lower.program import lower
+from nncomp.weights import save_weights
+
+if TYPE_CHECKING:
+    from nncomp.onnx_import.importer import Imported
+    from nncomp.onnx_import.reading import OnnxFile
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What was written. weights: None for a model without any; warnings: of importing it"""
+
+    path: Path
+    lines: int
+    blocks: int
+    weights: Path | None
+    bytes: int
+    warnings: tuple[Diagnostic, ...]
+
+
+def import_file(file: OnnxFile, path: PathLike) -> ImportResult:
+    """Writes the model as `path`, and its weights beside it under the same name, `.safetensors`.
+
+    Raises CompileError for what cannot be imported, or what the language cannot say.
+    """
+    from nncomp.onnx_import.importer import import_model
+
+    imported = import_model(file, evaluate)
+    source = source_of(imported, file)
+    target = Path(path)
+    beside = target.with_suffix(".safetensors")
+    if source.weights:
+        save_weights(beside, source.weights)
+    write_atomic(target, source.text.encode())
+    return ImportResult(
+        target,
+        source.text.count("\n"),
+        source.blocks,
+        beside if source.weights else None,
+        sum(array.nbytes for array in source.weights.values()),
+        imported.warnings,
+    )
+
+
+def source_of(imported: Imported, file: OnnxFile) -> Source:
+    """The model as text and weights. CompileError for what the language cannot say."""
+    proto = file.proto
+    producer = " ".join(filter(None, (proto.producer_name, proto.producer_version)))
+    note = f"written by {producer}" if producer else ""
+    origin = Origin(Path(file.name).name, note, imported.modules)
+    return decompile(imported.graph, imported.weights, origin, lambda text: lower(text).graph)

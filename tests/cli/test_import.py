@@ -1,0 +1,99 @@
+"""`nncomp import`: files, what it says, what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import nncomp
+from nncomp.cli import main
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def lenet(tmp_path: Path) -> Path:
+    path = tmp_path / "lenet5.onnx"
+    assert main(["build", str(ROOT / "models" / "lenet5.nn"), "-o", str(path), "-O0"]) == 0
+    return path
+
+
+def test_import_and_build_again(lenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    target = lenet.with_name("again.nn")
+    assert main(["import", str(lenet), "-o", str(target)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"wrote {target}: ")
+    assert second == f"wrote {target.with_suffix('.safetensors')}: 0.25 MB of weights"
+    before = target.read_bytes(), target.with_suffix(".safetensors").read_bytes()
+    assert main(["import", str(lenet), "-o", str(target)]) == 0
+    assert (target.read_bytes(), target.with_suffix(".safetensors").read_bytes()) == before
+    assert main(["fmt", "--check", str(target)]) == 0
+    x = np.random.default_rng(0).normal(size=(2, 1, 28, 28)).astype(np.float32)
+    one = nncomp.load(lenet)
+    other = nncomp.load(target, weights=target.with_suffix(".safetensors"))
+    assert {p.path for p in one.graph.parameters} == {p.path for p in other.graph.parameters}
+    expected = one.run({"image": x}, backend="numpy", level=0)["logits"]
+    np.testing.assert_array_equal(
+        other.run({"image": x}, backend="numpy", level=0)["logits"], expected
+    )
+
+
+def test_hostile_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Names that are no identifiers are renamed; both stand in the file."""
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]>\n'
+        "f (float[N, 3] x) => (float[N, 3] y) { t = Add (x, w) \n y = Relu (t) }"
+    )
+    weight = onnx.numpy_helper.from_array(np.ones((4, 3), np.float32)[:1].repeat(1, 0), 'a..{"\n')
+    model.graph.initializer.append(weight)
+    model.graph.node[0].input[:] = ["1 input", weight.name]
+    model.graph.input[0].name = "1 input"
+    model.graph.node[1].output[0] = model.graph.output[0].name = 'for"""'
+    onnx.save(model, tmp_path / "odd.onnx")
+    target = tmp_path / "odd.nn"
+    assert main(["import", str(tmp_path / "odd.onnx"), "-o", str(target)]) == 0
+    text = target.read_text()
+    assert "#   v1_input: 1 input\n" in text
+    loaded = nncomp.load(target, weights=target.with_suffix(".safetensors"))
+    (output,) = loaded.run({"v1_input": np.zeros((1, 3), np.float32)}).values()
+    np.testing.assert_array_equal(output, np.ones((1, 3), np.float32))
+
+
+def test_refusals(lenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", str(ROOT / "models" / "lenet5.nn")]) == 1
+    assert "error[NN0306]" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main(["import", str(lenet), "-o", "x.onnx"])
+    assert stop.value.code == 2
+    lenet.write_bytes(lenet.read_bytes()[:1000])
+    assert main(["import", str(lenet), "-o", str(lenet.with_name("broken.nn"))]) == 1
+    assert "error[NN08" in capsys.readouterr().err
+    assert not lenet.with_name("broken.nn").exists()
+
+
+FOREIGN = """\
+<ir_version: 8, opset_import: ["" : 17, "com.example" : 2]>
+f (float[N, 4] x) => (float[M, 4] y) <float[M, 4] a> {
+  a = com.example.Drop <rate = 0.5, names = ["one", "two"]> (x)
+  y = Relu (a)
+}
+"""
+
+
+def test_unknown_operators_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An operator of another domain, and a size that only it knows."""
+    onnx.save(onnx.parser.parse_model(FOREIGN), tmp_path / "foreign.onnx")
+    assert main(["import", str(tmp_path / "foreign.onnx"), "-o", str(tmp_path / "a.nn")]) == 0
+    assert 'nncomp.Opaque(x, operator="Drop", home="com.example"' in " ".join(
+        (tmp_path / "a.nn").read_text().split()
+    ).replace("( x", "(x")
+    assert main(["build", str(tmp_path / "a.nn"), "-o", str(tmp_path / "b.onnx")]) == 0
+    again = onnx.load(tmp_path / "b.onnx")
+    drop, _ = again.graph.node
+    assert (drop.op_type, drop.domain) == ("Drop", "com.example")
+    assert [a.name for a in drop.attribute] == ["names", "rate"]
+    assert {o.domain: o.version for o in again.opset_import}["com.example"] == 2

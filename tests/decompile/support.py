@@ -1,0 +1,44 @@
+"""Imported models as `.nn`: the same outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from nncomp.backends.reference.interpreter import run
+from nncomp.decompile.source import Source
+from nncomp.driver.decompiling import source_of
+from nncomp.ir.verify import verify
+from nncomp.lower.program import lower
+from nncomp.onnx_import.importer import Imported
+from nncomp.onnx_import.reading import OnnxFile
+from nncomp.source import SourceFile
+from nncomp.syntax import format_source
+from nncomp.types import Array
+from nncomp.weights import load_weights, save_weights
+
+
+def assert_same_outputs(
+    imported: Imported, file: OnnxFile, inputs: Mapping[str, Array], folder: Path
+) -> Source:
+    """Writes the model and reads it again: canonical, and the same outputs from NumPy."""
+    source = source_of(imported, file)
+    assert format_source(SourceFile("again.nn", source.text)) == source.text
+    graph = lower(SourceFile("model.nn", source.text)).graph
+    verify(graph)
+    save_weights(folder / "model.safetensors", source.weights)
+    weights = load_weights(folder / "model.safetensors")
+    assert {p.path for p in graph.parameters} == set(weights)
+    arrays = {value.name: inputs[value.name] for value in imported.graph.inputs}
+    expected = run(imported.graph, arrays, imported.weights).outputs
+    given = dict(zip((value.name for value in graph.inputs), arrays.values(), strict=True))
+    found = run(graph, given, weights).outputs
+    draws = any(not node.op.pure for node in imported.graph.nodes)  # random numbers without a seed
+    for array, wanted in zip(found.values(), expected.values(), strict=True):
+        assert (array.dtype, array.shape) == (wanted.dtype, wanted.shape)
+        if draws:
+            continue
+        np.testing.assert_array_equal(array, wanted)
+    return source

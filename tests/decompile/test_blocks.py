@@ -1,0 +1,193 @@
+"""The text of imported models: blocks with hyperparameters, loops, names."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+
+from nncomp.backends.reference.interpreter import evaluate
+from nncomp.decompile.source import Source
+from nncomp.driver.decompiling import source_of
+from nncomp.onnx_import.importer import import_model
+from nncomp.onnx_import.reading import parse_model
+from tests.onnx_import.support import parsed
+
+
+def source(text: str, **weights: tuple[int, ...]) -> Source:
+    """The model of ONNX's text form as `.nn`; weights of these shapes, `__` in names for a dot."""
+    proto = parsed(text)
+    rng = np.random.default_rng(0)
+    for name, shape in weights.items():
+        array = rng.normal(size=shape).astype(np.float32)
+        proto.graph.initializer.append(onnx.numpy_helper.from_array(array, name.replace("__", ".")))
+    for node in proto.graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = name.replace("__", ".")
+    file = parse_model(proto.SerializeToString(), "net.onnx")
+    found = source_of(import_model(file, evaluate), file)
+    assert found.structured
+    return found
+
+
+def body(found: Source) -> str:
+    """The text without the title."""
+    return "".join(line for line in found.text.splitlines(True) if not line.startswith('"""'))
+
+
+def test_equal_blocks_become_a_loop() -> None:
+    text = "f (float[N, 4] x) => (float[N, 4] y) {\n"
+    value = "x"
+    weights = {}
+    for n in range(3):
+        text += f"a{n} = MatMul ({value}, layers__{n}__fc__weight)\n"
+        text += f"b{n} = Add (a{n}, layers__{n}__fc__bias)\nc{n} = Relu (b{n})\n"
+        text += f"{'y' if n == 2 else f'd{n}'} = Add (c{n}, {value})\n"
+        weights |= {f"layers__{n}__fc__weight": (4, 4), f"layers__{n}__fc__bias": (4,)}
+        value = f"d{n}"
+    found = source(text + "}", **weights)
+    assert sorted(found.weights) == sorted(name.replace("__", ".") for name in weights)
+    assert (
+        body(found)
+        == """\
+from std import Linear
+
+block Layer()(x: f32[N, 4]) {
+  fc = x |> Linear(4, transposed=true) as fc |> relu
+  return fc + x
+}
+
+model f {
+  input x: f32[N, 4]
+  y = x
+  for i in range(3) {
+    y = y |> Layer() as layers
+  }
+  output y
+}
+"""
+    )
+
+
+def test_numbers_that_differ_are_hyperparameters() -> None:
+    """Of two blocks of other sizes: what follows from the input does, the rest is given."""
+    found = source(
+        """f (float[N, 3, 16, 16] x) => (float[N, 32, 4, 4] y) {
+          a = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1], strides = [2, 2]>
+            (x, a__conv__weight, a__conv__bias)
+          b = Relu (a)
+          c = Conv <kernel_shape = [1, 1]> (b, a__mix__weight, a__mix__bias)
+          d = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1], strides = [2, 2]>
+            (c, b__conv__weight, b__conv__bias)
+          e = Relu (d)
+          y = Conv <kernel_shape = [1, 1]> (e, b__mix__weight, b__mix__bias)
+        }""",
+        a__conv__weight=(8, 3, 3, 3),
+        a__conv__bias=(8,),
+        a__mix__weight=(16, 8, 1, 1),
+        a__mix__bias=(16,),
+        b__conv__weight=(16, 16, 3, 3),
+        b__conv__bias=(16,),
+        b__mix__weight=(32, 16, 1, 1),
+        b__mix__bias=(32,),
+    )
+    assert (
+        body(found)
+        == """\
+from std import Conv
+
+block A(channels: int)(x: f32[N, C, H, H]) {
+  return x |> Conv(channels, 3, stride=2, pad=1) as conv |> relu |> Conv(2 * channels, 1) as mix
+}
+
+model f {
+  input x: f32[N, 3, 16, 16]
+  output y = x |> A(8) as a |> A(16) as b
+}
+"""
+    )
+
+
+def test_a_shared_matrix_stands_around_its_readers() -> None:
+    found = source(
+        """f (int64[N, T] x) => (float[N, T, 5] y) {
+          a = Gather (embedding__weight, x)
+          b = MatMul (a, mix__weight)
+          c = Relu (b)
+          d = Transpose <perm = [1, 0]> (embedding__weight)
+          y = MatMul (c, d)
+        }""",
+        embedding__weight=(5, 4),
+        mix__weight=(4, 4),
+    )
+    assert (
+        body(found)
+        == """\
+from std import Linear
+
+model f {
+  input x: i64[N, T]
+  param weight: f32[5, 4] as "embedding.weight"
+  mix = onnx.Gather(weight, x) |> Linear(4, use_bias=false, transposed=true) as mix |> relu
+  transposed = transpose(weight)
+  output y = mix @ transposed
+}
+"""
+    )
+
+
+def test_what_a_layer_computes_for_others_is_computed_around_them() -> None:
+    """Exporters compute a mask once, in the first layer."""
+    proto = parsed(
+        """f (float[N, 4] x, bool[N, 4] m) => (float[N, 4] y) {
+          k = Where (m, zero, low)
+          a = Add (x, k)
+          b = Softmax (a)
+          c = Add (b, k)
+          y = Softmax (c)
+        }"""
+    )
+    for name, number in (("zero", 0.0), ("low", -1e9)):
+        proto.graph.initializer.append(
+            onnx.numpy_helper.from_array(np.array(number, np.float32), name)
+        )
+    for node, scope in zip(proto.graph.node, (0, 0, 0, 1, 1), strict=True):
+        node.name = f"/layers.{scope}/{node.op_type}"
+    file = parse_model(proto.SerializeToString(), "net.onnx")
+    found = source_of(import_model(file, evaluate), file)
+    assert (
+        body(found)
+        == """\
+block Layer()(x: f32[N, 4], y: f32[N, 4]) {
+  return softmax(x + y)
+}
+
+block Layers()(x: f32[N, 4], mask: bool[N, 4]) {
+  chosen = where(mask, f32(0.0), f32(-1e+09))
+  for i in range(2) {
+    x = x |> Layer()(chosen) as "{i}"
+  }
+  return x
+}
+
+model f {
+  input x: f32[N, 4]
+  input m: bool[N, 4]
+  output y = x |> Layers()(m) as layers
+}
+"""
+    )
+
+
+def test_parameters_named_by_an_older_exporter() -> None:
+    """Nodes say nothing, parameters do: the sum behind the last layer belongs to it."""
+    text, value, weights = "f (float[N, 4] x) => (float[N, 2] y) {\n", "x", {}
+    for n in range(3):
+        text += f"a{n} = MatMul ({value}, block__{n}__fc__weight)\n"
+        text += f"b{n} = Add ({value}, a{n})\nc{n} = Relu (b{n})\n"
+        weights[f"block__{n}__fc__weight"] = (4, 4)
+        value = f"c{n}"
+    found = source(
+        text + "d = Tanh (c2)\ny = MatMul (d, head__weight)\n}", **weights, head__weight=(4, 2)
+    )
+    assert "for i in range(3) {" in found.text
+    assert "tanh |> Linear(2" in found.text
