@@ -13,13 +13,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from nncomp.cli import build, check, explain, fmt, grad, inspect, run, train, tune, view
+from nncomp.cli import build, check, explain, fmt, grad, inspect, run, train, tune, verify, view
 from nncomp.cli.arguments import add_limits
 from nncomp.cli.report import report
 from nncomp.errors import CompileError, did_you_mean
 from nncomp.limits import limited
 
-COMMANDS = (check, fmt, build, grad, run, train, tune, inspect, view, explain)
+COMMANDS = (check, fmt, build, grad, run, train, tune, inspect, view, verify, explain)
 INTERNAL_ERROR = 70  # EX_SOFTWARE
 
 
