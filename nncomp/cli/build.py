@@ -129,4 +129,6 @@ def _verify(
         if report.fault is not None:
             folder = f"{stem_of(args, program)}.fault"
             raise fault_error(report.fault, write_fault(report.fault, folder))
-        print(f"{report.name}: equal after each of {len(report.passes)} passes, {runs_text(report)}")
+        print(
+            f"{report.name}: equal after each of {len(report.passes)} passes, {runs_text(report)}"
+        )

@@ -35,9 +35,8 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import program_of
 
     program = program_of(args, ("entry",) if args.entry else ())
-    from nncomp.driver.inspecting import summary_of
-
     from nncomp.cli.passes import Viewer
+    from nncomp.driver.inspecting import summary_of
 
     viewer = Viewer(args)
     summary = summary_of(program, entry=args.entry, level=viewer.plan, batch=args.batch)

@@ -121,18 +121,23 @@ def print_report(report: Report) -> None:
 
     console = Console(highlight=False)
     table = Table(title=report.name, title_justify="left")
-    table.add_column("pass")
+    table.add_column("pass", no_wrap=True)
     table.add_column("rewrites", justify="right")
-    for judge in (NUMPY, FLOAT64, RUNTIME):
-        table.add_column(judge, justify="right")
+    for heading in ("NumPy", "float64", "onnxruntime"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    rounded: list[str] = []
     for check in report.passes:
         if check.changed:
             cells = [
                 _size(check.moved[judge].size) if judge in check.moved else ""
                 for judge in (NUMPY, FLOAT64, RUNTIME)
             ]
-            cells[0] += " (rounding)" if check.rounding else ""
+            if check.rounding:
+                rounded.append(check.name)
             table.add_row(check.name, str(sum(check.rewrites.values())), *cells)
+    if rounded:
+        listed = ", ".join(dict.fromkeys(rounded))
+        report.notes.append(f"{listed}: rounding of float32; in float64 the formulas agree")
     if table.row_count:
         console.print(table)
     for note in report.notes:

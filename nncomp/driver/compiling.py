@@ -164,9 +164,7 @@ def section_of(program: Program, name: str | None = None) -> tuple[str, TrainSec
     return name, program.train[name]
 
 
-def optimized(
-    graph: Graph, weights: Mapping[str, Array], level: int | Plan = 2
-) -> OptimizeResult:
+def optimized(graph: Graph, weights: Mapping[str, Array], level: int | Plan = 2) -> OptimizeResult:
     """An inference graph with its weights as constants, after the passes of a level or plan."""
     own = {p.path: weights[p.path] for p in graph.parameters if p.path not in graph.updates}
     plan = plan_of(level)

@@ -65,11 +65,18 @@ def verify_step(
     seed: int = 0,
     on_progress: OnProgress | None = None,
 ) -> Report:
-    """A training step, its gradients expanded, before and after each of these passes, without of those
+    """A training step, its gradients expanded, before and after each of these passes, or of those
     for training. Raises CompileError, NN0403 without a train section."""
     _, found = section_of(program, section)
     graph = expand_gradients(found.step)
-    return _checked(graph, TRAINING if passes is None else passes, lively(state, seed), runtime, seed, on_progress)
+    return _checked(
+        graph,
+        TRAINING if passes is None else passes,
+        lively(state, seed),
+        runtime,
+        seed,
+        on_progress,
+    )
 
 
 def _checked(

@@ -52,7 +52,7 @@ class Coverage:
             for node in inner.nodes:
                 if isinstance(node.op, Constant):
                     self.known[node.outputs[0]] = node.op.value.array
-                if node.operands and constant.issuperset(node.operands) or not node.inputs:
+                if (node.operands and constant.issuperset(node.operands)) or not node.inputs:
                     constant.update(node.outputs)
                     continue
                 pending += node.op.bodies
@@ -105,9 +105,7 @@ def _sides(node: Node) -> tuple[str, ...]:
     return ()
 
 
-def _is_on(
-    node: Node, side: str, held: dict[Value, Array], results: Sequence[Array]
-) -> bool:
+def _is_on(node: Node, side: str, held: dict[Value, Array], results: Sequence[Array]) -> bool:
     op = node.op
     if isinstance(op, Comparison | Logic):
         return bool((results[0] == (side == "true")).any())

@@ -63,7 +63,9 @@ def find_culprit(
             most *= 2
     good, bad, after = 0, most, whole
     before = limited(0)
-    if before is None or before.counts or not bad:  # it asks for no leave, or counts nothing
+    if (
+        before is None or any(before.counts.values()) or not bad
+    ):  # it asks for no leave, or counts nothing
         rules = {} if whole is None else whole.counts
         return Culprit(_grown({}, rules), 0, graph, None, broken=whole is None)
     while bad - good > 1:

@@ -117,7 +117,9 @@ class _Cutter:
         inner = {v for v in read if v.node in self._free}
         arrays = self._numbers([v for v in read if v not in inner])
         values: dict[Value, Value] = {}
-        built: list[Node] = [n for n in self.graph.nodes if n in self._free and n.outputs[0] in inner]
+        built: list[Node] = [
+            n for n in self.graph.nodes if n in self._free and n.outputs[0] in inner
+        ]
         inputs: dict[str, Array] = {}
         parameters: dict[str, Array] = {}
         entries: list[Value] = []
@@ -142,7 +144,7 @@ class _Cutter:
                 inputs[name] = arrays[value]
                 entries.append(values[value])
         built += [remap(n, values) for n in kept]
-        results = [v for v in self._results(kept)]
+        results = self._results(kept)
         if not results:
             return None
         outputs: dict[str, Value] = {}

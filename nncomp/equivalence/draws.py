@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,10 +105,12 @@ def lively(state: Mapping[str, Array], seed: int = 0) -> dict[str, Array]:
     """Parameters that differ from each other: where all numbers of a float tensor are one, as in a
     new batch norm, each is moved by up to a half. Scales of 1 would hide what is forgotten."""
     rng = np.random.default_rng([seed, 1])
-    moved: Callable[[Array], Array] = lambda a: (a + rng.uniform(-0.5, 0.5, a.shape)).astype(a.dtype)  # noqa: E731
-    return {
-        path: moved(array)
-        if array.size and array.dtype.kind == "f" and bool((array == array.flat[0]).all())
-        else array
-        for path, array in state.items()
-    }
+    return {path: _moved(array, rng) if _is_even(array) else array for path, array in state.items()}
+
+
+def _is_even(array: Array) -> bool:
+    return bool(array.size and array.dtype.kind == "f" and (array == array.flat[0]).all())
+
+
+def _moved(array: Array, rng: np.random.Generator) -> Array:
+    return np.asarray(array + rng.uniform(-0.5, 0.5, array.shape)).astype(array.dtype)

@@ -85,9 +85,7 @@ class _Chooser:
 
     def _runs(self, sizes: Sizes, style: Style) -> Feed:
         for narrow in range(NARROWEST + 1):
-            feed = draw(
-                self.graph, sizes, style, self.bounds, self.parameters, self.seed, narrow
-            )
+            feed = draw(self.graph, sizes, style, self.bounds, self.parameters, self.seed, narrow)
             try:
                 self.backends.numpy(self.graph, feed, self.coverage.watching(feed))
             except CompileError:

@@ -101,11 +101,11 @@ def _demand(node: Node, place: int) -> Bounds | None:
     op, inputs = node.op, node.inputs
     shape = inputs[0].shape if inputs and inputs[0] is not None else ()
     match op, place:
-        case (Gather() | GatherElements() | ScatterElements()), 1:
+        case ((Gather() | GatherElements() | ScatterElements()), 1):
             return Bounds(0, shape[op.axis] - 1)
         case GatherGrad(), 1:
             return Bounds(0, node.outputs[0].shape[op.axis] - 1)
-        case (GatherND() | ScatterND()), 1:
+        case ((GatherND() | ScatterND()), 1):
             indices = inputs[1]
             depth = indices.shape[-1] if indices is not None and indices.rank else 1
             first = op.batch_dims if isinstance(op, GatherND) else 0
@@ -131,7 +131,7 @@ def _demand(node: Node, place: int) -> Bounds | None:
             return Bounds(0, SEVERAL, counts=True)
         case Range(), _:
             return Bounds(1, 5)
-        case (Div() | Mod()), 1:
+        case ((Div() | Mod()), 1):
             return Bounds(1, 9)
     return None
 
@@ -168,4 +168,6 @@ def _constant(value: Value | None) -> list[int]:
     if value is None or value.node is None or not isinstance(value.node.op, Constant):
         return []
     array = value.node.op.value.array
-    return [int(n) for n in array.reshape(-1)] if array.dtype.kind in "iu" and array.size < 9 else []
+    return (
+        [int(n) for n in array.reshape(-1)] if array.dtype.kind in "iu" and array.size < 9 else []
+    )
