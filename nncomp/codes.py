@@ -74,6 +74,7 @@ CODES: dict[str, str] = {
     # verification
     "NN0701": "the graph is not valid",
     "NN0702": "an operator is given operands that it does not take",
+    "NN0703": "a pass changes an answer",
     # models from elsewhere
     "NN0801": "an ONNX file is damaged",
     "NN0802": "an ONNX file wants data outside its folder",

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from inspect import signature
 from types import MappingProxyType
 from typing import Any
@@ -53,12 +53,14 @@ def run(
     inputs: Mapping[str, Array],
     parameters: Mapping[str, Array] = _NONE,
     watch: Watch | None = None,
+    *,
+    inside: bool = False,
 ) -> Results:
     """Runs the graph.
 
     inputs: by name; those with defaults may be left out. parameters: by path.
     watch: sees every node but constants and those in bodies; a value that a decomposition computes
-        in another's place stands for it
+        in another's place stands for it; inside: those in bodies, too
     Raises CompileError: NN0502 if parameters do not fit, NN0503 if inputs do not, NN0209 if an
     obligation does not hold, NN0603 if an operator has neither kernel nor decomposition.
     """
@@ -77,7 +79,7 @@ def run(
         obligation.require(symbols.values)
     given = {id(array) for array in values.values()}
     with np.errstate(all="ignore"), all_cores():
-        _execute(plan.steps, plan.read, values, symbols, watch)
+        _execute(plan.steps, plan.read, values, symbols, watch, watch if inside else None)
 
     def own(value: Value) -> Array:
         array = values[plan.same.get(value, value)]
@@ -98,12 +100,14 @@ def _execute(
     values: dict[Value, Array],
     symbols: Symbols,
     watch: Watch | None = None,
+    within: Watch | None = None,
 ) -> None:
+    """watch: sees these steps; within: those of their bodies."""
     for step in steps:
         operands = [None if v is None else values[v] for v in step.inputs]
         for value in step.dead:
             del values[value]
-        results = _compute(step.node, operands, symbols, step.first_only, reuse=True)
+        results = _compute(step.node, operands, symbols, step.first_only, reuse=True, watch=within)
         del operands
         if watch is not None:
             watch(step.node, step.inputs, results)
@@ -213,16 +217,19 @@ def _compute(
     symbols: Symbols,
     first_only: bool = False,
     reuse: bool = False,
+    watch: Watch | None = None,
 ) -> tuple[Array, ...]:
     """The results, or the first alone.
 
     reuse: whether they may overwrite operands that only this sequence holds
+    watch: sees the nodes of bodies
     """
     op = node.op
     if isinstance(op, Dims):
         return (np.array([symbols.value(dim) for dim in op.dims], np.int64),)
     if op.bodies:
-        arrays = CONTROL[type(op)](op, operands, symbols, _runner)
+        run_bodies = _runner if watch is None else partial(_runner, watch=watch)
+        arrays = CONTROL[type(op)](op, operands, symbols, run_bodies)
         symbols.learn((v.type for v in node.outputs), arrays)
         return arrays
     kernel = (FIRST_RESULT if first_only else KERNELS).get(type(op), KERNELS[type(op)])
@@ -292,7 +299,9 @@ def _fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
     )
 
 
-def _runner(body: Body, fixed: Sequence[Array | None], symbols: Symbols) -> Runner:
+def _runner(
+    body: Body, fixed: Sequence[Array | None], symbols: Symbols, watch: Watch | None = None
+) -> Runner:
     """A function that runs a body on all its inputs but the captures, which are `fixed`.
 
     What reads nothing is computed once.
@@ -308,7 +317,7 @@ def _runner(body: Body, fixed: Sequence[Array | None], symbols: Symbols) -> Runn
     once = [s for s in plan.steps if not s.inputs and not (own and isinstance(s.node.op, Dims))]
     first_steps = set(once)
     again = [s for s in plan.steps if s not in first_steps]
-    _execute(once, plan.read, known, symbols)
+    _execute(once, plan.read, known, symbols, watch, watch)
     results = [plan.same.get(v, v) for v in body.outputs.values()]
     keep = captures | {v for step in once for v in step.node.outputs}
     again = [replace(s, dead=tuple(v for v in s.dead if v not in keep)) for s in again]
@@ -320,7 +329,7 @@ def _runner(body: Body, fixed: Sequence[Array | None], symbols: Symbols) -> Runn
         if own:
             inner = Symbols({s: d for s, d in symbols.values.items() if s not in own})
             inner.learn((v.type for v in body.inputs), [values[v] for v in body.inputs])
-        _execute(again, plan.read, values, inner)
+        _execute(again, plan.read, values, inner, watch, watch)
         return [values[v] for v in results]
 
     return run_body

@@ -24,6 +24,7 @@ from nncomp.cli import (
     run,
     train,
     tune,
+    verify,
     view,
 )
 from nncomp.cli.arguments import add_limits
@@ -31,7 +32,7 @@ from nncomp.cli.report import report
 from nncomp.errors import CompileError, did_you_mean
 from nncomp.limits import limited
 
-COMMANDS = (check, fmt, build, grad, import_, run, train, tune, inspect, view, explain)
+COMMANDS = (check, fmt, build, grad, import_, run, train, tune, inspect, view, verify, explain)
 INTERNAL_ERROR = 70  # EX_SOFTWARE
 
 

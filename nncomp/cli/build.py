@@ -7,9 +7,10 @@ NAME.eval.onnx, and the state that it starts from, NAME.init.safetensors.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from nncomp.cli.arguments import (
-    add_level,
     add_memory,
     add_model,
     add_opset,
@@ -18,7 +19,13 @@ from nncomp.cli.arguments import (
     positive,
     size,
 )
+from nncomp.cli.passes import add_passes, add_views
 from nncomp.cli.training import add_objective, add_variant, objective_of, variant_of
+
+if TYPE_CHECKING:
+    from nncomp.lower.program import Program
+    from nncomp.passes.selection import Plan
+    from nncomp.types import Array
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", action="store_true", help="write the training step as well")
     parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
     add_weights(parser)
-    add_level(parser)
+    add_passes(parser)
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="check that no pass changes an answer, as `nncomp verify` does, before writing",
+    )
+    add_views(parser)
     add_opset(parser)
     add_memory(parser)
     parser.add_argument(
@@ -54,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import program_of, state_of, stem_of
+    from nncomp.cli.passes import Viewer
     from nncomp.cli.report import show
 
     # a weights file may hold what only a section declares
@@ -65,19 +79,24 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.driver.building import build
 
     show(program.warnings, args.format)
+    viewer = Viewer(args)
+    state = state_of(args, program, training=args.train)
+    if args.verify:
+        _verify(args, program, state, viewer.plan)
     result = build(
         program,
-        state_of(args, program, training=args.train),
+        state,
         args.output or f"{stem_of(args, program)}.onnx",
         train=args.train,
         entry=args.entry,
-        level=args.level,
+        level=viewer.plan,
         opset=args.opset,
         memory=Memory(args.memory_budget, dict(args.sizes)) if args.memory_budget else None,
         target=args.target,
         batch=args.batch,
         variant=variant_of(args),
     )
+    viewer.finish()
     for file in (result.inference, *result.steps.values(), *result.evaluations.values()):
         if file:
             print(f"wrote {file}")
@@ -88,3 +107,30 @@ def execute(args: argparse.Namespace) -> int:
     if result.initial:
         print(f"wrote {result.initial}")
     return 0
+
+
+def _verify(
+    args: argparse.Namespace, program: Program, state: Mapping[str, Array], plan: Plan
+) -> None:
+    """Raises CompileError NN0703 if a pass changes an answer of what is to be written."""
+    from nncomp.cli.arguments import stem_of
+    from nncomp.cli.verify import Bar, runs_text
+    from nncomp.driver.verifying import fault_error, verify_program, verify_step, write_fault
+
+    with Bar() as bar:
+        reports = []
+        if args.entry or program.graph.outputs:
+            trained = args.weights is not None
+            report = verify_program(
+                program, state, entry=args.entry, level=plan, trained=trained, on_progress=bar.move
+            )
+            reports.append(report)
+        for section in program.train if args.train else ():
+            reports.append(verify_step(program, state, section=section, on_progress=bar.move))
+    for report in reports:
+        if report.fault is not None:
+            folder = f"{stem_of(args, program)}.fault"
+            raise fault_error(report.fault, write_fault(report.fault, folder))
+        print(
+            f"{report.name}: equal after each of {len(report.passes)} passes, {runs_text(report)}"
+        )

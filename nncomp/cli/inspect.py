@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import argparse
 
-from nncomp.cli.arguments import add_level, add_model, positive
+from nncomp.cli.arguments import add_model, positive
+from nncomp.cli.passes import add_passes, add_views
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,16 +27,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("text", "json"), default="text", help="(default: text)"
     )
-    add_level(parser)
+    add_passes(parser)
+    add_views(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import program_of
 
     program = program_of(args, ("entry",) if args.entry else ())
+    from nncomp.cli.passes import Viewer
     from nncomp.driver.inspecting import summary_of
 
-    summary = summary_of(program, entry=args.entry, level=args.level, batch=args.batch)
+    viewer = Viewer(args)
+    summary = summary_of(program, entry=args.entry, level=viewer.plan, batch=args.batch)
+    viewer.finish()
     if args.format == "json":
         import json
 

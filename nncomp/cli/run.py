@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from nncomp.cli.arguments import add_level, add_model, add_place, add_weights, pair
+from nncomp.cli.arguments import add_model, add_place, add_weights, pair
+from nncomp.cli.passes import add_passes, add_views
 
 
 def input_pair(text: str) -> tuple[str, str]:
@@ -31,13 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
     add_place(parser)
     add_weights(parser)
-    add_level(parser)
+    add_passes(parser)
+    add_views(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import program_of, state_of
 
     program = program_of(args, given=[name for name, _ in args.inputs])
+    from nncomp.cli.passes import Viewer
     from nncomp.driver.compiling import entry_of
     from nncomp.driver.running import run
     from nncomp.files import write_atomic
@@ -51,6 +54,7 @@ def execute(args: argparse.Namespace) -> int:
             "--weights names a file of trained ones",
             file=sys.stderr,
         )
+    viewer = Viewer(args)
     result = run(
         program,
         state_of(args, program, training=False),
@@ -58,8 +62,9 @@ def execute(args: argparse.Namespace) -> int:
         backend=args.backend,
         device=args.device,
         entry=args.entry,
-        level=args.level,
+        level=viewer.plan,
     )
+    viewer.finish()
     for operator in result.fallbacks:
         print(f"runs on the CPU: {operator}", file=sys.stderr)
     for name, array in result.outputs.items():

@@ -21,6 +21,7 @@ from nncomp.driver.compiling import (
 from nncomp.files import PathLike, write_atomic
 from nncomp.lower.program import Program
 from nncomp.passes.manager import OptimizeResult
+from nncomp.passes.selection import Plan
 from nncomp.training.variants import Variant
 from nncomp.types import Array
 from nncomp.weights import save_weights
@@ -70,7 +71,7 @@ def build(
     *,
     train: bool = False,
     entry: str | None = None,
-    level: int = 2,
+    level: int | Plan = 2,
     opset: int | None = None,
     memory: Memory | None = None,
     target: TargetName = "onnx",

@@ -18,7 +18,8 @@ from nncomp.ir.bind_dims import bind_dims
 from nncomp.ir.graph import Graph
 from nncomp.lower.objective import Objective
 from nncomp.lower.program import Program, TrainSection, lower
-from nncomp.passes.manager import OptimizeResult, optimize, optimize_step
+from nncomp.passes.manager import OptimizeResult, optimize_step, run_passes
+from nncomp.passes.selection import Plan, plan_of
 from nncomp.renaming import Rename, idle, renamed, rules_of
 from nncomp.source import SourceFile
 from nncomp.training.results import losses
@@ -175,10 +176,11 @@ def section_of(program: Program, name: str | None = None) -> tuple[str, TrainSec
     return name, program.train[name]
 
 
-def optimized(graph: Graph, weights: Mapping[str, Array], level: int = 2) -> OptimizeResult:
-    """An inference graph with its weights as constants, after the passes of a level."""
+def optimized(graph: Graph, weights: Mapping[str, Array], level: int | Plan = 2) -> OptimizeResult:
+    """An inference graph with its weights as constants, after the passes of a level or plan."""
     own = {p.path: weights[p.path] for p in graph.parameters if p.path not in graph.updates}
-    return optimize(bind(graph, own), level, evaluate)
+    plan = plan_of(level)
+    return run_passes(bind(graph, own), plan.passes, evaluate, plan.on_pass)
 
 
 def compiled_step(section: TrainSection, memory: Memory | None = None) -> Step:

@@ -13,14 +13,15 @@ from nncomp.inspect.summary import Summary, summarize
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Origin
 from nncomp.lower.program import Program
-from nncomp.passes.manager import LEVELS, OptimizeResult, optimize
+from nncomp.passes.manager import LEVELS, OptimizeResult, optimize, run_passes
+from nncomp.passes.selection import Plan, plan_of
 from nncomp.source import Span
 
 _MOST = 20  # nodes explained at once
 
 
 def summary_of(
-    program: Program, *, entry: str | None = None, level: int = 2, batch: int = 1
+    program: Program, *, entry: str | None = None, level: int | Plan = 2, batch: int = 1
 ) -> Summary:
     """What the inference graph consists of, and what the passes of a level make of it."""
     graph = entry_of(program, entry)
@@ -29,7 +30,8 @@ def summary_of(
         for value in graph.inputs
         if value.rank and not isinstance(value.shape[0], int)
     }
-    return summarize(graph, optimize(graph, level), sizes)
+    plan = plan_of(level)
+    return summarize(graph, run_passes(graph, plan.passes, on_pass=plan.on_pass), sizes)
 
 
 def picture_of(

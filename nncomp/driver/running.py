@@ -13,6 +13,7 @@ from nncomp.driver.compiling import entry_of, onnx_model, optimized
 from nncomp.errors import error
 from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program
+from nncomp.passes.selection import Plan
 from nncomp.types import Array
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def run(
     backend: Backend = "onnx",
     device: Device = "cpu",
     entry: str | None = None,
-    level: int = 2,
+    level: int | Plan = 2,
 ) -> RunResult:
     """Runs the model, or one of its entries, with the weights of `state`.
 

@@ -14,13 +14,46 @@ Evaluate = Callable[[Op, Sequence[Array | None]], tuple[Array, ...]]
 
 
 @dataclass(frozen=True)
+class Held:
+    """The first rewrite that a limit held back: the rule, and the nodes that it would replace."""
+
+    rule: str
+    nodes: tuple[Node, ...]
+
+
+@dataclass
+class Limit:
+    """How many rewrites a pass may still do, so that the one at fault can be searched for.
+
+    held: the first that it could not do any more; its nodes stand in the graph that it gives
+    """
+
+    left: int
+    held: Held | None = None
+
+
+@dataclass(frozen=True)
 class PassContext:
     """What passes are handed.
 
     evaluate: computes an operator on arrays; without it nothing is computed while compiling
+    limit: of rewrites, None for any number
     """
 
     evaluate: Evaluate | None = None
+    limit: Limit | None = None
+
+    def allows(self, rule: str, *nodes: Node) -> bool:
+        """Whether a rewrite of these nodes may be done; a pass asks before each that it counts."""
+        limit = self.limit
+        if limit is None:
+            return True
+        if limit.left and limit.held is None:
+            limit.left -= 1
+            return True
+        if limit.held is None:
+            limit.held = Held(rule, nodes)
+        return False
 
 
 @dataclass(frozen=True)
@@ -49,7 +82,7 @@ class Pass:
     """A graph to a graph that computes the same. Its class docstring states the algebra.
 
     A pass leaves a valid graph, gives the very graph it was given if it changes nothing, and
-    changes nothing when it is run again.
+    changes nothing when it is run again. It asks `context.allows` before each rewrite.
     """
 
     name: ClassVar[str]

@@ -24,7 +24,7 @@ class EliminateCommonSubexpressions(Pass):
     name = "eliminate-common-subexpressions"
 
     def run(self, graph: Graph, context: PassContext) -> PassResult:
-        twins = _twins(graph)
+        twins = _twins(graph, context)
         if not twins:
             return PassResult(graph)
         values: dict[Value, Value] = {}
@@ -44,7 +44,7 @@ class EliminateCommonSubexpressions(Pass):
         return PassResult(graph.replace(nodes, values), {_RULE: len(gone)})
 
 
-def _twins(graph: Graph) -> dict[Node, list[Node]]:
+def _twins(graph: Graph, context: PassContext) -> dict[Node, list[Node]]:
     """For the first of each kind of node the others like it."""
     first: dict[Hashable, Node] = {}
     same: dict[Value, Value] = {}  # results of later nodes: those of the first
@@ -54,7 +54,7 @@ def _twins(graph: Graph) -> dict[Node, list[Node]]:
             continue
         inputs = tuple(v if v is None else same.get(v, v) for v in node.inputs)
         other = first.setdefault((node.op, _signs(node), inputs), node)
-        if other is not node:
+        if other is not node and context.allows(_RULE, other, node):
             twins.setdefault(other, []).append(node)
             same.update(zip(node.outputs, other.outputs, strict=True))
     return twins

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from nncomp.ir.graph import Graph
 from nncomp.passes.base import Pass, PassContext, PassResult
 
+_RULE = "remove-unread"
+
 
 @dataclass(frozen=True)
 class EliminateDeadNodes(Pass):
@@ -18,10 +20,11 @@ class EliminateDeadNodes(Pass):
         needed = set(graph.results)
         live = []
         for node in reversed(graph.nodes):
-            if not needed.isdisjoint(node.outputs):
+            read = not needed.isdisjoint(node.outputs)
+            if read or not context.allows(_RULE, node):
                 needed.update(node.operands)
                 live.append(node)
         removed = len(graph.nodes) - len(live)
         if not removed:
             return PassResult(graph)
-        return PassResult(graph.replace(reversed(live)), {"remove-unread": removed})
+        return PassResult(graph.replace(reversed(live)), {_RULE: removed})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,11 +74,13 @@ LEVELS: dict[int, tuple[Pass, ...]] = {0: (), 1: O1, 2: O2, 3: O2}
 
 @dataclass(frozen=True)
 class PassRecord:
-    """One entry of the log: a pass that ran, the graph before it, and its result."""
+    """One entry of the log: a pass that ran, the graph before it, its result, and the time that
+    it took with the check of its graph."""
 
     pass_: Pass
     before: Graph
     result: PassResult
+    seconds: float = 0.0
 
     @property
     def changed(self) -> bool:
@@ -121,10 +124,11 @@ def run_passes(
     context = PassContext(evaluate)
     log = []
     for pass_ in passes:
+        start = time.perf_counter()
         result = run_everywhere(pass_, graph, context)
         if result.graph is not graph:
             verify(result.graph, before=graph)
-        record = PassRecord(pass_, graph, result)
+        record = PassRecord(pass_, graph, result, time.perf_counter() - start)
         log.append(record)
         if on_pass is not None:
             on_pass(record)

@@ -13,6 +13,8 @@ from nncomp.ir.rebuild import remap
 from nncomp.ops.control import If, Loop, Scan
 from nncomp.passes.base import Pass, PassContext, PassResult
 
+_RULE = "prune"
+
 
 @dataclass(frozen=True)
 class PruneBodies(Pass):
@@ -35,7 +37,14 @@ class PruneBodies(Pass):
         for node in graph.nodes:
             new = remap(node, values)
             if node.op.bodies:
-                pruned = _Pruning(new, [v in read for v in node.outputs]).run(counts, values)
+                found: Counter[str] = Counter()
+                moved: dict[Value, Value] = {}
+                pruned = _Pruning(new, [v in read for v in node.outputs]).run(found, moved)
+                if found and not context.allows(_RULE, new):
+                    nodes.append(new)
+                    continue
+                counts.update(found)
+                values.update(moved)
                 for old, inner in zip(node.outputs, new.outputs, strict=True):
                     if inner in values:  # of a node that was rebuilt before it was pruned
                         values[old] = values[inner]
@@ -166,7 +175,7 @@ class _Pruning:
         operands += [self.node.inputs[self.shift + i] for i in inputs]
         results = [k - self.lead for k in outputs if k >= self.lead]
         op = self._op(new_bodies, inputs, results)
-        origin = self.node.origin.merged((), Rewrite(PruneBodies.name, "prune"))
+        origin = self.node.origin.merged((), Rewrite(PruneBodies.name, _RULE))
         types = tuple(self.node.outputs[k].type for k in results)
         names = tuple(self.node.outputs[k].name for k in results)
         new_node = Node(op, tuple(operands), types, origin, names)

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from nncomp.dims import Dim, Symbol, equal
+from nncomp.errors import CompileError, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Rewrite, Value
@@ -201,6 +202,9 @@ class Sweep:
         for rule in self._rules_for(type(new.op)):
             answer = rule.match(new, self.facts)
             if isinstance(answer, Replacement):
+                if not self.facts.context.allows(rule.name, new, *answer.nodes):
+                    self._rules_at, self._rules = {}, ()
+                    break
                 return self._replace(node, new, rule, answer)
             if isinstance(answer, Refused):
                 refused.append(Refusal(rule.name, new, answer.reason))
@@ -231,15 +235,21 @@ class Sweep:
         results = (answer,) if isinstance(answer, Value) else tuple(answer)
         for old, result in zip(new.outputs, results, strict=True):
             if result is None:
-                assert not self.facts.reads[old], f"{rule.name} drops a result that is read"
+                if self.facts.reads[old]:
+                    raise self._wrong(rule, new, "drops a result that is read")
                 continue
-            assert _same_type(old, result), f"{rule.name}: {old.type} became {result.type}"
+            if not _same_type(old, result):
+                raise self._wrong(rule, new, f"makes {result.type} of {old.type}")
             if result.node in built and not result.name:
                 result.name = old.name
             self._revive(result)
             self._move(old, result)
         self._bury(new)
         return [*built, _Bind((node.outputs, new.outputs), results)]
+
+    def _wrong(self, rule: Rule, node: Node, what: str) -> CompileError:
+        span = node.origin.spans[0] if node.origin.spans else None
+        return error("NN0701", f"{self.pass_name}/{rule.name} {what} at {node.op.name}", span)
 
     def _bind(self, bind: _Bind) -> None:
         by = [v if v is None else self._values.get(v, v) for v in bind.by]

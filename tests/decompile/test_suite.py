@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from onnx.backend.test.case.node import collect_testcases
 from onnx.backend.test.case.test_case import TestCase
+from tests.onnx_import.test_onnx_data import DATA, EXCLUDED, SETS, contents, import_case
 
 from nncomp.backends.reference.interpreter import evaluate
 from nncomp.driver.decompiling import source_of
@@ -20,7 +21,6 @@ from nncomp.onnx_import.reading import parse_model, read_model
 from tests.decompile.support import assert_same_outputs
 from tests.onnx_import.mutants import mutant
 from tests.onnx_import.test_mutations import models
-from tests.onnx_import.test_onnx_data import DATA, EXCLUDED, SETS, contents, import_case
 
 REFUSED = {
     "test_sequence_map_add_1_sequence_1_tensor_expanded",

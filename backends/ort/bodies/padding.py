@@ -4,10 +4,10 @@ permutes the pads as if they were of all. ONNX's function for CenterCropPad has 
 from __future__ import annotations
 
 from nncomp.backends.ort.bodies.body import Body, Results, Target, always, constant_cost, operand
+from nncomp.dims import DimLike
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.shape_slicing import CenterCropPad, Pad
-from nncomp.types import DimLike
 
 
 def _names_axes(node: Node, target: Target) -> str | None:

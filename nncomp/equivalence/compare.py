@@ -1,0 +1,76 @@
+"""How far apart two answers are, and how far they may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nncomp.types import Array, DType
+
+Answers = Mapping[str, Array]
+
+ROUNDING = 1e-5
+"""How far a pass of -O2 may move a float32 result, as a part of its largest number."""
+
+STRICT = 1e-9
+"""The same in float64, where rounding cannot hide a wrong formula."""
+
+_COARSE = 8  # last places of float16 and bfloat16, which hold no 1e-5
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The largest over all outputs: which one, and how far as a part of its largest number;
+    infinite where shapes or dtypes differ, or what is finite in one only."""
+
+    output: str
+    size: float
+
+
+SAME = Difference("", 0.0)
+
+
+def difference(found: Answers, wanted: Answers, *, exact: bool = False) -> Difference:
+    """How far the answers are apart. Where the wanted ones are not finite, only an exact
+    comparison looks.
+
+    exact: any other bit counts as infinitely far; NaNs are alike
+    """
+    worst = SAME
+    for name, array in wanted.items():
+        other = found.get(name)
+        size = float("inf") if other is None else _apart(other, array, exact)
+        if size > worst.size:
+            worst = Difference(name, size)
+    return worst
+
+
+def _apart(found: Array, wanted: Array, exact: bool) -> float:
+    if found.shape != wanted.shape or found.dtype != wanted.dtype:
+        return float("inf")
+    if wanted.dtype.kind in "iub":
+        return 0.0 if np.array_equal(found, wanted) else float("inf")
+    if found.dtype.itemsize < 4:
+        found, wanted = found.astype(np.float32), wanted.astype(np.float32)
+    if exact:
+        same = (found == wanted) & (np.signbit(found) == np.signbit(wanted))
+        return 0.0 if bool(np.all(same | (np.isnan(found) & np.isnan(wanted)))) else float("inf")
+    finite = np.isfinite(wanted)
+    found, wanted = found[finite], wanted[finite]
+    if not np.isfinite(found).all():
+        return float("inf")
+    largest = float(np.abs(wanted).max(initial=0.0))
+    apart = float(np.abs(found - wanted).max(initial=0.0))
+    return apart / largest if largest else apart
+
+
+def bound(answers: Answers) -> float:
+    """How far a pass that may change rounding may move these answers."""
+    coarse = [a.dtype for a in answers.values() if a.dtype.kind not in "iub" and a.itemsize < 4]
+    return max([ROUNDING, *(_COARSE * _last_place(DType.of(np.empty(0, d))) for d in coarse)])
+
+
+def _last_place(dtype: DType) -> float:
+    return 2.0**-7 if dtype is DType.BF16 else 2.0**-10

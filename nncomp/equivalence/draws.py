@@ -1,0 +1,116 @@
+"""Numbers for the inputs of a graph, in several styles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nncomp.dims import substitute
+from nncomp.equivalence.ranges import SEVERAL, Bounds
+from nncomp.equivalence.running import Feed
+from nncomp.equivalence.sizes import Sizes
+from nncomp.ir.graph import Graph, Value
+from nncomp.types import Array, DType
+
+_NARROW = (None, 2, 1)  # the widest that integers without known bounds range, from try to try
+
+
+@dataclass(frozen=True)
+class Style:
+    """How numbers are drawn.
+
+    scale, shift: of normal numbers; heads: the share of `true`
+    place: where in its bounds an integer is, None for anywhere; runs: of loops
+    """
+
+    name: str
+    scale: float
+    shift: float
+    heads: float
+    place: float | None
+    runs: int
+
+
+STYLES = (
+    Style("normal", 1.0, 0.0, 0.5, None, SEVERAL),
+    Style("wide", 8.0, 0.0, 0.5, None, 1),
+    Style("positive", 1.0, 3.0, 1.0, 1.0, SEVERAL),
+    Style("negative", 1.0, -3.0, 0.0, 0.0, 0),
+    Style("near zero", 0.05, 0.0, 0.5, None, 1),
+    Style("far out", 40.0, 0.0, 0.5, None, SEVERAL),
+)
+ALWAYS = 2  # styles of which every size gets one; the others only where they show a new side
+
+
+def draw(
+    graph: Graph,
+    sizes: Sizes,
+    style: Style,
+    bounds: Mapping[str, Bounds],
+    parameters: Mapping[str, Array],
+    seed: int = 0,
+    narrow: int = 0,
+) -> Feed:
+    """Numbers for all inputs; those with defaults have them.
+
+    narrow: 1 and 2 keep integers closer to zero, where a graph refuses others
+    """
+    rng = np.random.default_rng([seed, *style.name.encode(), *sizes.values()])
+    inputs = {}
+    for value in graph.inputs:
+        if value.name in graph.defaults:
+            default = graph.defaults[value.name]
+            inputs[value.name] = np.array(default, value.type.dtype.numpy)
+            continue
+        shape = tuple(int(str(substitute(d, sizes))) for d in value.shape)
+        inputs[value.name] = _array(value, shape, style, bounds, sizes, rng, _NARROW[narrow])
+    return Feed(inputs, parameters, sizes, style.name)
+
+
+NARROWEST = len(_NARROW) - 1
+
+
+def _array(
+    value: Value,
+    shape: tuple[int, ...],
+    style: Style,
+    bounds: Mapping[str, Bounds],
+    sizes: Sizes,
+    rng: np.random.Generator,
+    widest: int | None,
+) -> Array:
+    dtype = value.type.dtype
+    if dtype.is_float:
+        numbers: Array = np.asarray(rng.standard_normal(shape) * style.scale + style.shift)
+        return numbers.astype(dtype.numpy)
+    if dtype is DType.BOOL:
+        return np.asarray(rng.random(shape) < style.heads)
+    low, high = bounds[value.name].low, substitute(bounds[value.name].high, sizes)
+    high = high if isinstance(high, int) else low + 1
+    if widest is not None:
+        low, high = max(low, 0), min(high, widest)
+    high = max(high, low)
+    if bounds[value.name].counts:
+        whole = np.full(shape, min(max(style.runs, low), high))
+    elif style.place is not None:
+        whole = np.full(shape, low + round(style.place * (high - low)))
+    else:
+        whole = rng.integers(low, high + 1, size=shape)
+    return np.asarray(whole).astype(dtype.numpy)
+
+
+def lively(state: Mapping[str, Array], seed: int = 0) -> dict[str, Array]:
+    """Parameters that differ from each other: where all numbers of a float tensor are one, as in a
+    new batch norm, each is moved by up to a half. Scales of 1 would hide what is forgotten."""
+    rng = np.random.default_rng([seed, 1])
+    return {path: _moved(array, rng) if _is_even(array) else array for path, array in state.items()}
+
+
+def _is_even(array: Array) -> bool:
+    return bool(array.size and array.dtype.kind == "f" and (array == array.flat[0]).all())
+
+
+def _moved(array: Array, rng: np.random.Generator) -> Array:
+    return np.asarray(array + rng.uniform(-0.5, 0.5, array.shape)).astype(array.dtype)
