@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from nncomp.decompile.groups import Group, fill
 from nncomp.decompile.pieces import Hole, Pieces, Use
 from nncomp.decompile.regions import Region
-from nncomp.decompile.spelling import literal_pieces, spell
+from nncomp.decompile.spelling import literal_pieces, result_name, spell
 from nncomp.decompile.templates import Body, Template, Templates
 from nncomp.dims import DimLike, Symbol, substitute
 from nncomp.ir.graph import Body as Closed

@@ -218,7 +218,9 @@ class Body:
         self.names[result] = name = self._loop_name(result)
         if start != [name]:
             self.template.lines.append([f"{name} = ", *start])
-        operands = [[name] if i == run.place else self.read(v) for i, v in enumerate(first.inputs)]
+        operands: list[Pieces] = [
+            [name] if i == run.place else self.read(v) for i, v in enumerate(first.inputs)
+        ]
         chain = Chain(operands[0], [self._stage(first, run.name, operands[1:])])
         bounds: Pieces = [Hole(run.count, "count")]
         if run.start:
