@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 from nncomp.ir.graph import Graph, Node, Value
 
-Item = "Node | Region"
-
 
 @dataclass(eq=False)
 class Region:

@@ -14,8 +14,6 @@ from nncomp.decompile.plain import dim_as_number
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Value
 
-Path = tuple[str, ...]
-
 
 def scopes_of(graph: Graph, modules: Collection[str]) -> dict[Node, str]:
     """The path of the innermost block around each node that computes something.

@@ -18,7 +18,6 @@ from nncomp.ir.literals import quoted
 from nncomp.ir.naming import NEVER, Names
 
 _LONGEST = 12  # stages of a pipe
-_LAYERS = ["Conv", "ConvTranspose", "Linear", "LayerNorm", "RMSNorm", "BatchNorm", "Embedding"]
 
 
 @dataclass(eq=False)
@@ -26,9 +25,9 @@ class Template:
     """A region's statements.
 
     lines: each a list of pieces; parameters: the same, that declare them
-    inputs: names in order; result: what is returned
+    inputs: names in order
     key: equal for regions that differ in the numbers in holes at most
-    numbers: in the holes, in order; hints: what they are
+    holes: in order
     names: that are taken in it
     """
 
