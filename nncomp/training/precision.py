@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nncomp.autodiff.reverse import ancestors
 from nncomp.errors import error
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant
@@ -69,7 +68,7 @@ class _Halves:
     def __init__(self, graph: Graph, learning: Sequence[Node]) -> None:
         self.old = graph
         self.learning = learning
-        self.forward = set(ancestors(*(node.operands[0] for node in learning)))
+        self.forward = _behind(graph, {node.operands[0] for node in learning})
         self.products = [n for n in self.forward if n.op.name in PRODUCTS and _is_full(n)]
         self.b = Builder()
         self.full: dict[Value, Value] = {}
@@ -175,6 +174,16 @@ class _Halves:
         if value not in self.half:
             self.half[value] = self.b(Cast(DType.F16), self._full(value))
         return self.half[value]
+
+
+def _behind(graph: Graph, values: set[Value]) -> set[Node]:
+    """The nodes that the values are computed by."""
+    needed, found = set(values), set[Node]()
+    for node in reversed(graph.nodes):
+        if any(value in needed for value in node.outputs):
+            found.add(node)
+            needed.update(node.operands)
+    return found
 
 
 def _is_full(node: Node) -> bool:
