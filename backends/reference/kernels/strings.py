@@ -85,7 +85,7 @@ def vectorize(op: s.TfIdfVectorizer, x: Array) -> Array:
         factors[: len(op.weights)] = op.weights[: len(factors)]
         counts = counts * factors
     result = np.zeros((len(rows), op.size), np.float32)
-    np.add.at(result, (slice(None), list(op.ngram_indexes)), counts)
+    np.add.at(result.T, np.array(op.ngram_indexes), counts.T)
     return result.reshape(*x.shape[:-1], op.size)
 
 
