@@ -65,7 +65,7 @@ def emit(
     ONNX's.
     """
     live = live_nodes(graph)
-    version = _choose_opset(live, opset)
+    version = choose_opset(live, opset)
     writer = _Writer(graph, version)
     for node in live:
         writer.write(node)
@@ -78,7 +78,9 @@ def to_bytes(model: onnx.ModelProto) -> bytes:
     return serialized
 
 
-def _choose_opset(nodes: Iterable[Node], requested: int | None) -> int:
+def choose_opset(nodes: Iterable[Node], requested: int | None) -> int:
+    """The opset that was asked for, or the lowest that expresses all nodes. CompileError NN0601,
+    NN0603."""
     if requested is not None and not FIRST_OPSET <= requested <= IR_OPSET:
         raise error(
             "NN0601", f"opset {requested} is not one of those written, {FIRST_OPSET} to {IR_OPSET}"

@@ -18,6 +18,7 @@ from nncomp.backends.ort.live import live_nodes
 from nncomp.backends.ort.opsets import IR_OPSET, VERSIONS, InexpressibleError, spell
 from nncomp.backends.ort.shapes import RuntimeShapes, static_reshape
 from nncomp.backends.ort.sharing import share_transposed
+from nncomp.backends.ort.widen import with_kernels, without_kernel
 from nncomp.collector import collector_paused
 from nncomp.dims import Symbol, equal
 from nncomp.errors import error
@@ -58,8 +59,9 @@ def legalize(graph: Graph, target: Target | None = None, *, choose: Choose = cho
     its blocked layout too, where the target asks for it.
 
     choose: picks the body of a node; the default picks the cheapest
-    CompileError NN0603 for an operator without body and decomposition, NN0206 for a size that
-    cannot be computed from the inputs.
+    CompileError NN0603 for an operator without body and decomposition, and for a dtype that the
+    runtime has no kernel for, nor for a wider one; NN0206 for a size that cannot be computed from
+    the inputs.
     """
     target = target or Target()
     if target.block is not None:
@@ -67,7 +69,7 @@ def legalize(graph: Graph, target: Target | None = None, *, choose: Choose = cho
     for _ in range(_MAX_ROUNDS):
         graph, changed = _expand(graph, target, choose)
         if not changed:
-            return share_transposed(_materialize_shapes(graph))
+            return with_kernels(share_transposed(_materialize_shapes(graph)), target)
     raise AssertionError("bodies expand without end")
 
 
@@ -119,7 +121,9 @@ def _must_decompose(node: Node, target: Target) -> bool:
         return target.block is None
     if op.domain:
         return op.domain not in VERSIONS and not isinstance(op, Dims | Opaque)
-    return op.has_decomposition() and not _spelt(node, target.opset or IR_OPSET)
+    if not op.has_decomposition():
+        return False
+    return not _spelt(node, target.opset or IR_OPSET) or without_kernel(node, target)
 
 
 def _spelt(node: Node, opset: int) -> bool:
