@@ -16,20 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nncomp.driver.differentiating import GradientFunction, grad
+    from nncomp.driver.diffing import diff
     from nncomp.driver.model import Model, load
     from nncomp.driver.stepping import TrainingStep
     from nncomp.errors import CompileError, Diagnostic
+    from nncomp.inspect.diff.result import Diff
     from nncomp.lower.objective import Objective
     from nncomp.weights import load_weights
 
 __all__ = [
     "CompileError",
     "Diagnostic",
+    "Diff",
     "GradientFunction",
     "Model",
     "Objective",
     "TrainingStep",
     "__version__",
+    "diff",
     "grad",
     "load",
     "load_weights",
@@ -38,10 +42,12 @@ __all__ = [
 _HOMES = {
     "CompileError": "nncomp.errors",
     "Diagnostic": "nncomp.errors",
+    "Diff": "nncomp.inspect.diff.result",
     "GradientFunction": "nncomp.driver.differentiating",
     "Model": "nncomp.driver.model",
     "Objective": "nncomp.driver.model",
     "TrainingStep": "nncomp.driver.stepping",
+    "diff": "nncomp.driver.diffing",
     "grad": "nncomp.driver.differentiating",
     "load": "nncomp.driver.model",
     "load_weights": "nncomp.weights",

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from nncomp.cli import (
     build,
     check,
+    diff,
     explain,
     fmt,
     grad,
@@ -32,7 +33,21 @@ from nncomp.cli.report import report
 from nncomp.errors import CompileError, did_you_mean
 from nncomp.limits import limited
 
-COMMANDS = (check, fmt, build, grad, import_, run, train, tune, inspect, view, verify, explain)
+COMMANDS = (
+    check,
+    fmt,
+    build,
+    grad,
+    import_,
+    run,
+    train,
+    tune,
+    inspect,
+    diff,
+    view,
+    verify,
+    explain,
+)
 INTERNAL_ERROR = 70  # EX_SOFTWARE
 
 

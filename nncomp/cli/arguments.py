@@ -69,16 +69,19 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_level(parser: argparse.ArgumentParser) -> None:
+def add_level(parser: argparse.ArgumentParser, default: int = DEFAULT_LEVEL) -> None:
     """-O0 to -O3."""
+    marks = ["", "", "", ""]
+    marks[default] = " (default)"
     parser.add_argument(
         "-O",
         dest="level",
         metavar="LEVEL",
         type=int,
         choices=range(4),
-        default=DEFAULT_LEVEL,
-        help="0: no passes, 1: no bit changes, 2 (default): rounding may change, 3: everything",
+        default=default,
+        help=f"0{marks[0]}: no passes, 1{marks[1]}: no bit changes, 2{marks[2]}: rounding may "
+        f"change, 3{marks[3]}: everything",
     )
 
 

@@ -59,12 +59,7 @@ def imported_program(
     imported = import_model(file, evaluate, only=only)
     if objective is not None:
         imported, copies = tied(imported)
-    if model is not None and model != imported.graph.name:
-        raise error("NN0306", f"{file.name} has one model, `{imported.graph.name}`, no `{model}`")
-    if settings:
-        raise error("NN0202", f"{file.name} is an ONNX model: it has no hyperparameters")
-    if with_inputs:
-        raise error("NN0306", f"{file.name} is an ONNX model: it has no optional inputs")
+    require_plain(file, imported.graph.name, model, settings, with_inputs)
     program = _program(imported)
     if objective is not None:
         _require_learnt(imported.graph, only)
@@ -73,6 +68,23 @@ def imported_program(
     return replace(
         program, warnings=imported.warnings, metadata=imported.metadata, original=original
     )
+
+
+def require_plain(
+    file: OnnxFile,
+    name: str,
+    model: str | None,
+    settings: Mapping[str, Any] | None,
+    with_inputs: Collection[str],
+) -> None:
+    """That nothing is asked of an ONNX model of that name that only a `.nn` file has. Raises
+    CompileError NN0306, NN0202."""
+    if model is not None and model != name:
+        raise error("NN0306", f"{file.name} has one model, `{name}`, no `{model}`")
+    if settings:
+        raise error("NN0202", f"{file.name} is an ONNX model: it has no hyperparameters")
+    if with_inputs:
+        raise error("NN0306", f"{file.name} is an ONNX model: it has no optional inputs")
 
 
 def _program(imported: Imported) -> Program:

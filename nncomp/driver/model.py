@@ -77,7 +77,10 @@ def load(
 
 
 class Model:
-    """A compiled model with values for its parameters."""
+    """A compiled model with values for its parameters.
+
+    source: the text that it is compiled from, or the ONNX file
+    """
 
     def __init__(
         self,
@@ -92,9 +95,10 @@ class Model:
         objective: Objective | str | None = None,
     ) -> None:
         wanted = Objective(objective) if isinstance(objective, str) else objective
+        self.source = open_file(path)
         self._load = partial(
             load_program,
-            open_file(path),
+            self.source,
             model,
             settings,
             KINDS,

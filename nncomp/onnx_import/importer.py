@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,7 @@ from nncomp.onnx_import.reading import OnnxFile
 from nncomp.onnx_import.scope import Item, Missing, Scope, block_of, stated_types
 from nncomp.onnx_import.signatures import Signatures
 from nncomp.onnx_import.survey import names_read, opsets_of
+from nncomp.onnx_import.tensors import Tensors
 from nncomp.onnx_import.upgrade import Call, upgrade
 from nncomp.ops import REGISTRY
 from nncomp.source import Span
@@ -67,6 +68,8 @@ def import_model(
     evaluate: Evaluate,
     known: Mapping[str, Array] | None = None,
     only: Sequence[str] = (),
+    *,
+    stream: bool = False,
 ) -> Imported:
     """The model of a file as a graph at the present opset.
 
@@ -77,11 +80,14 @@ def import_model(
     known: contents of inputs, which are constants then (what sizes are computed from must be known)
     only: names and patterns of the initialisers that are learnt (by their own names scalars and
         statistics, too); others that would be are buffers
+    stream: read weights anew whenever they are asked for, rather than keep them
     Raises CompileError: NN0801 (damaged), NN0802 (data outside the folder), NN0803 (an operator is
     unknown where it must be known), NN0804 (what the graph has not), NN0805 (not well formed), and
     what the operators' shape rules raise, with the node's line in the listing of the model.
     """
-    return Importer(file, evaluate, known or {}).model(only)
+    importer = Importer(file, evaluate, known or {})
+    importer.stream = stream
+    return importer.model(only)
 
 
 class Importer:
@@ -97,7 +103,8 @@ class Importer:
         self.functions = functions.by_name(file.proto)
         self.calling: list[functions.Name] = []
         self.parameters: dict[str, Parameter] = {}
-        self.weights: dict[str, Array] = {}
+        self.weights: dict[str, Callable[[], Array]] = {}
+        self.stream = False
         self.scopes: list[Scope] = []  # those that are being read, outermost first
         self.fixed: set[Symbol] = set()  # of the model's inputs
         self.warnings: dict[str, Diagnostic] = {}
@@ -142,7 +149,7 @@ class Importer:
             _renamed(self.proto, outputs),
             obligations=self._obligations(inputs),
         )
-        weights = {p.path: self.weights[p.path] for p in kept}
+        weights = Tensors({p.path: self.weights[p.path] for p in kept})
         metadata = {p.key: p.value for p in self.proto.metadata_props}
         foreign_keys = {k: v for k, v in metadata.items() if not k.startswith("nncomp.")}
         warnings = tuple(self.warnings.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,7 +103,8 @@ def wait(
                 return scope.b.constant(array, name=name)
             value = Value(TensorType(DType.of(array), array.shape), name)
             importer.parameters[name] = Parameter(name, value, kind)
-            importer.weights[name] = array
+            anew = partial(_array, importer, tensor, None)
+            importer.weights[name] = anew if importer.stream else lambda: array
             return value
 
         scope.waiting[name] = make

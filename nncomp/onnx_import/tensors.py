@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,22 @@ _BITS: dict[DType, type[np.unsignedinteger[Any]]] = {
     **dict.fromkeys((DType.F16, DType.BF16), np.uint16),
     **dict.fromkeys((*EIGHTS, DType.F8E8M0), np.uint8),
 }
+
+
+class Tensors(Mapping[str, Array]):
+    """Arrays by name, each read when it is asked for. CompileError as of `to_array`."""
+
+    def __init__(self, readers: Mapping[str, Callable[[], Array]]) -> None:
+        self._readers = readers
+
+    def __getitem__(self, name: str) -> Array:
+        return self._readers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._readers)
+
+    def __len__(self) -> int:
+        return len(self._readers)
 
 
 def to_array(tensor: onnx.TensorProto, folder: Folder, span: Span | None = None) -> Array:

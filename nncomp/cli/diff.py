@@ -1,0 +1,124 @@
+"""Show what differs between two models.
+
+Structure, attributes, shapes and weights, by path; .nn files, ONNX models, or one of each. Nodes
+are recognised by what they compute, what they are called and what stands around them, so that one
+layer more is one difference. A .nn file beside an ONNX model is compiled first: it is equal to what
+`build -O0` made of it, and beside what `build` made of it the difference is the compiler's work.
+
+Exit status: 0 if the models are equal, 1 if they differ, 2 if they cannot be compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from nncomp.cli.arguments import add_choice, add_level, add_weights, pair
+
+if TYPE_CHECKING:
+    from nncomp.driver.diffing import Given
+    from nncomp.onnx_import.reading import OnnxFile
+    from nncomp.source import SourceFile
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("a", metavar="A", help="a .nn or .onnx file; - for standard input")
+    parser.add_argument("b", metavar="B", help="the other one")
+    add_choice(parser, "the file's first")
+    parser.add_argument(
+        "--set-b",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        type=pair,
+        dest="settings_b",
+        help="the value of a hyperparameter in B only; may be repeated",
+    )
+    parser.add_argument("--model-b", metavar="NAME", help="which model in B (default: --model)")
+    parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
+    add_weights(parser)
+    parser.add_argument("--weights-b", metavar="FILE", help="those of B (default: --weights)")
+    parser.add_argument(
+        "--no-weights", action="store_true", help="do not compare the numbers in weights"
+    )
+    tolerances = (
+        ("--atol", "numbers that are no further apart than this are the same (default: 0)"),
+        ("--rtol", "and by this share of B's number more (default: 0)"),
+        ("--tolerance", "both --atol and --rtol"),
+    )
+    for option, text in tolerances:
+        parser.add_argument(option, metavar="X", type=float, help=text)
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="(default: text)"
+    )
+    add_level(parser, 0)
+
+
+def execute(args: argparse.Namespace) -> int:
+    from nncomp.cli.report import report
+    from nncomp.errors import CompileError
+
+    try:
+        return _execute(args)
+    except CompileError as failure:
+        report(failure, args.format)
+        return 2
+
+
+def _execute(args: argparse.Namespace) -> int:
+    from nncomp.cli.arguments import file_of
+
+    files = file_of(args.a), file_of(args.b)
+    from nncomp.driver.diffing import compare
+    from nncomp.inspect.diff.tensors import Tolerance
+
+    both = 0.0 if args.tolerance is None else args.tolerance
+    atol, rtol = (both if x is None else x for x in (args.atol, args.rtol))
+    found = compare(
+        *_sides(args, *files),
+        level=args.level,
+        tolerance=None if args.no_weights else Tolerance(atol, rtol),
+    )
+    if args.format == "json":
+        import json
+
+        print(json.dumps(found.to_json(), indent=2))
+    else:
+        from rich.console import Console
+
+        from nncomp.cli.report import has_colour
+        from nncomp.inspect.diff.text import print_diff
+
+        colour = has_colour(sys.stdout)
+        print_diff(found, Console(no_color=not colour, force_terminal=colour, highlight=False))
+    return int(not found.equal)
+
+
+def _sides(
+    args: argparse.Namespace, a: SourceFile | OnnxFile, b: SourceFile | OnnxFile
+) -> tuple[Given, Given]:
+    from nncomp.cli.arguments import state_of
+    from nncomp.driver.compiling import load_program
+    from nncomp.driver.diffing import from_file, from_program
+    from nncomp.driver.importing import require_plain
+    from nncomp.source import SourceFile
+
+    imported = [not isinstance(file, SourceFile) for file in (a, b)]
+    settings = dict(args.settings)
+    found = []
+    for file, is_b in ((a, False), (b, True)):
+        model = (args.model_b or args.model) if is_b else args.model
+        chosen = {**settings, **dict(args.settings_b)} if is_b else settings
+        if not isinstance(file, SourceFile):
+            given = from_file(file)
+            if all(imported) or (is_b and (args.model_b or args.settings_b)):
+                require_plain(file, given.graph.name, model, chosen, args.with_inputs)
+            found.append(given)
+            continue
+        program = load_program(file, model, chosen, ("entry",), args.with_inputs)
+        weights = (args.weights_b or args.weights) if is_b else args.weights
+        own = argparse.Namespace(**{**vars(args), "weights": weights})
+        state = state_of(own, program, training=False)
+        found.append(from_program(file.name, program, state, args.entry))
+    return found[0], found[1]
