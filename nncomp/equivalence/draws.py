@@ -41,7 +41,6 @@ STYLES = (
     Style("near zero", 0.05, 0.0, 0.5, None, 1),
     Style("far out", 40.0, 0.0, 0.5, None, SEVERAL),
 )
-ALWAYS = 2  # styles of which every size gets one; the others only where they show a new side
 
 
 def draw(

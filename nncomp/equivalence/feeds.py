@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from nncomp.equivalence.coverage import Coverage
-from nncomp.equivalence.draws import ALWAYS, NARROWEST, STYLES, Style, draw
+from nncomp.equivalence.draws import NARROWEST, STYLES, Style, draw
 from nncomp.equivalence.ranges import bounds_of
 from nncomp.equivalence.running import Backends, Feed
 from nncomp.equivalence.sizes import Sizes, candidates
@@ -23,8 +23,9 @@ def feeds_for(
 ) -> tuple[list[Feed], Coverage]:
     """Numbers on which the graph runs, and which sides of its branches they reach.
 
-    Each size gets two styles of numbers, and more where one reaches a side that none did, or
-    where a single bool or integer is an input.
+    Normal numbers with one size and wide ones with another (a graph without symbolic dims gets
+    both), and further styles where one reaches a side that none did, or where a single bool or
+    integer is an input.
     Raises what the last run raised if there are no sizes on which the graph runs.
     """
     coverage = Coverage(graph)
@@ -34,7 +35,7 @@ def feeds_for(
     count = 0
     for sizes in islice(candidates(graph, seed), _TRIES):
         try:
-            feeds += chooser.feeds(sizes)
+            feeds += list(chooser.feeds(sizes, count))
         except CompileError as refusal:
             failure = refusal
             continue
@@ -66,12 +67,18 @@ class _Chooser:
             for v in graph.inputs
             if not v.type.dtype.is_float and not v.rank and v.name not in graph.defaults
         ]
-        self.always = len(STYLES) if switches else ALWAYS
+        self.all = bool(switches)
 
-    def feeds(self, sizes: Sizes) -> Iterator[Feed]:
-        """Raises CompileError if the graph does not run with these sizes."""
-        for number, style in enumerate(STYLES):
-            if number >= self.always and not self.coverage.unseen:
+    def feeds(self, sizes: Sizes, which: int) -> Iterator[Feed]:
+        """Raises CompileError if the graph does not run with these sizes.
+
+        which: of the two assignments of sizes this is
+        """
+        always = STYLES[which : which + 1] if sizes else STYLES[:TWO]
+        styles = [*always, *(style for style in STYLES if style not in always)]
+        for number, style in enumerate(styles):
+            wanted = self.all or style in always
+            if not wanted and not self.coverage.unseen:
                 return
             seen = self.coverage.seen
             try:
@@ -80,7 +87,7 @@ class _Chooser:
                 if not number:
                     raise
                 continue
-            if number < self.always or self.coverage.seen > seen:
+            if wanted or self.coverage.seen > seen:
                 yield feed
 
     def _runs(self, sizes: Sizes, style: Style) -> Feed:

@@ -1,0 +1,86 @@
+"""Every pass alone, and every level: on random graphs they leave valid graphs with the same
+answers, and change nothing when they run again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nncomp.autodiff.expand import expand_gradients
+from nncomp.backends.reference.interpreter import evaluate, run
+from nncomp.equivalence.compare import STRICT, difference
+from nncomp.ir.builder import Builder
+from nncomp.ir.graph import Graph
+from nncomp.ops.grad import Grad
+from nncomp.passes.base import Pass
+from nncomp.passes.manager import LEVELS, O1, TRAINING, run_passes
+from tests.random_graphs.generator import BATCH, Sample, random_graph
+from tests.random_graphs.recipes import RECIPES
+from tests.random_graphs.recipes_image import IMAGE_RECIPES
+from tests.random_graphs.recipes_matrices import MATRIX_RECIPES
+
+ALL = (*RECIPES, *IMAGE_RECIPES, *MATRIX_RECIPES)
+FEW, MANY = 100, 2000
+PART = 20  # graphs of one test
+FIRST = 10_000  # seeds other than those of the gradients' tests
+
+PIPELINES: tuple[tuple[Pass, ...], ...] = tuple(dict.fromkeys((*LEVELS.values(), TRAINING)))
+ALONE: tuple[tuple[Pass, ...], ...] = tuple(
+    (pass_,) for pass_ in dict.fromkeys(p for passes in PIPELINES for p in passes)
+)
+
+
+def with_gradients(sample: Sample) -> Graph:
+    """The loss and its gradients with respect to all inputs, expanded."""
+    b = Builder()
+    b.nodes = list(sample.graph.nodes)
+    found = b.multi(Grad(), sample.loss, *sample.graph.inputs)
+    named = {f"d_{v.name}": g for v, g in zip(sample.graph.inputs, found, strict=True)}
+    outputs = {"loss": sample.loss, **named}
+    return expand_gradients(replace(sample.graph, nodes=tuple(b.nodes), outputs=outputs))
+
+
+def check(seed: int) -> None:
+    sample = random_graph(FIRST + seed, ALL)
+    graph = with_gradients(sample) if seed % 2 else sample.graph
+    feeds = [sample.arrays, sample.inputs(BATCH + 8)]
+    wanted = [run(graph, feed).outputs for feed in feeds]
+    for passes in (*ALONE, *PIPELINES):
+        try:
+            _check(graph, passes, feeds, wanted)
+        except Exception as failure:
+            names = ", ".join(pass_.name for pass_ in passes)
+            failure.add_note(f"random graph {FIRST + seed}: {names}")
+            raise
+
+
+def _check(
+    graph: Graph,
+    passes: Sequence[Pass],
+    feeds: Sequence[dict[str, np.ndarray]],
+    wanted: Sequence[dict[str, np.ndarray]],
+) -> None:
+    after = run_passes(graph, passes, evaluate).graph  # which looks whether it is valid
+    assert run_passes(after, passes, evaluate).graph is after, "they change their own result"
+    if after is graph:
+        return
+    exact = set(passes) <= set(O1)
+    for feed, numbers in zip(feeds, wanted, strict=True):
+        found = difference(run(after, feed).outputs, numbers, exact=exact)
+        assert found.size <= STRICT, f"`{found.output}` is off by {found.size:.3g}"
+
+
+@pytest.mark.parametrize("part", range(FEW // PART))
+def test_random_graphs(part: int) -> None:
+    for i in range(PART):
+        check(part * PART + i)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(FEW // PART, MANY // PART))
+def test_many_random_graphs(part: int) -> None:
+    for i in range(PART):
+        check(part * PART + i)
