@@ -101,7 +101,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], int, int]] =
     "gpt2": (gpt2, TOKENS, 140, 1),
     "vit": (vit, IMAGE, 110, 1),
     "t5": (t5, TOKENS, 330, 2),
-    "lstm": (Tagger, FRAMES, 60, 0),
+    "lstm": (Tagger, FRAMES, 90, 0),
 }
 CASES = [
     (name, dynamo) for name in NETWORKS for dynamo in (True, False) if dynamo or name != "gpt2"
