@@ -22,6 +22,7 @@ LAYERS: dict[str, list[str]] = {
     "lower": [*FOUNDATION, "ir", "ops", "syntax", "std"],
     "onnx_import": [*FOUNDATION, "ir", "ops"],
     "passes": [*FOUNDATION, "ir", "ops", "autodiff"],
+    "equivalence": [*FOUNDATION, "ir", "ops", "passes"],
     "inspect": [*FOUNDATION, "ir", "ops", "passes"],
     "training": [*FOUNDATION, "ir", "ops", "weights"],
     "backends": [*FOUNDATION, "ir", "ops"],

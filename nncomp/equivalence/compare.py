@@ -50,7 +50,7 @@ def difference(found: Answers, wanted: Answers, *, exact: bool = False) -> Diffe
 def _apart(found: Array, wanted: Array, exact: bool) -> float:
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
         return float("inf")
-    if wanted.dtype.kind in "iub":
+    if wanted.dtype.kind in "iubO":
         return 0.0 if np.array_equal(found, wanted) else float("inf")
     if found.dtype.itemsize < 4:
         found, wanted = found.astype(np.float32), wanted.astype(np.float32)
@@ -68,7 +68,7 @@ def _apart(found: Array, wanted: Array, exact: bool) -> float:
 
 def bound(answers: Answers) -> float:
     """How far a pass that may change rounding may move these answers."""
-    coarse = [a.dtype for a in answers.values() if a.dtype.kind not in "iub" and a.itemsize < 4]
+    coarse = [a.dtype for a in answers.values() if a.dtype.kind not in "iubO" and a.itemsize < 4]
     return max([ROUNDING, *(_COARSE * _last_place(DType.of(np.empty(0, d))) for d in coarse)])
 
 

@@ -12,7 +12,7 @@ from nncomp.equivalence.ranges import SEVERAL, Bounds
 from nncomp.equivalence.running import Feed
 from nncomp.equivalence.sizes import Sizes
 from nncomp.ir.graph import Graph, Value
-from nncomp.types import Array, DType
+from nncomp.types import NARROW_FLOATS, STRINGS, Array, DType
 
 _NARROW = (None, 2, 1)  # the widest that integers without known bounds range, from try to try
 
@@ -68,6 +68,7 @@ def draw(
     return Feed(inputs, parameters, sizes, style.name)
 
 
+_WORDS = ("", "a", "the cat", "Straße", "7")
 NARROWEST = len(_NARROW) - 1
 
 
@@ -81,17 +82,20 @@ def _array(
     widest: int | None,
 ) -> Array:
     dtype = value.type.dtype
-    if dtype.is_float:
+    if dtype in STRINGS:
+        return rng.choice(np.array(_WORDS, object), shape)
+    if dtype.is_float or dtype in NARROW_FLOATS:
         numbers: Array = np.asarray(rng.standard_normal(shape) * style.scale + style.shift)
         return numbers.astype(dtype.numpy)
     if dtype is DType.BOOL:
         return np.asarray(rng.random(shape) < style.heads)
-    low, high = bounds[value.name].low, substitute(bounds[value.name].high, sizes)
-    high = high if isinstance(high, int) else low + 1
+    wanted = bounds.get(value.name, Bounds(0, 1))
+    low, top = wanted.low, substitute(wanted.high, sizes)
+    high = min(top, int(dtype.limits[1])) if isinstance(top, int) else low + 1
     if widest is not None:
         low, high = max(low, 0), min(high, widest)
     high = max(high, low)
-    if bounds[value.name].counts:
+    if wanted.counts:
         whole = np.full(shape, min(max(style.runs, low), high))
     elif style.place is not None:
         whole = np.full(shape, low + round(style.place * (high - low)))

@@ -29,9 +29,9 @@ from nncomp.passes.simplify_shapes import SimplifyShapes
 O1: tuple[Pass, ...] = (
     PruneBodies(),
     SimplifyShapes(),
-    EliminateNoOps(exact=True),
     EliminateExpands(exact=True),
     FoldConstants(exact=True),
+    EliminateNoOps(exact=True),  # after what makes a constant 0 or 1
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
 )
@@ -40,9 +40,9 @@ O1: tuple[Pass, ...] = (
 O2: tuple[Pass, ...] = (
     PruneBodies(),
     SimplifyShapes(),
-    EliminateNoOps(),
     EliminateExpands(),
     FoldConstants(),
+    EliminateNoOps(),
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
     FuseMatmulBias(),
