@@ -27,20 +27,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.parts.networks import NETWORKS, Network, learnt  # noqa: E402
+from parts.networks import NETWORKS, Network, learnt
 
 POLICIES = ("PASSIVE", "ACTIVE")
 OURS, ONNXSIM = "ours", "onnxsim"
 PYTORCH = ("eager", "fused", "compile")
 HEAD = f"{'ratio':>6} {'minima':>6} {'goal':>5}  {'pairs':9} best peer"
-# steps of a side in a row: the first finds the caches full of the other side's tensors
-_IN_A_ROW, _WARM_UP, _COMPARED = 1, 4, 2
+_WARM_UP, _COMPARED = 4, 2
 
 
 def our_step(row: Network, target: Any, threads: int, batch: list[Any]) -> Callable[[], float]:
@@ -63,11 +58,11 @@ def sides(
         if side == OURS:
             found[side] = our_step(row, target, threads, batch)
         elif side == ONNXSIM:
-            from benchmarks.parts.onnxsim_step import onnxsim_step
+            from parts.onnxsim_step import onnxsim_step
 
             found[side] = onnxsim_step(name, row, weights, batch)
         else:
-            from benchmarks.parts.torch_networks import torch_step
+            from parts.torch_networks import torch_step
 
             found[side] = torch_step(name, row, side, weights, batch)
     return found
@@ -86,12 +81,11 @@ def measure(
     steps = sides(name, wanted, target, threads)
     losses = {side: [step() for _ in range(_WARM_UP)] for side, step in steps.items()}
     times: dict[str, list[float]] = {side: [] for side in steps}
-    for _ in range(-(-rounds // _IN_A_ROW)):
+    for _ in range(rounds):
         for side, step in steps.items():
-            for _ in range(_IN_A_ROW):
-                start = clock()
-                step()
-                times[side].append(1e3 * (clock() - start))
+            start = clock()
+            step()
+            times[side].append(1e3 * (clock() - start))
     return {"losses": losses, "times": times}
 
 
@@ -154,9 +148,7 @@ def main() -> None:
     ]
     peers = (ONNXSIM,) if args.onnxsim else args.modes
     cells = " ".join(f"{side:>9}" for side in (OURS, *peers))
-    print(
-        f"{'network':13} {'policy':8} {cells} {'ratio':>6} {'minima':>6} {'goal':>5}  pairs     best peer"
-    )
+    print(f"{'network':13} {'policy':8} {cells} {HEAD}")
     for name in names:
         for policy in args.policies[:1] if args.one_thread else args.policies:
             print(report(name, policy, args), flush=True)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.parts.networks import Network
 from nncomp.types import Array
+from parts.networks import Network
 
 
 def _mlp() -> nn.Module:
