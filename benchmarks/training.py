@@ -1,13 +1,20 @@
 """Whole training steps (forward, backward, update) beside PyTorch's, in one run.
 
-    python benchmarks/training.py [mlp lenet resnet20] [--rounds 40] [--target onnxruntime-cpu]
+    python benchmarks/training.py [mlp lenet …] [--rounds 40] [--target onnxruntime-cpu]
+    python benchmarks/training.py lenet plain-resnet8 --onnxsim
 
-For each network both sides take the same steps on the same batch from the same weights, in turn;
-the table gives medians and the ratio ours / PyTorch eager (below 1: ours is faster). The losses of
-the first steps are compared, so that nothing is timed that does not train. Each thread-waiting
-policy is measured in a process of its own, because PyTorch and onnxruntime react to it differently.
-`--one-thread` takes the processor's time of one thread on either side: the figure for a machine on
-which other things run.
+For each network all sides take the same steps on the same batch from the same weights, in turn:
+ours, and PyTorch as it is by default, with a fused optimiser and images channels-last, and
+compiled. The table gives medians, the ratio of ours to the best of PyTorch's (below 1: ours is
+faster), that of the shortest times, which other work on the machine disturbs least, and the range
+of the ratios round by round without the outermost tenths. The losses of the first steps are
+compared, so that nothing is timed that does not train.
+With `--onnxsim` the peer is onnxsim's `compile_training_loop`, which has onnxruntime below, too.
+
+Threads that wait spin under OMP_WAIT_POLICY=ACTIVE: PyTorch's then take a core from whoever comes
+next in the same process. So that policy is measured with each side in a process of its own, one
+after the other. `--one-thread` takes the processor's time of one thread on either side: the figure
+for a machine on which other things run.
 """
 
 from __future__ import annotations
@@ -19,123 +26,106 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
+from parts.networks import NETWORKS, Network, learnt
 
-ROOT = Path(__file__).resolve().parent.parent
 POLICIES = ("PASSIVE", "ACTIVE")
-
-NETWORKS: dict[str, tuple[str, str, dict[str, Any], int]] = {
-    "mlp": ("mlp.nn", "MLP", {"features": 784, "widths": [512, 512]}, 128),
-    "lenet": ("lenet5.nn", "LeNet5", {}, 64),
-    "resnet20": ("resnet.nn", "CifarResNet", {}, 64),
-}
+OURS, ONNXSIM = "ours", "onnxsim"
+PYTORCH = ("eager", "fused", "compile")
+HEAD = f"{'ratio':>6} {'minima':>6} {'goal':>5}  {'pairs':9} best peer"
+_WARM_UP, _COMPARED = 4, 2
 
 
-def torch_network(name: str) -> Any:
-    """The same network in PyTorch, with parameters in the order of ours."""
-    import torch
-    from torch import nn
-
-    if name == "mlp":
-        return nn.Sequential(
-            nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10)
-        )
-    if name == "lenet":
-        return nn.Sequential(
-            nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2),
-            nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(),
-            nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10),
-        )  # fmt: skip
-
-    def conv_norm(i: int, o: int, k: int, s: int = 1) -> nn.Sequential:
-        return nn.Sequential(nn.Conv2d(i, o, k, s, k // 2, bias=False), nn.BatchNorm2d(o))
-
-    class Residual(nn.Module):
-        def __init__(self, i: int, o: int, s: int) -> None:
-            super().__init__()
-            self.a, self.b = conv_norm(i, o, 3, s), conv_norm(o, o, 3)
-            self.shortcut = conv_norm(i, o, 1, s) if s > 1 or i != o else nn.Identity()
-
-        def forward(self, x: Any) -> Any:
-            y = self.b(torch.relu(self.a(x)))
-            return torch.relu(y + self.shortcut(x))
-
-    layers: list[nn.Module] = [conv_norm(3, 16, 3), nn.ReLU()]
-    before = 16
-    for i, width in enumerate((16, 32, 64)):
-        for j in range(3):
-            layers.append(Residual(before, width, 2 if i and not j else 1))
-            before = width
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+def our_step(row: Network, target: Any, threads: int, batch: list[Any]) -> Callable[[], float]:
+    model = row.load()
+    size = None if target == "onnx" else row.size
+    step = model.training_step(target=target, batch=size, threads=threads)
+    feed = dict(zip(model.program.train["train"].step.inputs, batch, strict=False))
+    named = {value.name: array for value, array in feed.items()}
+    return lambda: float(step(**named)["loss"])
 
 
-def torch_step(
-    name: str, weights: list[np.ndarray], batch: list[np.ndarray]
-) -> Callable[[], float]:
-    import torch
+def sides(
+    name: str, wanted: Sequence[str], target: Any, threads: int
+) -> dict[str, Callable[[], float]]:
+    """What takes a step, by side."""
+    row = NETWORKS[name]
+    batch, weights = row.batch(), learnt(row.load())
+    found: dict[str, Callable[[], float]] = {}
+    for side in wanted:
+        if side == OURS:
+            found[side] = our_step(row, target, threads, batch)
+        elif side == ONNXSIM:
+            from parts.onnxsim_step import onnxsim_step
 
-    network = torch_network(name)
-    with torch.no_grad():
-        for parameter, weight in zip(network.parameters(), weights, strict=True):
-            parameter.copy_(torch.from_numpy(weight.copy()))
-    image, label = (torch.from_numpy(array) for array in batch)
-    if name == "resnet20":
-        optimizer: Any = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
-    else:
-        optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+            found[side] = onnxsim_step(name, row, weights, batch)
+        else:
+            from parts.torch_networks import torch_step
 
-    def step() -> float:
-        optimizer.zero_grad(set_to_none=True)
-        loss = torch.nn.functional.cross_entropy(network(image), label)
-        loss.backward()
-        optimizer.step()
-        return float(loss.detach())
-
-    return step
+            found[side] = torch_step(name, row, side, weights, batch)
+    return found
 
 
-def measure(name: str, rounds: int, target: Any, one_thread: bool) -> dict[str, Any]:
-    """Milliseconds of each step, both sides in turn."""
-    import torch
-
-    import nncomp
-
+def measure(
+    name: str, wanted: Sequence[str], rounds: int, target: Any, one_thread: bool
+) -> dict[str, Any]:
+    """Milliseconds of each step, all sides in turn; and the losses of the first steps."""
     threads = 1 if one_thread else os.cpu_count() or 1
     clock = time.process_time if one_thread else time.perf_counter
-    torch.set_num_threads(threads)
-    file, model_name, settings, size = NETWORKS[name]
-    model = nncomp.load(ROOT / "models" / file, model=model_name, **settings)
-    batch_size = None if target == "onnx" else size
-    step = model.training_step(target=target, batch=batch_size, threads=threads)
-    rng = np.random.default_rng(0)
-    inputs = {v.name: v for v in model.program.train["train"].step.inputs}
-    feature = next(n for n in inputs if n in ("x", "image"))
-    shape = [size, *inputs[feature].type.shape[1:]]
-    batch = [
-        rng.standard_normal(shape).astype(np.float32),
-        rng.integers(0, 10, size).astype(np.int64),
-    ]
-    learnt = [p.path for p in model.program.graph.parameters if p.kind == "param"]
-    weights = [model.parameters[path] for path in learnt]
-    theirs = torch_step(name, weights, batch)
+    if set(wanted) & set(PYTORCH):
+        import torch
 
-    def ours() -> float:
-        return float(step(**{feature: batch[0], "label": batch[1]})["loss"])
-
-    losses = [(ours(), theirs()) for _ in range(4)]
-    for a, b in losses[:2]:  # later ones drift apart, as two runs of PyTorch's own do
-        assert abs(a - b) <= 2e-3 * max(1.0, abs(b)), f"{name} does not train alike: {losses}"
-    times: dict[str, list[float]] = {"ours": [], "torch": []}
+        torch.set_num_threads(threads)
+    steps = sides(name, wanted, target, threads)
+    losses = {side: [step() for _ in range(_WARM_UP)] for side, step in steps.items()}
+    times: dict[str, list[float]] = {side: [] for side in steps}
     for _ in range(rounds):
-        for side, function in (("ours", ours), ("torch", theirs)):
+        for side, step in steps.items():
             start = clock()
-            function()
+            step()
             times[side].append(1e3 * (clock() - start))
-    return {"network": name, "losses": losses, **times}
+    return {"losses": losses, "times": times}
+
+
+def require_alike(name: str, losses: dict[str, list[float]]) -> None:
+    """Later steps drift apart, as two runs of PyTorch's own do."""
+    for found in losses.values():
+        for a, b in zip(found[:_COMPARED], losses[OURS][:_COMPARED], strict=True):
+            assert abs(a - b) <= 2e-3 * max(1.0, abs(b)), f"{name} does not train alike: {losses}"
+
+
+def child(name: str, wanted: Sequence[str], policy: str, args: argparse.Namespace) -> Any:
+    command = [sys.executable, __file__, name, "--child", ",".join(wanted)]
+    command += ["--rounds", str(args.rounds), "--target", args.target]
+    command += ["--one-thread"] * args.one_thread
+    environment = {**os.environ, "OMP_WAIT_POLICY": policy}
+    result = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def report(name: str, policy: str, args: argparse.Namespace) -> str:
+    wanted = (OURS, ONNXSIM) if args.onnxsim else (OURS, *args.modes)
+    if policy == "PASSIVE":
+        found = child(name, wanted, policy, args)
+    else:
+        parts = [child(name, [side], policy, args) for side in wanted]
+        found = {key: {k: v for part in parts for k, v in part[key].items()} for key in parts[0]}
+    require_alike(name, found["losses"])
+    times = found["times"]
+    medians = {side: statistics.median(row) for side, row in times.items()}
+    best = min((s for s in medians if s != OURS), key=medians.__getitem__)
+    peers = [row for side, row in times.items() if side != OURS]
+    ratios = sorted(a / b for a, b in zip(times[OURS], times[best], strict=True))
+    low, high = ratios[len(ratios) // 10], ratios[-1 - len(ratios) // 10]
+    cells = " ".join(f"{medians[side]:9.2f}" for side in wanted)
+    row = NETWORKS[name]
+    goal = row.goal if args.target == "onnx" else row.target_goal
+    allowed = f"{goal:5.2f}" if goal and not args.onnxsim else "     "
+    ratio, least = medians[OURS] / medians[best], min(times[OURS]) / min(map(min, peers))
+    pairs = f"{low:.2f}–{high:.2f}"
+    return f"{name:13} {policy:8} {cells} {ratio:6.2f} {least:6.2f} {allowed}  {pairs:9} {best}"
 
 
 def main() -> None:
@@ -143,34 +133,25 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", help=", ".join(NETWORKS))
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--target", default="onnx", help="onnx (default) or onnxruntime-cpu")
+    parser.add_argument("--modes", nargs="+", default=PYTORCH, choices=PYTORCH)
+    parser.add_argument("--policies", nargs="+", default=POLICIES, choices=POLICIES)
+    parser.add_argument("--onnxsim", action="store_true", help="onnxsim as the peer")
     parser.add_argument("--one-thread", action="store_true", help="processor time of one thread")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    names = args.networks or list(NETWORKS)
     if args.child:
-        for name in names:
-            print(json.dumps(measure(name, args.rounds, args.target, args.one_thread)))
+        name, wanted = args.networks[0], args.child.split(",")
+        print(json.dumps(measure(name, wanted, args.rounds, args.target, args.one_thread)))
         return
-    print(
-        f"{'network':10} {'policy':8} {'ours ms':>9} {'torch ms':>9} {'ratio':>6}  pairwise range"
-    )
-    for policy in POLICIES[:1] if args.one_thread else POLICIES:
-        command = [sys.executable, __file__, *names, "--child"]
-        command += ["--rounds", str(args.rounds), "--target", args.target]
-        command += ["--one-thread"] * args.one_thread
-        environment = {**os.environ, "OMP_WAIT_POLICY": policy}
-        result = subprocess.run(
-            command, env=environment, check=True, stdout=subprocess.PIPE, text=True
-        )
-        for line in result.stdout.splitlines():
-            row = json.loads(line)
-            ours, theirs = statistics.median(row["ours"]), statistics.median(row["torch"])
-            ratios = sorted(a / b for a, b in zip(row["ours"], row["torch"], strict=True))
-            low, high = ratios[len(ratios) // 10], ratios[-1 - len(ratios) // 10]
-            print(
-                f"{row['network']:10} {policy:8} {ours:9.2f} {theirs:9.2f} {ours / theirs:6.2f}"
-                f"  {low:.2f}–{high:.2f}"
-            )
+    names = args.networks or [
+        n for n, row in NETWORKS.items() if (row.goal if args.target == "onnx" else row.target_goal)
+    ]
+    peers = (ONNXSIM,) if args.onnxsim else args.modes
+    cells = " ".join(f"{side:>9}" for side in (OURS, *peers))
+    print(f"{'network':13} {'policy':8} {cells} {HEAD}")
+    for name in names:
+        for policy in args.policies[:1] if args.one_thread else args.policies:
+            print(report(name, policy, args), flush=True)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ class Slot:
 class Manifest:
     """The manifest, read back. Each map goes from the name in the source.
 
-    recomputes: to save memory; only if the nodes run in their order and copies are not merged
+    recomputes: to save memory; only if copies are not merged
     """
 
     state: Mapping[str, Slot]

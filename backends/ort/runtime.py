@@ -74,8 +74,8 @@ def open_session(
     tf32: on CUDA, matrix products of float32 with 10 bits of mantissa
     blocked_layout: let convolutions of constant weights run in onnxruntime's own layout
     memory_pattern: plan one block of memory for a run; off, a run takes about half the memory
-    recomputes: the model computes values again to save memory: run its nodes in their order, keep
-        equal ones apart, and plan no block
+    recomputes: the model computes values again to save memory: keep equal nodes apart, and plan
+        no block
 
     CompileError NN0602 if the device is not available, NN0604 if the model is refused.
     """
@@ -86,7 +86,6 @@ def open_session(
     options.enable_mem_pattern = memory_pattern and not recomputes
     disabled = [] if blocked_layout else ["NchwcTransformer"]
     if recomputes:
-        options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
         disabled.append("CommonSubexpressionElimination")
     if not optimize:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

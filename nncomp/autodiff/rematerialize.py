@@ -6,8 +6,9 @@ read (T. Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016). Th
 kept whole: it is read at once. With segments of about √n of n equal layers, memory falls to about
 2/√n of what it was, for one more forward pass.
 
-The saving exists only if the nodes run in the order in which they stand, and if nobody merges the
-copies again: `StepSession` asks onnxruntime for both.
+The saving exists only if nobody merges the copies again, which `StepSession` asks of onnxruntime.
+Its default order, which runs what a result needs just before it, keeps about as little as the
+order in which the nodes stand; its priority-based one runs what it has fused last, and keeps more.
 """
 
 from __future__ import annotations

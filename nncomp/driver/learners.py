@@ -50,6 +50,7 @@ class OnnxLearner:
         self._threads = threads
         self._paths = [p.path for p in step.step.parameters]
         self._step_graph = step.step
+        self._first = next(iter(data_inputs(step.step)), "")
         self._hyper: dict[str, float] = {}
         fixed = sized(step.step, batch)
         self._batch = None if fixed is step.step else batch
@@ -74,12 +75,12 @@ class OnnxLearner:
 
     def step(self, batch: Mapping[str, Array], **hyper: float) -> Numbers:
         self._hyper.update(hyper)
-        self._take_over(self._batch if self._has_batch_size(batch) else None)
+        self._take_over(self._batch if self._batch and self._has_batch_size(batch) else None)
         return _scalars(self._session.step(batch, **self._hyper))
 
     def _has_batch_size(self, batch: Mapping[str, Array]) -> bool:
-        first = next(iter(data_inputs(self._step_graph)))
-        return first in batch and np.shape(batch[first])[:1] == (self._batch,)
+        first = batch.get(self._first)
+        return first is not None and np.shape(first)[:1] == (self._batch,)
 
     def _take_over(self, size: int | None) -> None:
         """Goes on in the session for batches of that size, None for any."""
@@ -195,4 +196,8 @@ def part(state: Mapping[str, Array], graph: Graph) -> dict[str, Array]:
 
 def _scalars(results: Mapping[str, Any]) -> Numbers:
     """The results that are single numbers; a confusion matrix cannot be averaged or drawn."""
-    return {name: float(value) for name, value in results.items() if np.ndim(value) == 0}
+    return {
+        name: float(value)
+        for name, value in results.items()
+        if isinstance(value, float) or np.ndim(value) == 0
+    }

@@ -23,6 +23,7 @@ from nncomp.passes.fold_constants import FoldConstants
 from nncomp.passes.fold_pads import FoldPads
 from nncomp.passes.fuse_conv_activation import FuseConvActivation
 from nncomp.passes.fuse_matmul_bias import FuseMatmulBias
+from nncomp.passes.hoist_from_scans import HoistFromScans
 from nncomp.passes.prune_bodies import PruneBodies
 from nncomp.passes.simplify_shapes import SimplifyShapes
 
@@ -62,6 +63,8 @@ TRAINING: tuple[Pass, ...] = (
     EliminateNoOps(),
     EliminateExpands(),
     FoldConstants(),
+    EliminateCommonSubexpressions(),
+    HoistFromScans(),
     EliminateCommonSubexpressions(),
     FuseMatmulBias(),
     EliminateNoOps(),

@@ -21,6 +21,7 @@ class PruneBodies(Pass):
     """Of Scan, Loop and If:
 
     a result that nobody reads goes, and the state behind it, if only it itself depends on it;
+    two results of a Scan that stack one value alike become one;
     a scanned tensor that the body does not read goes, and so does a capture;
     a capture of a constant becomes a constant of the body; two captures of one value become one
     """
@@ -70,6 +71,7 @@ class _Pruning:
         """The pruned node; the very node, if nothing is to be pruned."""
         if not any(self.read):
             return self.node
+        merged = self._merge_results(counts)
         bodies = list(self.op.bodies)
         kept_results = self._live(bodies[0])
         bodies = [self._with_known(body, counts) for body in bodies]
@@ -84,7 +86,24 @@ class _Pruning:
         changed = any(new is not old for new, old in zip(bodies, self.op.bodies, strict=True))
         if not dropped_results and not dropped_inputs and not changed:
             return self.node
-        return self._rebuilt(bodies, inputs, outputs, values)
+        node = self._rebuilt(bodies, inputs, outputs, values)
+        values.update((twice, values[once]) for twice, once in merged.items())
+        return node
+
+    def _merge_results(self, counts: Counter[str]) -> dict[Value, Value]:
+        """Results that are stacked twice, as if the second were not read; by it the first."""
+        merged: dict[Value, Value] = {}
+        if not isinstance(self.op, Scan):
+            return merged
+        first: dict[tuple[Value, tuple[int, int]], int] = {}
+        stacked = zip(self.op.yields, self.op.output_places, strict=True)
+        for k, key in enumerate(stacked, start=self.states):
+            other = first.setdefault(key, k)
+            if other != k and self.read[k]:
+                merged[self.node.outputs[k]] = self.node.outputs[other]
+                self.read[other], self.read[k] = True, False
+                counts["merge-results"] += 1
+        return merged
 
     def _live(self, body: Body) -> set[int]:
         """The numbers of the body's outputs that lead to a result which is read."""

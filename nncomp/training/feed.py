@@ -65,7 +65,7 @@ class ArrayFeed:
 
     def epoch(self, number: int, first: int = 0) -> Iterator[Batch]:
         made = self._batches(number, first)
-        return ahead(made, AHEAD) if self._augmentation or _is_lazy(self._part) else made
+        return ahead(made, AHEAD)
 
     def _batches(self, number: int, first: int) -> Iterator[Batch]:
         count = size_of(self._part)

@@ -166,6 +166,22 @@ def other_cases() -> list[Case]:
             (-1, 0),
             "pixels-then-batch",
         ),
+        Case(
+            "column-sum",
+            ReduceSum(keepdims=0),
+            (floats(BATCH, 5, 64),),
+            (True,),
+            (1, 0),
+            "product-with-ones",
+        ),
+        Case(
+            "row-of-sums",
+            ReduceSum(),
+            (floats(BATCH, 8, 9),),
+            (True,),
+            (0,),
+            "product-with-ones",
+        ),
         Case("batch-norm", BatchNormTraining(1e-3), (image, scale, bias), (True, False, False)),
         Case(
             "batch-norm-many-pixels",
