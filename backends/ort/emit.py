@@ -163,6 +163,7 @@ class _Writer:
         self._node_names = Names()
         self.block: int | None = None  # of the blocked operators, if there are any
         self.foreign: dict[str, int] = {}  # domains of opaque operators, with their versions
+        self.stated: list[onnx.ValueInfoProto] = []  # their results, which none can infer
         self.inputs = [self._declare(v.name, v) for v in graph.inputs]
         self.parameters = [self._declare(p.path, p.value) for p in graph.parameters]
         self._aliases: list[tuple[Value, str]] = []
@@ -214,12 +215,16 @@ class _Writer:
         proto.attribute.extend(self._attributes(node, form))
         proto.doc_string = _provenance(node)
         self.nodes.append(proto)
+        if isinstance(node.op, Opaque):
+            for name, value in zip(proto.output, node.outputs, strict=False):
+                if name and value not in self.graph.result_values:
+                    self.stated.append(self._value_info(name, value.type))
 
     def _body(self, body: Body, captured: Sequence[Value | None]) -> onnx.GraphProto:
         """A body of control flow. Captures are names of the graph around; a result that is no
         node's own, or is given twice, goes through an Identity."""
-        outer_graph, outer_nodes = self.graph, self.nodes
-        self.graph, self.nodes = body, []
+        around = self.graph, self.nodes, self.stated
+        self.graph, self.nodes, self.stated = body, [], []
         given = body.inputs[: len(body.inputs) - body.captures]
         for inner, outer in zip(body.inputs[len(given) :], captured, strict=True):
             self.values[inner] = self._name(outer)
@@ -242,8 +247,8 @@ class _Writer:
             own.discard(value)
             outputs.append(self._value_info(name, value.type))
         inputs = [self._value_info(self.values[v], v.type) for v in given]
-        proto = helper.make_graph(self.nodes, body.name, inputs, outputs)
-        self.graph, self.nodes = outer_graph, outer_nodes
+        proto = helper.make_graph(self.nodes, body.name, inputs, outputs, value_info=self.stated)
+        self.graph, self.nodes, self.stated = around
         return proto
 
     def _forget(self, node: Node) -> None:
@@ -338,6 +343,7 @@ class _Writer:
         proto.node.extend(self.nodes)
         proto.input.extend(inputs)
         proto.output.extend(outputs)
+        proto.value_info.extend(self.stated)
         target = {}
         if self.block:
             self.proto.opset_import.append(helper.make_opsetid(DOMAIN, 1))

@@ -237,9 +237,8 @@ def _tables(graph: Graph) -> dict[str, Value]:
     for node in graph.nodes:
         if isinstance(node.op, Constant):
             value, array = node.outputs[0], node.op.value.array
-            is_weight = array.ndim and (
-                array.size > MIN_TABLE or (DType.of(array).is_float and array.size > MAX_SHOWN)
-            )
+            long = array.size > (MAX_SHOWN if DType.of(array).is_float else MIN_TABLE)
+            is_weight = array.ndim and long and DType.of(array) is not DType.STRING
             if value.name and is_weight and value.name not in taken:
                 found.setdefault(value.name, value)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 
 from nncomp.dims import Dim, DimLike, Symbol, substitute
-from nncomp.types import TensorType
+from nncomp.types import TensorType, is_container
 
 
 class Symbols:
@@ -44,6 +44,8 @@ class Symbols:
     def same(self, a: TensorType, b: TensorType) -> bool:
         """Whether two results have one type; symbols that only a run tells are the same from
         where they are first met."""
+        if is_container(a) or is_container(b):
+            return a.substitute(self._left) == b.substitute(self._right)
         if a.dtype is not b.dtype or a.rank != b.rank:
             return False
         return all(self._same(left, right) for left, right in zip(a.shape, b.shape, strict=True))
@@ -57,8 +59,7 @@ class Symbols:
 
     def same_as_stated(self, a: TensorType, b: TensorType) -> bool:
         """Whether two types are one but for the names of symbols."""
-        shape = tuple(substitute(d, self.names) for d in b.shape)
-        return a.dtype is b.dtype and a.shape == shape
+        return a == b.substitute(self.names)
 
     def left(self, dim: DimLike) -> DimLike:
         return _replaced(dim, self._left)
