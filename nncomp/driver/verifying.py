@@ -157,8 +157,7 @@ def fault_error(fault: Fault, written: Sequence[Path] = ()) -> CompileError:
         notes.append(Note(f"the {fault.rewrites} rewrites of the pass before it change nothing"))
     if fault.piece is not None and written:
         where = written[0].parent
-        count = len(fault.piece.graph.nodes)
-        graph = f"{count} node{'s' * (count != 1)}"
+        graph = f"{fault.piece.size} node{'s' * (fault.piece.size != 1)}"
         notes.append(Note(f"the smallest graph found that shows it, {graph}, is in {where}"))
     return CompileError(
         Diagnostic(

@@ -42,6 +42,7 @@ class Coverage:
         self.known: dict[Value, Array] = {}
         self.sides: dict[Side, bool] = {}
         self._wanted: set[Value] = set()
+        self._outside: dict[Value, Value] = {}  # captures of bodies: values of the graph around
         self._collect(graph)
 
     def _collect(self, graph: Graph) -> None:
@@ -55,11 +56,24 @@ class Coverage:
                 if (node.operands and constant.issuperset(node.operands)) or not node.inputs:
                     constant.update(node.outputs)
                     continue
-                pending += node.op.bodies
+                for body in node.op.bodies:
+                    pending.append(body)
+                    if body.captures:
+                        captures = zip(
+                            body.inputs[-body.captures :],
+                            node.inputs[-body.captures :],
+                            strict=True,
+                        )
+                        self._outside.update((inner, v) for inner, v in captures if v is not None)
                 sides = _sides(node)
                 if sides:
                     self.sides.update(dict.fromkeys(((node, side) for side in sides), False))
-                    self._wanted.update(node.operands)
+                    self._wanted.update(self._origin(v) for v in node.operands)
+
+    def _origin(self, value: Value) -> Value:
+        while value in self._outside:
+            value = self._outside[value]
+        return value
 
     @property
     def seen(self) -> int:
@@ -77,9 +91,11 @@ class Coverage:
                 held[value] = feed.inputs[value.name]
 
         def watch(node: Node, inputs: Sequence[Value | None], results: Sequence[Array]) -> None:
-            for side in _sides(node):
-                if not self.sides.get((node, side), True) and _is_on(node, side, held, results):
-                    self.sides[(node, side)] = True
+            open_sides = [side for side in _sides(node) if not self.sides.get((node, side), True)]
+            if open_sides:
+                operands = [None if v is None else held.get(self._origin(v)) for v in node.inputs]
+                for side in open_sides:
+                    self.sides[(node, side)] = _is_on(node, side, operands, results)
             for value, array in zip(node.outputs, results, strict=False):
                 if value in self._wanted:
                     held[value] = array
@@ -105,11 +121,12 @@ def _sides(node: Node) -> tuple[str, ...]:
     return ()
 
 
-def _is_on(node: Node, side: str, held: dict[Value, Array], results: Sequence[Array]) -> bool:
+def _is_on(
+    node: Node, side: str, operands: Sequence[Array | None], results: Sequence[Array]
+) -> bool:
     op = node.op
     if isinstance(op, Comparison | Logic):
         return bool((results[0] == (side == "true")).any())
-    operands = [None if v is None else held.get(v) for v in node.inputs]
     x = operands[0]
     if x is None:
         return False

@@ -31,6 +31,11 @@ class Piece:
     graph: Graph
     feed: Feed
 
+    @property
+    def size(self) -> int:
+        """How many nodes compute something."""
+        return sum(not isinstance(node.op, Constant | Dims) for node in self.graph.nodes)
+
 
 Values = Callable[[Sequence[Value]], dict[Value, Array]]
 

@@ -80,7 +80,7 @@ class Fault:
             "numbers": self.style,
             "rewrites_before": self.rewrites,
             "source": None if self.span is None else str(self.span),
-            "piece_nodes": None if self.piece is None else len(self.piece.graph.nodes),
+            "piece_nodes": None if self.piece is None else self.piece.size,
         }
 
 
