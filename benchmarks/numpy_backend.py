@@ -3,7 +3,8 @@
     python benchmarks/numpy_backend.py [lenet resnet50 …] [--rounds 9] [--reference-rounds 1]
                                        [--threads 1]
 
-All three run the same model, optimised at -O2, on the same input. Each side has a process of its
+All three run the same model, optimised at -O2, on the same input; an imported one as PyTorch's
+exporter wrote it, which only nncomp optimises first. Each side has a process of its
 own, and they take turns: a side waits, asleep, while another is timed, and onnxruntime's threads do
 not spin when a turn is over. A turn of a fast model is several runs. The outputs are compared, too.
 With one thread each, the processor times hold on a machine that has other work as well.
@@ -40,17 +41,25 @@ NETWORKS: dict[str, tuple[Path, str, dict[str, Any], str, list[int], int]] = {
     "bert": (MODELS / "bert.nn", "Bert", {}, "tokens", [1, 128], 30522),
     "gpt2": (MODELS / "gpt.nn", "GPT", {"size": "gpt2"}, "tokens", [1, 128], 50257),
 }
+IMPORTED = {f"imported-{name}": name for name in ("resnet50", "mobilenet", "bert", "gpt2")}
 
 
 def runner(side: str, name: str, path: str) -> Callable[[], list[np.ndarray]]:
     """A function that runs the model once on one side. path: the model as ONNX."""
-    file, model_name, settings, input_name, shape, tokens = NETWORKS[name]
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, tokens, shape) if tokens else rng.standard_normal(shape).astype(np.float32)
+    if name in IMPORTED:
+        from parts.exports import sample
+
+        file, keywords, input_name, x = Path(path), {}, "x", sample(IMPORTED[name])
+    else:
+        file, model_name, settings, input_name, shape, tokens = NETWORKS[name]
+        keywords = {"model": model_name, **settings}
+        rng = np.random.default_rng(0)
+        numbers = rng.integers(0, tokens, shape) if tokens else rng.standard_normal(shape)
+        x = numbers if tokens else numbers.astype(np.float32)
     if side == "numpy":
         import nncomp
 
-        model = nncomp.load(file, model=model_name, **settings)
+        model = nncomp.load(file, **keywords)
         return lambda: list(model.run({input_name: x}, backend="numpy").values())
     if side == "onnxruntime":
         import onnxruntime
@@ -120,15 +129,24 @@ class Side:
             return list(arrays.values())
 
 
+def _write(name: str, path: Path) -> None:
+    if name in IMPORTED:
+        from parts.exports import export
+
+        export(IMPORTED[name], path)
+    else:
+        import nncomp
+
+        file, model_name, settings, *_ = NETWORKS[name]
+        nncomp.load(file, model=model_name, **settings).build(path)
+
+
 def measure(
     name: str, rounds: int, reference_rounds: int, threads: int
 ) -> dict[str, list[list[float]]]:
     """Seconds of each run, by the wall and of the processor, for each side."""
-    import nncomp
-
-    file, model_name, settings, *_ = NETWORKS[name]
     with tempfile.TemporaryDirectory() as folder:
-        nncomp.load(file, model=model_name, **settings).build(f"{folder}/model.onnx")
+        _write(name, Path(folder, "model.onnx"))
         sides = {side: Side(side, name, folder, threads) for side in SIDES}
         for i in range(max(rounds, reference_rounds)):
             for side, process in sides.items():
@@ -144,7 +162,7 @@ def measure(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("networks", nargs="*", help=", ".join(NETWORKS))
+    parser.add_argument("networks", nargs="*", help=", ".join([*NETWORKS, *IMPORTED]))
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--reference-rounds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0, help="of each side; 0: one a core")
@@ -154,19 +172,19 @@ def main() -> None:
         side, path, outputs = args.work
         work(side, args.networks[0], path, outputs)
         return
-    print(f"{'':10} {'milliseconds':^29}  {'medians':^15} {'minima':^15} {'processor':^15}")
+    print(f"{'':18} {'milliseconds':^29}  {'medians':^15} {'minima':^15} {'processor':^15}")
     print(
-        f"{'network':10} {'numpy':>9} {'ort':>9} {'onnx.ref':>9}  "
+        f"{'network':18} {'numpy':>9} {'ort':>9} {'onnx.ref':>9}  "
         f"{'np/ort':>7} {'ref/np':>7} {'np/ort':>7} {'ref/np':>7} {'np/ort':>7} {'ref/np':>7}"
     )
-    for name in args.networks or NETWORKS:
+    for name in args.networks or [*NETWORKS, *IMPORTED]:
         times = measure(name, args.rounds, args.reference_rounds, args.threads)
         columns = {side: [1e3 * np.array(c) for c in zip(*times[side])] for side in SIDES}  # noqa
         medians = [statistics.median(columns[side][0]) for side in SIDES]
         minima = [min(columns[side][0]) for side in SIDES]
         processor = [statistics.median(columns[side][1]) for side in SIDES]
         print(
-            f"{name:10} {medians[0]:9.2f} {medians[1]:9.2f} {medians[2]:9.0f}"
+            f"{name:18} {medians[0]:9.2f} {medians[1]:9.2f} {medians[2]:9.0f}"
             f"  {medians[0] / medians[1]:7.2f} {medians[2] / medians[0]:7.1f}"
             f" {minima[0] / minima[1]:7.2f} {minima[2] / minima[0]:7.1f}"
             f" {processor[0] / processor[1]:7.2f} {processor[2] / processor[0]:7.1f}",
