@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
+from nncomp.backends.ort.opsets import ONNX_DTYPES
 from nncomp.ir.graph import Body
 from nncomp.ir.op import Data, Op
 from nncomp.ops import REGISTRY
@@ -82,6 +83,25 @@ def _same(declared: Any, expected: Any) -> bool:
         wanted = (e.decode() if isinstance(e, bytes) else e for e in expected)
         return bool(declared == tuple(wanted))
     return type(declared) is type(expected) and bool(declared == expected)
+
+
+@pytest.mark.parametrize(
+    "op", [op for op in REGISTRY.values() if op.takes or op.containers], ids=lambda op: op.__name__
+)
+def test_special_operands_are_those_of_the_schema(op: type[Op]) -> None:
+    """Narrow numbers, strings, sequences and optional values are taken where ONNX has them."""
+    schema = onnx.defs.get_schema(op.__name__, domain=op.domain)
+    taken = {name for formal in (*schema.inputs, *schema.outputs) for name in formal.types}
+    for dtype in op.takes:
+        plain = f"tensor({_NAMES[dtype]})"
+        assert plain in taken or f"seq({plain})" in taken, dtype
+    held = any(name.startswith(("seq(", "optional(")) for name in taken)
+    assert op.containers is (held and op.__name__ != "Scan")
+
+
+_NAMES = {
+    dtype: onnx.TensorProto.DataType.Name(number).lower() for dtype, number in ONNX_DTYPES.items()
+}
 
 
 @pytest.mark.parametrize("op", REGISTRY.values(), ids=lambda op: op.__name__)

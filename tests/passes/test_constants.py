@@ -19,6 +19,7 @@ from nncomp.ops.filling import ConstantOfShape
 from nncomp.ops.indexing import Gather
 from nncomp.ops.linear import MatMul
 from nncomp.ops.random import Random
+from nncomp.ops.selection import NonZero
 from nncomp.ops.shape import Expand, Reshape, Shape, Squeeze, Transpose, Unsqueeze
 from nncomp.ops.shape_joining import Concat, Split
 from nncomp.passes.base import PassContext
@@ -162,6 +163,11 @@ def test_dead_nodes() -> None:
 
 class TestShapes:
     PASSES = (SimplifyShapes(), EliminateDeadNodes())
+
+    def test_a_size_that_only_a_node_tells_keeps_the_node(self) -> None:
+        net = Net()
+        found = net(NonZero(), net.input(N))
+        check(net.graph(net(Shape(), found)), self.PASSES, "NonZero Shape")
 
     def batch_of(self, net: Net, x: Value) -> Value:
         return net(Gather(axis=0), net(Shape(), x), net.b.ints(0))
