@@ -9,13 +9,13 @@ from nncomp.decompile.blocks import structured
 from nncomp.decompile.compare import same_computation
 from nncomp.decompile.names import model_name
 from nncomp.decompile.prepare import Prepared, prepare
-from nncomp.errors import CompileError
+from nncomp.errors import CompileError, error
 from nncomp.ir.graph import Graph
 from nncomp.ir.naming import name_graph
 from nncomp.ir.text import to_text
 from nncomp.source import SourceFile
 from nncomp.syntax.formatter import format_source
-from nncomp.types import Array
+from nncomp.types import Array, is_container
 
 _LISTED = 100  # renamed names in the comment
 
@@ -51,8 +51,13 @@ def decompile(
 
     Blocks are recovered where that can be. What is written is read again, by `read`, and compared
     with the plain text of the graph; where both are not the same, the plain text is the answer.
-    Raises what `read` raises for a graph that the language cannot say.
+    Raises CompileError NN0804 for inputs that the language has no type for, and what `read` raises
+    for a graph that it cannot say.
     """
+    for value in graph.inputs:
+        if is_container(value.type):
+            message = f"a `.nn` file has no input of the type {value.type}, as `{value.name}` is"
+            raise error("NN0804", message)
     named = replace(graph, name=model_name(graph.name, origin.file))
     ready = prepare(named, weights)
     head = [*_renamed(ready), f'"""{_title(origin)}."""']

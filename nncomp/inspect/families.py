@@ -41,7 +41,13 @@ FAMILIES: dict[str, str] = {
         GatherGrad GatherElements GatherND ScatterElements ScatterND OneHot Shape Size Cast Identity
         StopGradient DepthToSpace SpaceToDepth Trilu Compress NonZero Constant ConstantOfShape Range
         EyeLike Dims Col2Im Unique NonMaxSuppression CastLike BitCast CenterCropPad ReverseSequence
-        TensorScatter AffineGrid
+        TensorScatter AffineGrid ArrayFeatureExtractor SequenceEmpty SequenceConstruct
+        SequenceInsert SequenceErase SequenceAt SequenceLength ConcatFromSequence SplitToSequence
+        Optional OptionalHasElement OptionalGetElement
+    """,
+    "text and tables": """
+        StringConcat StringSplit StringNormalizer RegexFullMatch TfIdfVectorizer ImageDecoder
+        Binarizer LabelEncoder TreeEnsemble
     """,
     "loss": "SoftmaxCrossEntropyLoss NegativeLogLikelihoodLoss CrossEntropyGrad Grad Jvp",
     "random": """

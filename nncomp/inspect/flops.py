@@ -115,7 +115,7 @@ PER_OPERAND: dict[str, int] = {
     "LRN": 5,
 }
 
-# Moves, makes or reinterprets data; logic on bits.
+# Moves, makes or reinterprets data; logic on bits; texts, and what is looked up in tables.
 _NONE = """
     Constant ConstantOfShape Range EyeLike Dims Shape Size Identity StopGradient Cast
     Reshape Transpose Flatten Squeeze Unsqueeze Expand Concat Split Slice Tile Pad
@@ -123,6 +123,10 @@ _NONE = """
     And Or Xor Not BitShift BitwiseAnd BitwiseOr BitwiseXor BitwiseNot NonZero
     DepthToSpace SpaceToDepth Trilu Compress MaxUnpool Grad Jvp Resize Dropout
     CastLike BitCast CenterCropPad ReverseSequence TensorScatter MelWeightMatrix
+    SequenceEmpty SequenceConstruct SequenceInsert SequenceErase SequenceAt SequenceLength
+    ConcatFromSequence SplitToSequence Optional OptionalHasElement OptionalGetElement
+    StringConcat StringSplit StringNormalizer RegexFullMatch TfIdfVectorizer ImageDecoder
+    Binarizer LabelEncoder TreeEnsemble ArrayFeatureExtractor
     Scan Loop If
 """
 # of Scan, Loop and If the bodies count: see `nncomp.inspect.cost`

@@ -160,7 +160,8 @@ class SoftmaxCrossEntropyLoss(ClassLoss):
         """The gradient of each label's unweighted loss, to be multiplied with [N, C, d…]."""
         if self.reduction == "mean":
             if weight is None:
-                return b(Div(), g, count(b, labels.shape, g.type.dtype))
+                total = count(b, labels.shape, g.type.dtype)
+                return b(Div(), g, b(Squeeze(), total) if total.rank else total)
             g = b(Div(), g, b(ReduceSum(keepdims=0), weight))
         each = g if weight is None else b(Mul(), g, weight)
         return b(Unsqueeze(), each, b.ints(1)) if each.rank else each

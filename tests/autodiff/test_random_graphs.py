@@ -138,6 +138,10 @@ def test_many_random_graphs(part: int) -> None:
         check(FEW + part * PART + i)
 
 
+CONTAINERS = """
+    SequenceEmpty SequenceConstruct SequenceInsert SequenceErase SequenceAt SequenceLength
+    ConcatFromSequence SplitToSequence Optional OptionalHasElement OptionalGetElement
+"""
 # what no recipe makes, and why
 WITHOUT_RECIPE = {
     "Hardmax": "jumps",
@@ -156,6 +160,26 @@ WITHOUT_RECIPE = {
     **dict.fromkeys(("MatMulInteger", "QLinearMatMul", "ConvInteger", "QLinearConv"), "integers"),
     **dict.fromkeys(("GridSample", "AffineGrid"), "its places: tests/ops/torch_cases.py"),
     **dict.fromkeys(("RoiAlign", "MaxRoiPool", "DeformConv"), "its places: tests/ops/samples"),
+    **dict.fromkeys(
+        [
+            "SequenceEmpty",
+            "SequenceConstruct",
+            "SequenceInsert",
+            "SequenceErase",
+            "SequenceAt",
+            "SequenceLength",
+            "ConcatFromSequence",
+            "SplitToSequence",
+            "Optional",
+            "OptionalHasElement",
+            "OptionalGetElement",
+        ],
+        "sequences and optional values: tests/ops/test_containers.py",
+    ),
+    **dict.fromkeys(("StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch"), "texts"),
+    **dict.fromkeys(("TfIdfVectorizer", "ImageDecoder"), "takes texts or bytes"),
+    **dict.fromkeys(("Binarizer", "LabelEncoder", "TreeEnsemble"), "jumps"),
+    "ArrayFeatureExtractor": "its places: tests/ops/samples",
     **dict.fromkeys(("ReverseSequence", "TensorScatter"), "its lengths: tests/ops/samples"),
     **dict.fromkeys(("Scan", "Loop", "If"), "control flow: tests/autodiff/test_control.py"),
     **dict.fromkeys(("Grad", "Jvp"), "is replaced before a run"),

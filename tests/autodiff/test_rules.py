@@ -28,6 +28,10 @@ DISCRETE = """
     BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor ArgMax ArgMin Shape Size
     QuantizeLinear MatMulInteger ConvInteger QLinearMatMul QLinearConv
 """
+CONTAINERS = """
+    SequenceEmpty SequenceConstruct SequenceInsert SequenceErase SequenceAt SequenceLength
+    ConcatFromSequence SplitToSequence Optional OptionalHasElement OptionalGetElement
+"""
 # Floating results without a gradient, and why.
 WITHOUT = {
     "Constant": "has no operands",
@@ -49,6 +53,10 @@ WITHOUT = {
     "Ceil": "is piecewise constant: the gradient is zero",
     "Round": "is piecewise constant: the gradient is zero",
     "Sign": "is piecewise constant: the gradient is zero",
+    **dict.fromkeys(("Binarizer", "LabelEncoder", "TreeEnsemble"), "is piecewise constant"),
+    **dict.fromkeys(("StringConcat", "StringNormalizer", "StringSplit"), "gives texts"),
+    **dict.fromkeys(("RegexFullMatch", "TfIdfVectorizer", "ImageDecoder"), "takes texts or bytes"),
+    **dict.fromkeys(CONTAINERS.split(), "no gradient goes through sequences and optional values"),
     "StopGradient": "cuts the gradient",
     "Grad": "is replaced by the gradients themselves before anything differentiates it",
     "Jvp": "is replaced by the derivative itself before anything differentiates it",

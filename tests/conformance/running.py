@@ -59,7 +59,7 @@ def outcome(case: Case) -> Outcome:
 
 
 def _run(found: Outcome, inputs: Mapping[str, Any], expected: Sequence[Any]) -> None:
-    imported, found.given = _imported(found.case, inputs)
+    imported, found.given = import_case(found.case, inputs)
     verify(imported.graph)
     found.graph = imported.graph
     graph = expand_gradients(imported.graph)
@@ -75,8 +75,8 @@ def _run(found: Outcome, inputs: Mapping[str, Any], expected: Sequence[Any]) -> 
         _compare(name, result, wanted, found.case)
 
 
-def _imported(case: Case, inputs: Mapping[str, Any]) -> tuple[Imported, bool]:
-    """The model; with small inputs as constants only where it cannot be typed without."""
+def import_case(case: Case, inputs: Mapping[str, Any]) -> tuple[Imported, bool]:
+    """The model, and whether small inputs became constants, as it could not be typed without."""
     file = parse_model(case.model.SerializeToString())
     settings = {t.name for t in case.model.graph.initializer} & inputs.keys()
     empty = {n for n, a in inputs.items() if isinstance(a, np.ndarray) and a.shape == (0,)}

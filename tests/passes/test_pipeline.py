@@ -196,7 +196,7 @@ class TestBind:
     def test_dtypes(self) -> None:
         net, graph = self.graph()
         weights = {**net.weights, "p1": np.array(["a"] * 5)}
-        with pytest.raises(CompileError, match=r"`p1` is <U1\[5\] in the weights"):
+        with pytest.raises(CompileError, match=r"`p1` is string\[5\] in the weights"):
             bind(graph, weights)
 
     def test_what_is_updated_stays_a_parameter(self) -> None:

@@ -168,7 +168,7 @@ def test_bad_arrays_are_refused_by_row(tmp_path: Path) -> None:
     assert load_data(path, inputs, limits={"y": Range(0, 5, ignored=5)})
     np.savez(tmp_path / "d.npz", x=np.array(["a"] * 20), y=y)
     assert f"cannot tell what of {path} feeds" in refusal(path, {"u": floats(2), "v": LABEL})
-    assert f"{path} has <U1[20] for the input" in refusal(path, {"x": floats(), "y": LABEL})
+    assert f"{path} has string[20] for the input" in refusal(path, {"x": floats(), "y": LABEL})
     np.savez(tmp_path / "d.npz", x=np.zeros((0, 2)), y=np.zeros(0, np.int64))
     assert "has no samples" in refusal(path, inputs)
     np.savez(tmp_path / "d.npz", x=np.zeros((2, 2)), y=np.zeros(2, np.int64))
