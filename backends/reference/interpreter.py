@@ -207,8 +207,12 @@ def _with_kernels(nodes: Iterable[Node], same: dict[Value, Value]) -> Iterable[N
         inner = (meaning,) if isinstance(meaning, Value) else meaning
         aliases += zip(node.outputs, inner, strict=False)
         pending += b.nodes[::-1]
-    for outer, value in reversed(aliases):  # a decomposition may hold another: innermost first
-        same[outer] = same.get(value, value)
+    # a decomposition may hold another, or give back an operand that has one
+    named = dict(aliases)
+    for outer, value in named.items():
+        while value in named:
+            value = same.get(value, named[value])
+        same[outer] = value
 
 
 def _compute(

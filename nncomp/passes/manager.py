@@ -33,6 +33,7 @@ O1: tuple[Pass, ...] = (
     EliminateExpands(exact=True),
     FoldConstants(exact=True),
     EliminateNoOps(exact=True),  # after what makes a constant 0 or 1
+    EliminateExpands(exact=True),  # of which a no-op was between them and their readers
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
 )
@@ -44,6 +45,7 @@ O2: tuple[Pass, ...] = (
     EliminateExpands(),
     FoldConstants(),
     EliminateNoOps(),
+    EliminateExpands(),
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
     FuseMatmulBias(),

@@ -17,7 +17,7 @@ from nncomp.errors import CompileError
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Parameter, Value
 from nncomp.ir.op import Data
-from nncomp.ops.activation import HardSwish, Relu, Softmax
+from nncomp.ops.activation import HardSwish, Relu, Shrink, Softmax
 from nncomp.ops.conversion import Identity
 from nncomp.ops.elementwise import Add, Mul
 from nncomp.ops.elementwise_math import Exp
@@ -25,6 +25,7 @@ from nncomp.ops.filling import ConstantOfShape
 from nncomp.ops.grad import Grad
 from nncomp.ops.indexing import Gather, GatherGrad
 from nncomp.ops.reduction import ReduceSum
+from nncomp.ops.shape_slicing import CenterCropPad
 from nncomp.types import DType, TensorType
 
 N, W = new_dim("N"), new_dim("w")
@@ -215,3 +216,14 @@ def test_long_graphs_run_without_recursion() -> None:
         y = b(Add(), y, x)
     graph = Graph("m", (x,), (), tuple(b.nodes), {"y": y})
     assert run(graph, {"x": np.float32([1])}).outputs["y"] == 20_001
+
+
+def test_a_decomposition_that_gives_back_what_another_made() -> None:
+    """A crop to the size that is there, of what has no kernel either."""
+    b, x = Builder(), Value(f32(2, 3), "x")
+    same = b(CenterCropPad(), b(Shrink(), x), b.ints(2, 3))
+    y = b(Mul(), same, 2.0)
+    graph = Graph("g", (x,), (), tuple(b.nodes), {"y": y})
+    numbers = np.array([[0.2, 1.0, -2.0], [0.6, 0.0, -0.4]], np.float32)
+    wanted = np.where(np.abs(numbers) > 0.5, 2 * numbers, 0)
+    np.testing.assert_array_equal(run(graph, {"x": numbers}).outputs["y"], wanted)

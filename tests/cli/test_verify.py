@@ -56,7 +56,7 @@ def test_equal(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "fold-batch-norm" in out
     assert "2 runs · N=2: normal numbers · N=" in out
-    assert "equal after each of 14 passes" in out
+    assert "equal after each of" in out
     assert not Path("tiny.fault").exists()
 
 
@@ -144,7 +144,7 @@ def test_graphs_in_between(capsys: pytest.CaptureFixture[str]) -> None:
     assert "fold-batch-norm: fold-into-previous ×1\nmodel Tiny {" in err
     assert main(["build", "tiny.nn", "--print-after", "all", "--print-to", "steps"]) == 0
     files = sorted(path.name for path in Path("steps").iterdir())
-    assert "10-fold-batch-norm.nn" in files
+    assert any(name.endswith("-fold-batch-norm.nn") for name in files)
     assert all(main(["fmt", "--check", f"steps/{name}"]) in (0, 1) for name in files)
     assert main(["build", "tiny.nn", "--print-after", "fold-pad"]) == 1
     assert main(["build", "tiny.nn", "--print-after", "fold-pads", "--passes", "fold-constants"])
