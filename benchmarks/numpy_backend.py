@@ -3,8 +3,8 @@
     python benchmarks/numpy_backend.py [lenet resnet50 …] [--rounds 9] [--reference-rounds 1]
                                        [--threads 1]
 
-All three run the same model, optimised at -O2, on the same input; an imported one as PyTorch's
-exporter wrote it, which only nncomp optimises first. Each side has a process of its
+All three run the same model, optimised at -O2, on the same input; an imported one is what PyTorch's
+exporter wrote, built again, which nncomp imports once more. Each side has a process of its
 own, and they take turns: a side waits, asleep, while another is timed, and onnxruntime's threads do
 not spin when a turn is over. A turn of a fast model is several runs. The outputs are compared, too.
 With one thread each, the processor times hold on a machine that has other work as well.
@@ -130,13 +130,14 @@ class Side:
 
 
 def _write(name: str, path: Path) -> None:
+    import nncomp
+
     if name in IMPORTED:
         from parts.exports import export
 
-        export(IMPORTED[name], path)
+        export(IMPORTED[name], path.with_name("exported.onnx"))
+        nncomp.load(path.with_name("exported.onnx")).build(path)
     else:
-        import nncomp
-
         file, model_name, settings, *_ = NETWORKS[name]
         nncomp.load(file, model=model_name, **settings).build(path)
 
