@@ -60,7 +60,7 @@ def sides(
         elif side == ONNXSIM:
             from parts.onnxsim_step import onnxsim_step
 
-            found[side] = onnxsim_step(name, row, weights, batch)
+            found[side] = onnxsim_step(row, weights, batch)
         else:
             from parts.torch_networks import torch_step
 
@@ -90,10 +90,12 @@ def measure(
 
 
 def require_alike(name: str, losses: dict[str, list[float]]) -> None:
-    """Later steps drift apart, as two runs of PyTorch's own do."""
-    for found in losses.values():
-        for a, b in zip(found[:_COMPARED], losses[OURS][:_COMPARED], strict=True):
-            assert abs(a - b) <= 2e-3 * max(1.0, abs(b)), f"{name} does not train alike: {losses}"
+    """The first losses are as near to each other as PyTorch's modes are among themselves, and
+    2e-3 of them; later steps drift apart."""
+    for ours, *peers in list(zip(*losses.values(), strict=True))[:_COMPARED]:
+        allowed = 2e-3 * max(1.0, abs(ours)) + max(peers) - min(peers)
+        near = min(abs(ours - peer) for peer in peers) <= allowed
+        assert near, f"{name} does not train alike: {losses}"
 
 
 def child(name: str, wanted: Sequence[str], policy: str, args: argparse.Namespace) -> Any:

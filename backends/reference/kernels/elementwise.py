@@ -56,6 +56,8 @@ def power(_op: m.Pow, x: Array, y: Array) -> Array:
         exponent = float(y.item())
         if exponent == 2:
             return np.asarray(x * x)
+        if exponent == 3:
+            return np.asarray(x * x * x)
         if exponent == 0.5 and x.dtype.kind == "f":
             return np.asarray(np.sqrt(x))
     if x.dtype.kind in "iu":
