@@ -134,6 +134,8 @@ def _has_kernel(
         model = emit(Graph("probe", tuple(inputs), (), tuple(b.nodes), outputs), opset=opset)
     except CompileError:
         return None
+    if all(written.op_type != op.name for written in model.graph.node):
+        return None  # at this opset the sample is spelt with another operator
     return _opens(bytes(model.SerializeToString()), provider)
 
 

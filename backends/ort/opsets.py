@@ -299,6 +299,15 @@ def _unit_dilations(node: Node, form: Form, version: int) -> Form:
     return form
 
 
+def _attention(node: Node, form: Form, version: int) -> Form:
+    """onnxruntime 1.31 knows no windows, which onnx 1.23 has in Attention-25."""
+    windows = {"left_window_size", "right_window_size"}
+    if any(form.attributes.get(name, -1) != -1 for name in windows):
+        raise InexpressibleError("onnxruntime has no windows of Attention")
+    kept = {key: value for key, value in form.attributes.items() if key not in windows}
+    return replace(form, attributes=kept)
+
+
 def _control(node: Node, form: Form, version: int) -> Form:
     """Captures are references to the graph around, not operands; left-out operands in front of
     carried values stay as empty names."""
@@ -316,6 +325,7 @@ _ADAPTERS: dict[str, Callable[[Node, Form, int], Form]] = {
     ),
     **dict.fromkeys(("Scan", "Loop", "If"), _control),
     **dict.fromkeys(("RNN", "GRU", "LSTM"), _recurrent),
+    "Attention": _attention,
     "DFT": _dft,
     "Mod": _mod,
     "Split": _split,
