@@ -252,7 +252,9 @@ def _ordinal(index: int) -> str:
 
 def _where_changed(value: Value, axis: int | None) -> Value | None:
     """The value, up the chain of first operands, at which the size along `axis` last changed."""
-    while value.node is not None and axis is not None:
+    if axis is None or not -value.rank <= axis < value.rank:
+        return value
+    while value.node is not None:
         above = value.node.inputs[0] if value.node.inputs else None
         if above is None or above.rank != value.rank:
             return value

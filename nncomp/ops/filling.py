@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from nncomp.dims import DimLike, floordiv, maximum, product
+from nncomp.dims import DimLike, floordiv, maximum, new_dim, product
 from nncomp.ir.constant import MAX_ELEMENTS
 from nncomp.ir.op import Data, Gradients, InferError, Op, Vjp
 from nncomp.ops.elements import typed
@@ -15,12 +15,27 @@ from nncomp.types import DType, Shape, TensorType
 
 def shape_operand(t: TensorType, what: str) -> Shape:
     """The contents of a shape operand: an i64 vector of dims that must be known."""
-    require_rank(t, 1, what)
-    if t.dtype is not DType.I64:
-        raise InferError("NN0203", f"{what} is an i64 vector, this is {t}")
+    _require_vector(t, what)
     if t.elements is None:
         raise InferError("NN0212", f"{what} must be known while compiling")
     return t.elements
+
+
+def measured_shape(t: TensorType, what: str) -> Shape:
+    """The contents of a shape operand; where they are not known, dims that each run measures, as
+    many as the vector has, which must be known."""
+    _require_vector(t, what)
+    if t.elements is not None:
+        return t.elements
+    if not isinstance(t.shape[0], int):
+        raise InferError("NN0212", f"how many sizes {what} has must be known while compiling")
+    return tuple(new_dim("size", 0) for _ in range(t.shape[0]))
+
+
+def _require_vector(t: TensorType, what: str) -> None:
+    require_rank(t, 1, what)
+    if t.dtype is not DType.I64:
+        raise InferError("NN0203", f"{what} is an i64 vector, this is {t}")
 
 
 @dataclass(frozen=True)
@@ -28,10 +43,11 @@ class ConstantOfShape(Op):
     """One number in every element; f32 zeros without `value` (ONNX ConstantOfShape-25)."""
 
     signature = "input -> output"
+    open_sizes = True
     value: Data | None = None
 
     def infer(self, shape: TensorType) -> TensorType:
-        dims = shape_operand(shape, "the shape")
+        dims = measured_shape(shape, "the shape")
         if any(isinstance(d, int) and d < 0 for d in dims):
             raise InferError("NN0205", f"a shape has no negative sizes: {list(dims)}")
         if self.value is None:
@@ -53,26 +69,23 @@ class ConstantOfShape(Op):
 class Range(Op):
     """start, start + delta, … below limit (above it for a negative delta) (ONNX Range-11).
 
-    The size must follow from integer operands that are known as dims, or from floating constants.
+    The size follows from integer operands that are known as dims, or from floating constants; else
+    each run measures it.
     """
 
     signature = "start, limit, delta -> output"
+    open_sizes = True
 
     def infer(self, start: TensorType, limit: TensorType, delta: TensorType) -> TensorType:
         dtype = same_dtype(start, limit, delta)
-        if dtype.is_float:
-            return TensorType(dtype, (self._count(start, limit, delta),))
-        ends: list[DimLike] = []
         for t, what in ((start, "start"), (limit, "limit"), (delta, "delta")):
             if t.size != 1:
                 raise InferError("NN0204", f"{what} of Range is a scalar, this is {t}")
-            if t.elements is None:
-                raise InferError(
-                    "NN0212",
-                    f"{what} of Range must be an integer known while compiling, this is {t}",
-                )
-            ends += t.elements
-        first, last, step = ends
+        if dtype.is_float:
+            return TensorType(dtype, (self._count(start, limit, delta),))
+        if start.elements is None or limit.elements is None or delta.elements is None:
+            return TensorType(dtype, (new_dim("range", 0),))
+        first, last, step = *start.elements, *limit.elements, *delta.elements
         if step == 0:
             raise InferError("NN0208", "delta of Range must not be 0")
         count = maximum(0, -floordiv(first - last, step))
@@ -82,13 +95,10 @@ class Range(Op):
         return typed(dtype, (count,), elements)
 
     @staticmethod
-    def _count(start: TensorType, limit: TensorType, delta: TensorType) -> int:
-        ends: list[float] = []
-        for t, what in ((start, "start"), (limit, "limit"), (delta, "delta")):
-            if t.floats is None or len(t.floats) != 1:
-                raise InferError("NN0212", f"a floating {what} of Range must be a constant")
-            ends += t.floats
-        first, last, step = ends
+    def _count(start: TensorType, limit: TensorType, delta: TensorType) -> DimLike:
+        if start.floats is None or limit.floats is None or delta.floats is None:
+            return new_dim("range", 0)
+        first, last, step = *start.floats, *limit.floats, *delta.floats
         if step == 0:
             raise InferError("NN0208", "delta of Range must not be 0")
         steps = (last - first) / step

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nncomp.dims import DimLike, product
+from nncomp.dims import DimLike, new_dim, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Data, Gradients, InferError, Op, Vjp
@@ -159,13 +159,15 @@ class OneHot(Op):
     (ONNX OneHot-11). Indices out of range give values[0] throughout."""
 
     signature = "indices, depth, values -> output"
+    open_sizes = True
     axis: int = -1
 
     def infer(self, indices: TensorType, depth: TensorType, values: TensorType) -> TensorType:
         axis = normalize_axis(self.axis, indices.rank + 1)
+        if depth.size != 1:
+            raise InferError("NN0204", f"the depth of OneHot is one number, this is {depth}")
         sizes = depth.elements or tuple(int(size) for size in depth.floats or ())
-        if len(sizes) != 1:
-            raise InferError("NN0212", f"the depth of OneHot must be known, this is {depth}")
+        sizes = sizes or (new_dim("depth", 0),)
         if values.shape != (2,):
             raise InferError("NN0204", f"values of OneHot are two numbers, these are {values}")
         shape = (*indices.shape[:axis], sizes[0], *indices.shape[axis:])
@@ -191,15 +193,16 @@ class TopK(Op):
     """
 
     signature = "X, K -> Values, Indices"
+    open_sizes = True
     axis: int = -1
     largest: int = 1
     sorted: int = 1
 
     def infer(self, x: TensorType, k: TensorType) -> tuple[TensorType, TensorType]:
         axis = normalize_axis(self.axis, x.rank)
-        if k.elements is None or len(k.elements) != 1:
-            raise InferError("NN0212", f"K of TopK must be known while compiling, this is {k}")
-        count, size = k.elements[0], x.shape[axis]
+        if k.size != 1:
+            raise InferError("NN0204", f"K of TopK is one number, this is {k}")
+        count, size = k.elements[0] if k.elements else new_dim("k", 0), x.shape[axis]
         if isinstance(count, int) and isinstance(size, int) and not 0 <= count <= size:
             raise InferError("NN0205", f"cannot take {count} of {size} elements")
         shape = (*x.shape[:axis], count, *x.shape[axis + 1 :])

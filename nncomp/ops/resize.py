@@ -9,7 +9,7 @@ from math import floor, prod
 
 import numpy as np
 
-from nncomp.dims import DimLike, floordiv
+from nncomp.dims import DimLike, floordiv, new_dim
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Gradients, InferError, NoGradientError, Op, Vjp
@@ -55,10 +55,12 @@ class Resize(Op):
     """X sampled at other places, interpolated axis by axis (ONNX Resize-19).
 
     roi: [starts…, ends…], for tf_crop_and_resize; scales: a factor, or sizes: a size, for each axis
-    in `axes` (all axes without); exactly one of the two. Scales and roi must be constants.
+    in `axes` (all axes without); exactly one of the two. What is not known of them, sizes as dims
+    and others as constants, leaves the resulting sizes to be measured by each run.
     """
 
     signature = "X, roi?, scales?, sizes? -> Y"
+    open_sizes = True
     antialias: int = 0
     axes: Ints = None
     coordinate_transformation_mode: str = "half_pixel"
@@ -89,6 +91,10 @@ class Resize(Op):
     ) -> TensorType:
         self._check_attributes()
         shape = list(x.shape)
+        if not _known(roi, scales, sizes):
+            for axis in self.axes or range(x.rank):
+                shape[normalize_axis(axis, x.rank)] = new_dim("resized", 0)
+            return TensorType(x.dtype, tuple(shape))
         for target in self.targets(x.shape, *_contents(roi, scales, sizes)):
             shape[target.axis] = target.outputs
         return TensorType(x.dtype, tuple(shape))
@@ -169,6 +175,8 @@ class Resize(Op):
         """The transpose of each axis' interpolation: a constant matrix, or for repetition by an
         integer (of any axis from 2 on) a sum over blocks."""
         types = [None if v is None else v.type for v in (*at.inputs[1:], None, None, None)[:3]]
+        if not _known(*types):
+            raise NoGradientError("what a Resize makes of its axes must be known")
         targets = [t for t in self.targets(at.x.shape, *_contents(*types)) if not t.is_identity]
         if self._repeats and all(t.axis >= 2 and t.factor for t in targets):
             dx = _block_sums(at.b, at.g, targets)
@@ -212,28 +220,22 @@ def _block_sums(b: Builder, g: Value, targets: Sequence[Target]) -> Value:
     return b(Mul(), means, float(prod(kernel)))
 
 
+def _known(roi: TensorType | None, scales: TensorType | None, sizes: TensorType | None) -> bool:
+    """Whether the contents of all operands are known."""
+    if sizes is not None and sizes.size != 0:
+        if sizes.dtype is not DType.I64:
+            raise InferError("NN0203", f"sizes are i64, these are {sizes}", operand=3)
+        if sizes.elements is None:
+            return False
+    return all(t is None or t.size == 0 or t.floats is not None for t in (roi, scales))
+
+
 def _contents(
     roi: TensorType | None, scales: TensorType | None, sizes: TensorType | None
 ) -> tuple[Floats, Floats, Sequence[DimLike] | None]:
-    """What the operands hold; an operand without elements counts as left out."""
-    found: list[Floats] = []
-    for operand, (t, what) in enumerate(((roi, "roi"), (scales, "scales")), start=1):
-        if t is None or t.size == 0:
-            found.append(None)
-        elif t.floats is None:
-            raise InferError(
-                "NN0212",
-                f"the {what} of a resize must be a constant",
-                operand=operand,
-                help="give sizes, which may depend on dims" if what == "scales" else None,
-            )
-        else:
-            found.append(t.floats)
-    if sizes is None or sizes.size == 0:
-        return found[0], found[1], None
-    if sizes.dtype is not DType.I64 or sizes.elements is None:
-        raise InferError("NN0212", "the sizes of a resize must be known dims", operand=3)
-    return found[0], found[1], sizes.elements
+    """What the operands hold, where it is known; an operand without elements counts as left out."""
+    spans, factors = (None if t is None or t.size == 0 else t.floats for t in (roi, scales))
+    return spans, factors, None if sizes is None or sizes.size == 0 else sizes.elements
 
 
 def _ratio(new: DimLike, old: DimLike) -> float | None:

@@ -10,7 +10,7 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Gradients, InferError, Op, Vjp
 from nncomp.ops.elements import typed
-from nncomp.ops.filling import shape_operand
+from nncomp.ops.filling import measured_shape
 from nncomp.ops.rules import broadcast, known_ints, normalize_axis
 from nncomp.types import NARROW, STRINGS, DType, TensorType
 
@@ -46,10 +46,11 @@ class Reshape(Op):
 
     signature = "data, shape -> reshaped"
     takes = NARROW | STRINGS
+    open_sizes = True
     allowzero: int = 0
 
     def infer(self, x: TensorType, shape: TensorType) -> TensorType:
-        wanted = list(shape_operand(shape, "the shape"))
+        wanted = list(measured_shape(shape, "the shape"))
         for axis, dim in enumerate(wanted):
             if dim == 0 and not self.allowzero:
                 if axis >= x.rank:
@@ -193,9 +194,16 @@ class Expand(Op):
 
     signature = "input, shape -> output"
     takes = STRINGS
+    open_sizes = True
 
     def infer(self, x: TensorType, shape: TensorType) -> TensorType:
-        target = TensorType(x.dtype, shape_operand(shape, "the shape"))
+        target = TensorType(x.dtype, measured_shape(shape, "the shape"))
+        if shape.elements is None:
+            rank = min(x.rank, target.rank)
+            longer = x if x.rank > rank else target
+            ends = zip(x.shape[x.rank - rank :], target.shape[target.rank - rank :], strict=True)
+            last = (own if isinstance(own, int) and own != 1 else size for own, size in ends)
+            return TensorType(x.dtype, (*longer.shape[: longer.rank - rank], *last))
         return TensorType(x.dtype, broadcast(x, target, verb="expand"))
 
     def vjp(self, at: Vjp) -> Gradients:

@@ -6,9 +6,9 @@ import itertools
 from dataclasses import dataclass
 
 from nncomp.dims import DimLike
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, NoGradientError, Op, Vjp
 from nncomp.ops.elements import typed
-from nncomp.ops.filling import shape_operand
+from nncomp.ops.filling import measured_shape
 from nncomp.ops.gradient import zeros_like
 from nncomp.ops.reduction import ReduceSum
 from nncomp.ops.rules import normalize_axis, require_equal, same_dtype
@@ -65,6 +65,7 @@ class Split(Op):
 
     signature = "input, split? -> outputs*"
     takes = STRINGS
+    open_sizes = True
     axis: int = 0
     num_outputs: int | None = None
 
@@ -74,12 +75,13 @@ class Split(Op):
         if (split is None) == (self.num_outputs is None):
             raise InferError("NN0208", "Split takes either sizes or num_outputs")
         if split is not None:
-            sizes = shape_operand(split, "the sizes of the parts")
+            sizes = measured_shape(split, "the sizes of the parts")
             total: DimLike = 0
             for size in sizes:
                 total = total + size
-            message = f"cannot split axis {axis} of {x} into sizes {list(sizes)}"
-            require_equal(total, length, message)
+            if split.elements is not None:
+                message = f"cannot split axis {axis} of {x} into sizes {list(sizes)}"
+                require_equal(total, length, message)
         else:
             assert self.num_outputs is not None
             sizes = _even_parts(length, self.num_outputs)
@@ -125,11 +127,14 @@ class Tile(Op):
 
     signature = "input, repeats -> output"
     takes = STRINGS
+    open_sizes = True
 
     def infer(self, x: TensorType, repeats: TensorType) -> TensorType:
-        counts = shape_operand(repeats, "repeats")
+        counts = measured_shape(repeats, "repeats")
         if len(counts) != x.rank:
             raise InferError("NN0204", f"{len(counts)} repeats do not fit {x}")
+        if repeats.elements is None:  # a run measures the results' sizes, not the repeats
+            return TensorType(x.dtype, counts)
         shape = tuple(dim * count for dim, count in zip(x.shape, counts, strict=True))
         times = counts[0] if counts else 1
         repeated = x.elements is not None and isinstance(times, int)
@@ -140,7 +145,9 @@ class Tile(Op):
         """The axes part into repeats × size, and the repeats are summed."""
         b, x, repeats = at.b, at.x, at.inputs[1]
         assert repeats is not None
-        counts = shape_operand(repeats.type, "repeats")
+        if repeats.type.elements is None:
+            raise NoGradientError("how often a Tile repeats must be known as dims")
+        counts = repeats.type.elements
         if not counts:
             return at.g, None
         parted = list(itertools.chain(*zip(counts, x.shape, strict=True)))

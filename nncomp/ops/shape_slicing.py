@@ -12,7 +12,7 @@ from nncomp.ir.op import Gradients, InferError, NoGradientError, Op, Vjp
 from nncomp.ops.elements import typed
 from nncomp.ops.elementwise import Sub
 from nncomp.ops.elementwise_math import constant_number
-from nncomp.ops.filling import Range, shape_operand
+from nncomp.ops.filling import Range, measured_shape, shape_operand
 from nncomp.ops.indexing import GatherGrad
 from nncomp.ops.reduction import ReduceSum
 from nncomp.ops.rules import known_ints, normalize_axis, same_dtype
@@ -187,6 +187,7 @@ class Pad(Op):
 
     signature = "data, pads, constant_value?, axes? -> output"
     takes = NARROW | STRINGS
+    open_sizes = True
     mode: str = "constant"
 
     def infer(
@@ -202,6 +203,10 @@ class Pad(Op):
         if constant_value is not None and constant_value.size != 1:
             raise InferError("NN0204", f"constant_value is a scalar, this is {constant_value}")
         shape = list(x.shape)
+        if pads.elements is None:
+            for axis in _padded_axes(x, pads, axes):
+                shape[axis] = new_dim("padded", 0)
+            return TensorType(x.dtype, tuple(shape))
         for axis, before, after in self.amounts(x, pads, axes):
             size = shape[axis] + before + after
             if isinstance(size, int) and size < 0:
@@ -223,22 +228,16 @@ class Pad(Op):
     ) -> list[tuple[int, DimLike, DimLike]]:
         """(axis, before, after) for each axis that is named."""
         amounts = shape_operand(pads, "pads")
-        given = known_ints(axes, "axes") if axes is not None else tuple(range(x.rank))
-        assert given is not None
-        if len(amounts) != 2 * len(given):
-            raise InferError(
-                "NN0204", f"{len(given)} axes of {x} need {2 * len(given)} pads, not {len(amounts)}"
-            )
-        places = [normalize_axis(axis, x.rank) for axis in given]
-        if len(set(places)) != len(places):
-            raise InferError("NN0210", f"an axis is given twice: {list(given)}")
-        half = len(given)
+        places = _padded_axes(x, pads, axes)
+        half = len(places)
         return list(zip(places, amounts[:half], amounts[half:], strict=True))
 
     def vjp(self, at: Vjp) -> Gradients:
         b, pads = at.b, at.inputs[1]
         value, axes = (*at.inputs[2:], None, None)[:2]
         assert pads is not None
+        if pads.type.elements is None:
+            raise NoGradientError("the pads of a Pad must be known as dims")
         amounts = [
             (axis, before, after)
             for axis, before, after in self.amounts(
@@ -262,6 +261,21 @@ class Pad(Op):
             shape = (*dx.shape[:axis], size, *dx.shape[axis + 1 :])
             dx = b(GatherGrad(axis=axis), dx, order, b.dims(shape))
         return [dx, None, None, None][: len(at.inputs)]
+
+
+def _padded_axes(x: TensorType, pads: TensorType, axes: TensorType | None) -> list[int]:
+    """The axes that are named, all of them by default, which the pads must fit."""
+    given = known_ints(axes, "axes") if axes is not None else tuple(range(x.rank))
+    assert given is not None
+    count = measured_shape(pads, "pads")
+    if len(count) != 2 * len(given):
+        raise InferError(
+            "NN0204", f"{len(given)} axes of {x} need {2 * len(given)} pads, not {len(count)}"
+        )
+    places = [normalize_axis(axis, x.rank) for axis in given]
+    if len(set(places)) != len(places):
+        raise InferError("NN0210", f"an axis is given twice: {list(given)}")
+    return places
 
 
 def _unpad(

@@ -54,10 +54,19 @@ def _twins(graph: Graph, context: PassContext) -> dict[Node, list[Node]]:
             continue
         inputs = tuple(v if v is None else same.get(v, v) for v in node.inputs)
         other = first.setdefault((node.op, _signs(node), inputs), node)
-        if other is not node and context.allows(_RULE, other, node):
+        if other is node or not _same_sizes(other, node):
+            continue
+        if context.allows(_RULE, other, node):
             twins.setdefault(other, []).append(node)
             same.update(zip(node.outputs, other.outputs, strict=True))
     return twins
+
+
+def _same_sizes(one: Node, other: Node) -> bool:
+    """Sizes that only a run tells have names of their own, which may be read elsewhere."""
+    if not one.op.open_sizes:
+        return True
+    return all(a.type == b.type for a, b in zip(one.outputs, other.outputs, strict=True))
 
 
 def _signs(node: Node) -> Hashable:

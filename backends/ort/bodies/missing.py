@@ -16,6 +16,7 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node
 from nncomp.ops.activation import Swish
 from nncomp.ops.conversion import BitCast, Cast
+from nncomp.ops.indexing import Gather, OneHot
 from nncomp.ops.loss import NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss
 from nncomp.ops.regions import MaxRoiPool, RoiAlign
 from nncomp.types import DType
@@ -44,7 +45,35 @@ def _cast_truth(b: Builder, node: Node) -> Results:
     return b(Cast(node.outputs[0].type.dtype), operand(node, 0))
 
 
+_ONE_HOT: dict[tuple[DType, DType], tuple[DType, ...]] = {
+    (DType.I64, DType.I64): (DType.F16, DType.F32, DType.I64, DType.STRING),
+    (DType.F32, DType.I64): (DType.I64, DType.STRING),
+    (DType.I64, DType.F32): (DType.F16, DType.F32),
+    (DType.F32, DType.F32): (DType.F16, DType.F32),
+    (DType.I32, DType.F32): (DType.F16, DType.F32),
+    (DType.I64, DType.I32): (DType.F16, DType.F32),
+    (DType.I32, DType.I32): (DType.F16, DType.F32),
+}
+"""The values' dtypes that OneHot has kernels for, by those of indices and depth (1.31)."""
+
+
+def _has_one_hot(node: Node, target: Target) -> str | None:
+    indices, depth, values = (operand(node, i).type.dtype for i in range(3))
+    found = values in _ONE_HOT.get((indices, depth), ())
+    return "onnxruntime has a kernel for these dtypes" if found else None
+
+
+def _gathered(b: Builder, node: Node) -> Results:
+    """Which of the two values each element takes, then the values."""
+    indices, depth = (
+        v if v.type.dtype is DType.I64 else b(Cast(DType.I64), v)
+        for v in (operand(node, 0), operand(node, 1))
+    )
+    return b(Gather(), operand(node, 2), b(node.op, indices, depth, b.ints(0, 1)))
+
+
 BODIES = (
+    Body("gathered", OneHot, _has_one_hot, constant_cost(1.0), _gathered),
     Body("truth-as-number", BitCast, _no_truth, constant_cost(1.0), _cast_truth),
     Body("log-softmax", SoftmaxCrossEntropyLoss, always, constant_cost(1.0), _decomposed),
     Body("picked", NegativeLogLikelihoodLoss, always, constant_cost(1.0), _decomposed),

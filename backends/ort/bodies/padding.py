@@ -11,7 +11,10 @@ from nncomp.ops.shape_slicing import CenterCropPad, Pad
 
 
 def _names_axes(node: Node, target: Target) -> str | None:
-    return None if len(node.inputs) > 3 and node.inputs[3] is not None else "it names no axes"
+    if len(node.inputs) <= 3 or node.inputs[3] is None:
+        return "it names no axes"
+    known = operand(node, 1).type.elements is not None
+    return None if known else "each run says how much is padded"
 
 
 def _pad_all(b: Builder, node: Node) -> Value:

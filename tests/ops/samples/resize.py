@@ -26,8 +26,11 @@ def sized(op: Resize, *sizes: int, **more: Any) -> Sample:
     return Sample(op, X, None, None, ints(*sizes), static=(0,), **more)
 
 
+MEASURED: dict[str, Any] = {"known": (), "static": (2, 3), "grad": False}
 DOUBLE, MIXED = (1, 1, 2, 3), (1, 1, 0.6, 1.7)
 SAMPLES = [
+    Sample(Resize(), X, None, np.float32(MIXED), id="scales measured", **MEASURED),
+    Sample(Resize(axes=(3,)), X, None, None, ints(9), id="sizes measured", **MEASURED),
     scaled(Resize(), *DOUBLE, symbolic=True),
     scaled(Resize(**FLOOR), *DOUBLE, id="floor", symbolic=True),
     scaled(Resize(axes=(2, 3)), 2, 2, id="axes", symbolic=True),
@@ -79,7 +82,7 @@ def numbers(*values: float) -> TensorType:
 
 IMAGE = f32(2, 3, 5, 7)
 FAILURES = [
-    Failure(Resize(), IMAGE, None, f32(4), code="NN0212", words="scales|sizes"),
+    Failure(Resize(), IMAGE, None, None, f32(4), code="NN0203", words="sizes are i64"),
     Failure(Resize(), IMAGE, code="NN0702", words="scales or sizes"),
     Failure(Resize(), IMAGE, None, numbers(2, 2), code="NN0205", words="2 numbers|4 axes"),
     Failure(Resize(mode="best"), IMAGE, None, numbers(1, 1, 2, 2), code="NN0208", words="cubic"),

@@ -36,6 +36,13 @@ SAMPLES = [
     Sample(s.Expand(), normal(3, 1), ints(2, 3, 5), sizes=(1,)),
     Sample(s.Expand(), normal(2, 3), ints(3), id="shorter", sizes=(1,)),
     Sample(s.Expand(), normal(2, 3), ints(5, 1, 1), id="both ways"),
+    Sample(s.Reshape(), _X, ints(-1, 5), id="measured", known=(), static=(1,)),
+    Sample(
+        s.Expand(), normal(3, 1), ints(2, 3, 5), id="measured", known=(), static=(1,), grad=False
+    ),
+    Sample(
+        s.Expand(), normal(2, 3), ints(3), id="shorter, measured", known=(), static=(1,), grad=False
+    ),
     Sample(s.Shape(), _X),
     Sample(s.Shape(start=1), _X, id="start"),
     Sample(s.Shape(start=-2, end=-1), _X, id="negative"),
@@ -58,7 +65,7 @@ FAILURES = [
     Failure(s.Reshape(), _T, _ints(-1, -1), code="NN0208"),
     Failure(s.Reshape(), _T, _ints(2, -2), code="NN0205"),
     Failure(s.Reshape(), _T, _ints(1, 2, 3, 0), code="NN0210"),
-    Failure(s.Reshape(), _T, TensorType(DType.I64, (2,)), code="NN0212"),
+    Failure(s.Reshape(), _T, TensorType(DType.I64, _N.shape[:1]), code="NN0212", words="how many"),
     Failure(s.Transpose((0, 1)), _T, code="NN0210", words="permutation"),
     Failure(s.Flatten(axis=4), _T, code="NN0210"),
     Failure(s.Squeeze(), _T, _ints(1), code="NN0205", words="3|not 1"),
