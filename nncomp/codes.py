@@ -71,6 +71,7 @@ CODES: dict[str, str] = {
     "NN0603": "an operator has no implementation on this backend",
     "NN0604": "the runtime refused the model",
     "NN0605": "the model was built for another processor",
+    "NN0606": "the model cannot be written in this precision",
     # verification
     "NN0701": "the graph is not valid",
     "NN0702": "an operator is given operands that it does not take",

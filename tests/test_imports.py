@@ -23,6 +23,7 @@ LAYERS: dict[str, list[str]] = {
     "onnx_import": [*FOUNDATION, "ir", "ops"],
     "passes": [*FOUNDATION, "ir", "ops", "autodiff"],
     "equivalence": [*FOUNDATION, "ir", "ops", "passes"],
+    "deployment": [*FOUNDATION, "ir", "ops", "passes"],
     "inspect": [*FOUNDATION, "ir", "ops", "passes"],
     "training": [*FOUNDATION, "ir", "ops", "weights"],
     "backends": [*FOUNDATION, "ir", "ops"],

@@ -19,6 +19,7 @@ from nncomp.cli.arguments import (
     positive,
     size,
 )
+from nncomp.cli.deployment import add_deployment, deployment_of, print_deployed
 from nncomp.cli.passes import add_passes, add_views
 from nncomp.cli.training import add_objective, add_variant, objective_of, variant_of
 
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_views(parser)
     add_opset(parser)
+    add_deployment(parser)
     add_memory(parser)
     parser.add_argument(
         "--size",
@@ -72,7 +74,7 @@ def execute(args: argparse.Namespace) -> int:
 
     # a weights file may hold what only a section declares
     entry = ("entry",) if args.entry else ()
-    everything = args.train or args.weights
+    everything = args.train or args.weights or args.calibration
     kinds = ("entry", "train") if everything else entry
     program = program_of(args, kinds, objective=objective_of(args))
     from nncomp.autodiff.rematerialize import Memory
@@ -95,8 +97,11 @@ def execute(args: argparse.Namespace) -> int:
         target=args.target,
         batch=args.batch,
         variant=variant_of(args),
+        deployment=deployment_of(args),
     )
     viewer.finish()
+    if result.deployed is not None:
+        print_deployed(result.deployed)
     for file in (result.inference, *result.steps.values(), *result.evaluations.values()):
         if file:
             print(f"wrote {file}")
@@ -120,7 +125,7 @@ def _verify(
     with Bar() as bar:
         reports = []
         if args.entry or program.graph.outputs:
-            trained = args.weights is not None
+            trained = args.weights is not None or program.original is not None
             report = verify_program(
                 program, state, entry=args.entry, level=plan, trained=trained, on_progress=bar.move
             )

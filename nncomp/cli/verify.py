@@ -68,7 +68,7 @@ def execute(args: argparse.Namespace) -> int:
                 state,
                 entry=args.entry,
                 level=plan,
-                trained=args.weights is not None,
+                trained=args.weights is not None or program.original is not None,
                 runtime=not args.numpy_only,
                 seed=args.seed,
                 on_progress=bar.move,

@@ -18,6 +18,7 @@ from nncomp.driver.compiling import (
     section_of,
     sized,
 )
+from nncomp.driver.deploying import Deployed, Deployment, deploy, require_sense
 from nncomp.files import PathLike, write_atomic
 from nncomp.lower.program import Program
 from nncomp.passes.manager import OptimizeResult
@@ -54,6 +55,7 @@ class BuildResult:
     evaluations: losses, metrics and the model's outputs, likewise
     initial: the state that training starts from
     saved: what recomputing activations saves, by section, where a budget was given
+    deployed: what less precision changes of the inference model, where it was asked for
     """
 
     inference: Written | None
@@ -62,6 +64,7 @@ class BuildResult:
     evaluations: Mapping[str, Written]
     initial: Path | None
     saved: Mapping[str, Rematerialized] = field(default_factory=dict, repr=False)
+    deployed: Deployed | None = field(default=None, repr=False)
 
 
 def build(
@@ -77,6 +80,7 @@ def build(
     target: TargetName = "onnx",
     batch: int | None = None,
     variant: Variant = Variant(),  # noqa: B008 - frozen
+    deployment: Deployment = Deployment(),  # noqa: B008 - frozen
 ) -> BuildResult:
     """Compiles everything, then writes: `NAME.onnx`, and to train `NAME.train.onnx`,
     `NAME.eval.onnx` (with the section's name in both where there are several) and
@@ -86,16 +90,22 @@ def build(
     target, batch: of the training steps (see `onnx_model`, `sized`). An inference model needs
         neither: onnxruntime brings its weights, being constants, into its own layout by itself
     variant: parameters frozen or averaged, gradients accumulated by the training steps
+    deployment: in which precision the inference model computes
     Raises CompileError.
     """
+    require_sense(deployment)
     whole = Path(path)
     stem = whole.with_suffix("") if whole.suffix == ".onnx" else whole
     protos: dict[tuple[str, str], tuple[Path, onnx.ModelProto]] = {}
     saved: dict[str, Rematerialized] = {}
-    result = None
+    result = deployed = None
     if entry or program.graph.outputs or not train:
         result = optimized(entry_of(program, entry), state, level)
-        inference = onnx_model(result.graph, opset, metadata=program.metadata)
+        if deployment.changes:
+            deployed = deploy(program, result.graph, state, deployment, opset)
+            inference = deployed.model
+        else:
+            inference = onnx_model(result.graph, opset, metadata=program.metadata)
         protos["", ""] = whole, inference
     if train:
         section_of(program)
@@ -122,7 +132,8 @@ def build(
         {name: file for (which, name), file in written.items() if which == kind}
         for kind in ("train", "eval")
     )
-    return BuildResult(written.get(("", "")), result, steps, evaluations, initial, saved)
+    inference_file = written.get(("", ""))
+    return BuildResult(inference_file, result, steps, evaluations, initial, saved, deployed)
 
 
 def write_model(file: PathLike, proto: onnx.ModelProto) -> Written:

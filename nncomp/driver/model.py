@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nncomp.autodiff.rematerialize import Memory
 from nncomp.driver.building import BuildResult, build
@@ -19,6 +19,7 @@ from nncomp.driver.compiling import (
     section_of,
     state_of,
 )
+from nncomp.driver.deploying import Deployment, Dtype
 from nncomp.driver.importing import open_file
 from nncomp.driver.learners import make_learner
 from nncomp.driver.running import Backend, Device, open_session, run_numpy, run_onnx
@@ -230,6 +231,10 @@ class Model:
         accumulate: int = 1,
         only: Sequence[str] = (),
         precision: Precision = "float32",
+        dtype: Dtype = "float32",
+        io: Dtype = "float32",
+        quantize: Literal["int8"] | None = None,
+        calibration: Data | None = None,
     ) -> BuildResult:
         """Writes the model as ONNX, with the present weights.
 
@@ -242,8 +247,10 @@ class Model:
         batch: of the training step, the only size that it takes then
         freeze, average, accumulate, only, precision: of the training step; see
             `nncomp.training.variants.Variant`
+        dtype, io, quantize, calibration: of the inference model; see
+            `nncomp.driver.deploying.Deployment`. The result's `deployed` says what they change
         Raises CompileError NN0001, NN0601, NN0602 (no such target), NN0403 (nothing to train),
-        NN0404 (gradients cannot be accumulated), NN0405.
+        NN0404 (gradients cannot be accumulated), NN0405, NN0606 (no less precision).
         """
         return build(
             self.program,
@@ -257,6 +264,7 @@ class Model:
             target=target,
             batch=batch,
             variant=Variant(tuple(freeze), average, accumulate, tuple(only), precision),
+            deployment=Deployment(dtype, io, quantize, calibration),
         )
 
     def save(self, path: PathLike) -> None:

@@ -25,6 +25,7 @@ from nncomp.passes.fuse_conv_activation import FuseConvActivation
 from nncomp.passes.fuse_matmul_bias import FuseMatmulBias
 from nncomp.passes.hoist_from_scans import HoistFromScans
 from nncomp.passes.prune_bodies import PruneBodies
+from nncomp.passes.recognize_recurrent import RecognizeRecurrent
 from nncomp.passes.simplify_shapes import SimplifyShapes
 
 O1: tuple[Pass, ...] = (
@@ -52,6 +53,7 @@ O2: tuple[Pass, ...] = (
     FoldPads(),
     FoldBatchNorm(),
     FuseConvActivation(),
+    RecognizeRecurrent(),
     FoldConstants(),
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),

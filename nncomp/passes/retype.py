@@ -43,13 +43,14 @@ def _rebuild(b: Builder, node: Node, dtypes: DTypes, values: dict[Value, Value])
     inputs = [None if v is None else values[v] for v in node.inputs]
     names = tuple(v.name for v in node.outputs)
     with b.at(node.origin):
-        outputs = b.add(_retyped_op(node.op, dtypes), inputs, names).outputs
+        outputs = b.add(retyped_op(node.op, dtypes), inputs, names).outputs
         for old, new in zip(node.outputs, outputs, strict=True):
             wanted = dtypes.get(old.type.dtype, old.type.dtype)
             values[old] = new if new.type.dtype is wanted else b(Cast(wanted), new)
 
 
-def _retyped_op(op: Op, dtypes: DTypes) -> Op:
+def retyped_op(op: Op, dtypes: DTypes) -> Op:
+    """The operator with dtypes replaced in its attributes, and in its bodies."""
     changes: dict[str, Data | DType | Graph] = {}
     for field in dataclasses.fields(op):
         attribute = getattr(op, field.name)

@@ -113,10 +113,20 @@ def test_a_fault_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("_without_epsilon")
-def test_build_writes_nothing_that_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["build", "tiny.nn", "--verify"]) == 1
-    assert "error[NN0703]" in capsys.readouterr().err
-    assert not Path("tiny.onnx").exists()
+@pytest.mark.parametrize("suffix", ["nn", "onnx"])
+def test_build_writes_nothing_that_is_wrong(
+    suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["build", "tiny.nn", "-O0"]) == 0
+    assert main(["build", "tiny.nn", "-O0", "-o", "new.onnx"]) == 0
+    before = Path("new.onnx").read_bytes()
+    command = ["build", f"tiny.{suffix}", "--verify", "-o"]
+    assert main([*command, "new.onnx"]) == 1
+    error = capsys.readouterr().err
+    assert "error[NN0703]: `fold-batch-norm/fold-into-previous` changes `y` by" in error
+    assert Path("new.onnx").read_bytes() == before
+    assert main([*command, "other.onnx"]) == 1
+    assert not Path("other.onnx").exists()
 
 
 def test_build_verifies_all_that_it_writes(capsys: pytest.CaptureFixture[str]) -> None:

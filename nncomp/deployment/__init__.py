@@ -1,0 +1,1 @@
+"""Models in less precision than they were written in: float16, and what that costs."""
