@@ -103,4 +103,4 @@ def _cut(
     _, (half, _) = nx.minimum_cut(
         flow, Role.HALF, Role.FULL, flow_func=nx.algorithms.flow.boykov_kolmogorov
     )
-    return free & half
+    return free.intersection(half)

@@ -203,10 +203,10 @@ def _columns_of(node: Node, value: Value) -> tuple[int, int] | None:
         widths = [v.shape[-1] for v in node.outputs]
         if not all(isinstance(w, int) for w in widths):
             return None
-        start = sum(w for w in widths[: value.index] if isinstance(w, int))
-        width = widths[value.index]
-        assert isinstance(width, int)
-        return start, start + width
+        first = sum(w for w in widths[: value.index] if isinstance(w, int))
+        own = widths[value.index]
+        assert isinstance(own, int)
+        return first, first + own
     assert isinstance(node.op, Slice)
     types = [v.type if v is not None else None for v in node.inputs]
     if any(t is not None and t.elements is None for t in types[1:]):

@@ -42,16 +42,17 @@ class RecurrentScan(Rule):
     roots = (Scan,)
 
     def match(self, node: Node, facts: Facts) -> Answer:
-        assert isinstance(node.op, Scan)
+        op = node.op
+        assert isinstance(op, Scan)
         b = Builder(node.origin)
         try:
-            network = Step(node, node.op, facts, b).network()
+            network = Step(node, op, facts, b).network()
         except UnlikeError as why:
             return Refused(str(why))
 
         def build(into: Builder) -> Sequence[Value]:
             with b.at(into.origin):
-                results = _write(b, node, node.op, network)
+                results = _write(b, node, op, network)
             for made in b.nodes:
                 into.append(made)
             return results
@@ -61,7 +62,8 @@ class RecurrentScan(Rule):
 
 def _write(b: Builder, node: Node, op: Scan, network: Network) -> list[Value]:
     """The network's operator; what stands for the results of the Scan."""
-    gates, hidden = network.gates, op.states[0].shape[1]
+    gates, (_, hidden) = network.gates, op.states[0].shape
+    assert isinstance(hidden, int)
 
     def vector(number: Coefficient) -> Value:
         if isinstance(number, float):

@@ -262,7 +262,8 @@ class Step:
             return
         tensor = self.tensors.get(atom.value)
         if tensor is None:
-            raise UnlikeError(f"one of its gates reads a {_name(atom)} that it cannot")
+            what = "its state" if atom.value in self.op.states else f"the result of {_name(atom)}"
+            raise UnlikeError(f"one of its gates reads {what} without weights")
         whole = self.around.definition(tensor)
         for term, given in self.around.columns(whole, atom.start, atom.stop).items():
             total = self.body.times(given, factor)
