@@ -82,8 +82,7 @@ def narrowed(
 
 
 def _largest(node: Node, seen: Mapping[Value, float]) -> float | None:
-    sizes = [seen[v] for v in node.outputs if v in seen and v.type.dtype is DType.F32]
-    return max(sizes, default=None)
+    return max((seen[v] for v in (*node.operands, *node.outputs) if v in seen), default=None)
 
 
 def _kept(

@@ -96,7 +96,7 @@ KEPT: dict[str, str] = {
 def role_of(node: Node, largest: float | None = None) -> tuple[Role, str]:
     """The node's role, and for FULL the reason.
 
-    largest: the largest number that its float32 results were seen to have
+    largest: the largest float32 number that it was seen to read or give
     """
     values = (*node.operands, *node.outputs)
     floating = {v.type.dtype for v in values if v.type.dtype.is_float}
@@ -151,7 +151,7 @@ def _of_constant(value: Value) -> str | None:
 def _of_range(largest: float | None) -> str | None:
     if largest is None or largest <= LARGEST / 2:
         return None
-    return f"its result reaches {largest:.3g}, and float16 ends at 65504"
+    return f"it reads or gives {largest:.3g}, and float16 ends at 65504"
 
 
 def _is_constant(value: Value | None) -> bool:

@@ -215,17 +215,21 @@ def _largest(graph: Graph, samples: _Samples, state: Mapping[str, Array]) -> dic
     """The largest number that each value of the graph has on the samples."""
     seen: dict[Value, float] = {}
 
-    def watch(node: Node, inputs: Sequence[Value | None], results: Sequence[Array]) -> None:
-        for value, array in zip(node.outputs, results, strict=False):
+    def note(values: Sequence[Value], arrays: Sequence[Array]) -> None:
+        for value, array in zip(values, arrays, strict=False):
             if array.dtype == np.float32 and array.size:
                 sizes = np.abs(array)
                 largest = float(sizes.max(initial=0.0, where=np.isfinite(sizes)))
                 seen[value] = max(largest, seen.get(value, 0.0))
 
+    def watch(node: Node, inputs: Sequence[Value | None], results: Sequence[Array]) -> None:
+        note(node.outputs, results)
+
     parameters = {p.path: state[p.path] for p in graph.parameters}
-    inputs = {value.name for value in graph.inputs}
+    inputs = [value for value in graph.inputs if value.name not in graph.defaults]
     for batch in samples.fitted:
-        own = {name: array for name, array in batch.items() if name in inputs}
+        own = {value.name: batch[value.name] for value in inputs}
+        note(inputs, list(own.values()))
         interpreter.run(graph, own, parameters, watch)
     return seen
 

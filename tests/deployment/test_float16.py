@@ -168,7 +168,7 @@ def test_numbers_seen_to_overflow() -> None:
     y = product(net, net.input(N, 5))
     graph = net.bound(product(net, net(Relu(), y)))
     found = narrowed(graph, seen={graph.nodes[2].outputs[0]: 5e4})
-    assert found.kept[0].reason == "its result reaches 5e+04, and float16 ends at 65504"
+    assert found.kept[0].reason == "it reads or gives 5e+04, and float16 ends at 65504"
 
 
 def test_ports_in_float16() -> None:
