@@ -76,7 +76,13 @@ TRAINING: tuple[Pass, ...] = (
 )
 """For step graphs, after their gradients are expanded."""
 
-LEVELS: dict[int, tuple[Pass, ...]] = {0: (), 1: O1, 2: O2, 3: O2}
+O3: tuple[Pass, ...] = tuple(
+    RecognizeRecurrent(plain=True) if isinstance(pass_, RecognizeRecurrent) else pass_
+    for pass_ in O2
+)
+"""Rewrites that gain in some runtimes only."""
+
+LEVELS: dict[int, tuple[Pass, ...]] = {0: (), 1: O1, 2: O2, 3: O3}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ where each gate is a function of x W + h R + b, an LSTM's of p · c, too (peepho
 x W + r · (h R + b'), or of x W + (r · h) R. What is scanned may be x, or x W + b. The weights are
 brought into ONNX's order as nodes; constant folding evaluates them.
 
-onnxruntime runs the operators in one kernel, in half the time of the Scan and less.
+onnxruntime runs an LSTM or GRU in one kernel, for small batches in a third of the Scan's time; its
+RNN takes longer than the Scan, three times for a batch of 8. So a Scan becomes an RNN at -O3 only,
+for runtimes that have a better one.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from nncomp.ir.graph import Node, Value
 from nncomp.ops.control import Scan
 from nncomp.ops.filling import ConstantOfShape
 from nncomp.ops.forms import reshape, transpose
-from nncomp.ops.recurrent import GRU, LSTM
+from nncomp.ops.recurrent import GRU, LSTM, RNN
 from nncomp.ops.shape import Expand, Squeeze, Unsqueeze
 from nncomp.ops.shape_joining import Concat
 from nncomp.passes.gates import Coefficient
@@ -41,6 +43,9 @@ class RecurrentScan(Rule):
     name = "scan-to-operator"
     roots = (Scan,)
 
+    def __init__(self, plain: bool) -> None:
+        self.plain = plain
+
     def match(self, node: Node, facts: Facts) -> Answer:
         op = node.op
         assert isinstance(op, Scan)
@@ -49,6 +54,8 @@ class RecurrentScan(Rule):
             network = Step(node, op, facts, b).network()
         except UnlikeError as why:
             return Refused(str(why))
+        if isinstance(network.op, RNN) and not self.plain:
+            return Refused("it is an RNN, whose operator onnxruntime runs slower; -O3 writes it")
 
         def build(into: Builder) -> Sequence[Value]:
             with b.at(into.origin):
@@ -110,10 +117,14 @@ def _is_zero(value: Value | None) -> bool:
 
 @dataclass(frozen=True)
 class RecognizeRecurrent(RulePass):
-    """Scans whose step is that of an LSTM, a GRU or an RNN → ONNX's operator of that name."""
+    """Scans whose step is that of an LSTM, a GRU or an RNN → ONNX's operator of that name.
+
+    plain: RNNs, too
+    """
 
     name = "recognize-recurrent"
+    plain: bool = False
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        return (RecurrentScan(),)
+        return (RecurrentScan(self.plain),)

@@ -30,7 +30,7 @@ block Bias(size: int)() {
 """
 
 
-def recognized(graph: Graph, level: int = 2) -> tuple[list[Recurrent], list[str]]:
+def recognized(graph: Graph, level: int = 3) -> tuple[list[Recurrent], list[str]]:
     """The operators that Scans have become, once the answers are the same; the refusals."""
     result = optimize(graph, level, evaluate)
     rng = np.random.default_rng(3)
@@ -215,8 +215,13 @@ def test_refusals(body: str, reason: str) -> None:
     assert any(reason in why for why in refused), refused
 
 
-def test_level_one_leaves_scans() -> None:
-    assert recognized(graph_of("  y = x |> GRU(5)\n  output y"), 1)[0] == []
+def test_levels() -> None:
+    gru, rnn = (graph_of(f"  y = x |> {layer}(5)\n  output y") for layer in ("GRU", "RNN"))
+    assert recognized(gru, 1)[0] == []
+    assert kinds(recognized(gru, 2)[0]) == [("GRU", "forward")]
+    ops, refused = recognized(rnn, 2)
+    assert ops == []
+    assert refused == ["it is an RNN, whose operator onnxruntime runs slower; -O3 writes it"]
 
 
 def test_the_operator_comes_from_the_line_of_the_scan() -> None:
