@@ -10,12 +10,14 @@ import numpy as np
 from nncomp.dims import DimLike
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
+from nncomp.ops.conversion import Cast
 from nncomp.ops.elementwise import Add, Div, Mul, Neg, Sub
 from nncomp.ops.elementwise_math import Reciprocal, Sqrt
 from nncomp.ops.normalization_batch import BatchNormalization
 from nncomp.ops.shape import Expand, Reshape
 from nncomp.passes.eliminate_no_ops import same_type
 from nncomp.passes.rewrite import Facts, Refused
+from nncomp.types import DType
 
 Make = Callable[[Builder], Value]
 
@@ -25,6 +27,8 @@ class Affine:
     """y = (x - subtract) · multiply + add along axis 1, each a vector [C] or left out.
 
     node: whose operand x is and whose result y is
+    The vectors are float32 at least: in float16 epsilon is nearly 0, and weights would be rounded
+    several times.
     """
 
     node: Node
@@ -67,21 +71,44 @@ def affine_of(node: Node, facts: Facts) -> Affine | Refused | None:
     return None
 
 
+def wide_of(x: Value) -> DType:
+    """The dtype that new weights are computed in."""
+    return DType.F64 if x.type.dtype is DType.F64 else DType.F32
+
+
+def cast(b: Builder, value: Value, dtype: DType) -> Value:
+    """The value in that dtype."""
+    return value if value.type.dtype is dtype else b(Cast(dtype), value)
+
+
+def moves_zero(affine: Affine, facts: Facts) -> bool:
+    """Whether 0 does not stay 0 in some channel, as far as that can be told."""
+    if not affine.shifts:
+        return False
+    shift = facts.computed(
+        lambda b: apply(b, affine, None, affine.multiply(b) if affine.multiply else None)
+    )
+    return shift is None or bool(shift.any())
+
+
 def _batch_norm(node: Node, facts: Facts) -> Affine | Refused:
     op = node.op
     assert isinstance(op, BatchNormalization)
-    x, scale, shift, mean, variance = (v for v in node.inputs if v is not None)
+    x, *vectors = (v for v in node.inputs if v is not None)
     if op.training_mode:
         return Refused("the statistics of the batch are computed at run time")
-    if not all(facts.is_known(v) for v in (scale, shift, mean, variance)):
+    if not all(facts.is_known(v) for v in vectors):
         return Refused("scale, shift, mean or variance is computed at run time")
-    if len({v.type.dtype for v in node.operands}) > 1:
-        return Refused("its operands have several dtypes")
+
+    def wide(vector: Value) -> Make:
+        return lambda b: cast(b, vector, wide_of(x))
+
+    scale, shift, mean, variance = map(wide, vectors)
 
     def multiply(b: Builder) -> Value:
-        return b(Div(), scale, b(Sqrt(), b(Add(), variance, op.epsilon)))
+        return b(Div(), scale(b), b(Sqrt(), b(Add(), variance(b), op.epsilon)))
 
-    return Affine(node, x, lambda b: mean, multiply, lambda b: shift)
+    return Affine(node, x, mean, multiply, shift)
 
 
 def _arithmetic(node: Node, x: Value, vector: Make, *, swapped: bool) -> Affine | None:
@@ -93,7 +120,7 @@ def _arithmetic(node: Node, x: Value, vector: Make, *, swapped: bool) -> Affine 
         return None if swapped else Affine(node, x, multiply=lambda b: b(Reciprocal(), vector(b)))
     if not swapped:
         return Affine(node, x, subtract=vector)
-    minus_one = np.full(x.type.with_shape(x.shape[1:2]).static_shape, -1, x.type.dtype.numpy)
+    minus_one = np.full(x.type.with_shape(x.shape[1:2]).static_shape, -1, wide_of(x).numpy)
     return Affine(node, x, multiply=lambda b: b.constant(minus_one), add=vector)
 
 
@@ -108,7 +135,7 @@ def _vector(c: Value, x: Value) -> Make | None:
     size = padded[1]
 
     def make(b: Builder) -> Value:
-        vector = c if c.rank == 1 else b(Reshape(), c, b.ints(-1))
+        vector = cast(b, c if c.rank == 1 else b(Reshape(), c, b.ints(-1)), wide_of(x))
         return vector if size == channels else b(Expand(), vector, b.ints(channels))
 
     return make

@@ -8,10 +8,12 @@ before one:            W ∗ ((x - μ) · a + β) + b  =  (W·a) ∗ x + (b + Σ
 
 W·a scales output channels in the first line and input channels in the second; groups, strides
 and dilations do not matter. The same holds for ConvTranspose (after), for products of matrices,
-and for Add, Sub, Mul and Div with a constant for each channel.
+and for Add, Sub, Mul and Div with a constant for each channel. Where a zero stays zero (β = μ·a),
+padding is no hindrance.
 
 The new weights are built as nodes on the old ones; constant folding evaluates them.
-A batch normalization that stands alone stays: two elementwise operators cost more than one.
+A batch normalization that stands alone stays: two elementwise operators cost more than one. It
+takes in the arithmetic beside it.
 """
 
 from __future__ import annotations
@@ -19,13 +21,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.conv import ConvTranspose
 from nncomp.ops.convolution import Convolution
 from nncomp.ops.elementwise import Add, Div, Mul, Sub
 from nncomp.ops.normalization_batch import BatchNormalization
-from nncomp.passes.affine import Affine, affine_of, apply
+from nncomp.passes.affine import Affine, affine_of, apply, cast, moves_zero, wide_of
 from nncomp.passes.channels import LINEAR, Linear, add_vectors, linear_of
 from nncomp.passes.fold_constants import MAX_GROWTH
 from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, RulePass
@@ -41,7 +45,11 @@ class FoldAfter(Rule):
 
     def match(self, node: Node, facts: Facts) -> Answer:
         if not any(v.node is not None and isinstance(v.node.op, LINEAR) for v in node.operands):
-            return None
+            if not isinstance(node.op, BatchNormalization):
+                return None
+            x = node.operands[0].node
+            what = "an input" if x is None else x.op.name
+            return Refused(f"no convolution or product stands before it, but {what}")
         affine = affine_of(node, facts)
         if not isinstance(affine, Affine):
             return affine
@@ -75,14 +83,27 @@ def _why_not_known(linear: Linear, affine: Affine, facts: Facts) -> str | None:
 
 def _after(b: Builder, linear: Linear, affine: Affine) -> Value:
     factor = affine.multiply(b) if affine.multiply is not None else None
-    w = linear.weights if factor is None else linear.outputs().times(b, linear.weights, factor)
-    return linear.rebuild(b, linear.x, w, apply(b, affine, linear.bias(b), factor))
+    w, bias = _wide(b, linear)
+    w = w if factor is None else linear.outputs().times(b, w, factor)
+    return _rebuilt(b, linear, linear.x, w, apply(b, affine, bias, factor))
+
+
+def _wide(b: Builder, linear: Linear) -> tuple[Value, Value | None]:
+    """Weights and bias in the dtype that new ones are computed in."""
+    wide, bias = wide_of(linear.x), linear.bias(b)
+    return cast(b, linear.weights, wide), None if bias is None else cast(b, bias, wide)
+
+
+def _rebuilt(b: Builder, linear: Linear, x: Value, w: Value, bias: Value | None) -> Value:
+    dtype = x.type.dtype
+    bias = None if bias is None else cast(b, bias, dtype)
+    return linear.rebuild(b, x, cast(b, w, dtype), bias)
 
 
 class FoldBefore(Rule):
     """W ∗ affine(x) + b → W' ∗ x + b', where nothing else reads the affine's result.
 
-    If the affine moves zero, the convolution must not pad.
+    If the affine moves zero, the convolution must not pad: a zero of its padding stays zero.
     """
 
     name = "fold-into-next"
@@ -104,27 +125,78 @@ class FoldBefore(Rule):
         return Replacement(lambda b: _before(b, linear, affine), (node, above))
 
 
-def _why_not_before(linear: Linear, affine: Affine, facts: Facts) -> str | None:
+def _pads(linear: Linear) -> bool:
     op = linear.op
-    if affine.shifts and isinstance(op, Convolution):
-        windows = op.windows(linear.x.shape, linear.weights.shape)
-        if any(pad != 0 for v in windows for pad in (v.before, v.after)):
-            return "it pads with zeros, which are not normalised"
+    if not isinstance(op, Convolution):
+        return False
+    windows = op.windows(linear.x.shape, linear.weights.shape)
+    return any(pad != 0 for v in windows for pad in (v.before, v.after))
+
+
+def _why_not_before(linear: Linear, affine: Affine, facts: Facts) -> str | None:
+    if _pads(linear) and moves_zero(affine, facts):
+        return "it pads with zeros, which are not normalised"
     return facts.why_not_private(linear.x) or _why_not_known(linear, affine, facts)
 
 
 def _before(b: Builder, linear: Linear, affine: Affine) -> Value:
     layout, kept = linear.inputs()
-    w, bias = linear.weights, linear.bias(b)
+    w, bias = _wide(b, linear)
     factor = affine.multiply(b) if affine.multiply is not None else None
-    shift = apply(b, affine, None, factor)
+    shift = None if _pads(linear) else apply(b, affine, None, factor)
     if shift is not None:
         alpha = getattr(linear.op, "alpha", 1.0)
         moved = layout.sum_other(b, w, shift, kept)
         bias = add_vectors(b, bias, moved if alpha == 1 else b(Mul(), moved, alpha))
     if factor is not None:
         w = layout.times(b, w, factor)
-    return linear.rebuild(b, affine.x, w, bias)
+    return _rebuilt(b, linear, affine.x, w, bias)
+
+
+class IntoBatchNorm(Rule):
+    """arithmetic(BatchNormalization(x)) and BatchNormalization(arithmetic(x)) →
+    BatchNormalization(x), where nothing else reads what is between:
+
+    (BN(x) - s) · m + t  has the scale γ·m and the shift (β - s) · m + t
+    BN((x - s) · m + t)  has the scale γ·m, the shift β + a · (t - μ - m·s), and the mean 0
+    """
+
+    name = "fold-into-batch-norm"
+    roots = AFFINE
+
+    def match(self, node: Node, facts: Facts) -> Answer:
+        after = affine_of(node, facts)
+        above = None if not isinstance(after, Affine) else after.x.node
+        if above is None or not isinstance(above.op, AFFINE):
+            return None
+        norms = [n for n in (node, above) if isinstance(n.op, BatchNormalization)]
+        before = affine_of(above, facts) if len(norms) == 1 else None
+        if not isinstance(before, Affine) or not isinstance(after, Affine):
+            return None
+        if len({v.type.dtype for v in (*norms[0].operands, *node.outputs)}) > 1:
+            return Refused("its operands have several dtypes")
+        if why := facts.why_not_private(after.x):
+            return Refused(f"{above.op.name} and {node.op.name} stay two: {why}")
+        x = before.x
+        return Replacement(lambda b: _merged(b, norms[0], x, before, after), (above, node))
+
+
+def _merged(b: Builder, norm: Node, x: Value, before: Affine, after: Affine) -> Value:
+    """One batch normalization for two maps of which one is `norm`."""
+    _, scale, shift, mean, variance = norm.operands
+    wide, dtype = wide_of(x), scale.type.dtype
+    other = before if after.node is norm else after
+    factor = other.multiply(b) if other.multiply is not None else None
+    slope = cast(b, scale, wide)
+    if factor is not None:
+        slope = b(Mul(), slope, factor)
+    if other is after:
+        moved = apply(b, after, cast(b, shift, wide), factor)
+    else:
+        moved = apply(b, after, apply(b, before, None, factor), after.multiply(b))
+        mean = b.constant(np.zeros(mean.type.static_shape, mean.type.dtype.numpy))
+    assert moved is not None
+    return b(norm.op, x, cast(b, slope, dtype), cast(b, moved, dtype), mean, variance)
 
 
 def _name(node: Node | None) -> str:
@@ -133,10 +205,11 @@ def _name(node: Node | None) -> str:
 
 @dataclass(frozen=True)
 class FoldBatchNorm(RulePass):
-    """affine(W ∗ x + b) → W' ∗ x + b', and W ∗ affine(x) + b → W' ∗ x + b'."""
+    """affine(W ∗ x + b) → W' ∗ x + b', and W ∗ affine(x) + b → W' ∗ x + b'; batch normalization
+    and arithmetic beside it → one batch normalization."""
 
     name = "fold-batch-norm"
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        return FoldAfter(), FoldBefore()
+        return FoldAfter(), FoldBefore(), IntoBatchNorm()

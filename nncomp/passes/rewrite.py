@@ -124,6 +124,23 @@ class Facts:
             return None
         return value.node.op.value.array
 
+    def computed(self, make: Callable[[Builder], Value | None]) -> Array | None:
+        """What nodes on constants give, without adding them; None where that cannot be told."""
+        b = Builder()
+        wanted = make(b)
+        arrays: dict[Value, Array | None] = {}
+        for node in b.nodes:
+            given = [arrays[v] if v in arrays else self.constant(v) for v in node.operands]
+            if isinstance(node.op, Constant):
+                arrays[node.outputs[0]] = node.op.value.array
+            elif self.context.evaluate is None or any(a is None for a in given):
+                return None
+            else:
+                arrays.update(
+                    zip(node.outputs, self.context.evaluate(node.op, given), strict=False)
+                )
+        return arrays[wanted] if wanted in arrays else self.constant(wanted)
+
     def why_not_private(self, value: Value) -> str | None:
         """None if one operand place is all that reads the value, else who else does."""
         if value in self.results:

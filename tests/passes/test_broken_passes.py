@@ -9,10 +9,10 @@ from nncomp.driver.verifying import backends
 from nncomp.equivalence.checking import check_passes
 from nncomp.equivalence.compare import difference
 from nncomp.passes.manager import pipeline
-from tests.passes.broken import fusions, no_ops
+from tests.passes.broken import batch_norm, fusions, no_ops, recurrent
 from tests.passes.broken.fault import Fault
 
-FAULTS = (*no_ops.FAULTS, *fusions.FAULTS)
+FAULTS = (*no_ops.FAULTS, *fusions.FAULTS, *batch_norm.FAULTS, *recurrent.FAULTS)
 
 
 def test_there_are_enough() -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
+from nncomp.backends.reference.interpreter import evaluate, run
 from nncomp.dims import new_dim
 from nncomp.ir.graph import Value
 from nncomp.ops.activation import Relu
 from nncomp.ops.conv import Conv, ConvTranspose
+from nncomp.ops.conversion import Cast
 from nncomp.ops.elementwise import Add, Div, Mul, Sub
 from nncomp.ops.linear import Gemm, MatMul
 from nncomp.ops.normalization_batch import BatchNormalization
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
 from nncomp.passes.fold_batch_norm import FoldBatchNorm
 from nncomp.passes.fold_constants import FoldConstants
-from tests.passes.support import Net, check, names
+from nncomp.passes.manager import run_passes
+from nncomp.types import DType
+from tests.passes.support import Net, check, feeds, names
 
 PASSES = (FoldBatchNorm(), FoldConstants(), EliminateDeadNodes())
 N = new_dim("N")
@@ -179,10 +184,97 @@ def test_weights_that_are_not_bound_are_folded_into_nodes() -> None:
     assert "BatchNormalization" not in names(result.graph)
 
 
+def shiftless(net: Net, x: Value) -> Value:
+    """Batch normalization that keeps zero where it is: β = μ · a."""
+    c = x.shape[1]
+    assert isinstance(c, int)
+    scale = net.random.normal(size=c).astype(np.float32)
+    mean = net.random.integers(-3, 4, size=c).astype(np.float32)
+    variance, epsilon = np.full(c, 0.75, np.float32), 0.25  # the root of 1
+    shift, values = mean * scale, (scale, mean * scale, mean, variance)
+    assert shift.any()
+    return net(BatchNormalization(epsilon=epsilon), x, *map(net.const, values))
+
+
+@pytest.mark.parametrize(
+    ("op", "shape"),
+    [
+        (Conv(pads=(1, 1, 1, 1)), (6, 4, 3, 3)),
+        (Conv(auto_pad="SAME_LOWER", group=2), (6, 2, 2, 2)),
+    ],
+)
+def test_before_a_padded_conv_where_zero_stays_zero(op: Conv, shape: tuple[int, ...]) -> None:
+    net = Net()
+    y = shiftless(net, net.input(N, 4, 9, 7))
+    check(net.bound(conv(net, y, op, *shape, bias=True)), PASSES, "Conv")
+
+
+def test_scaling_before_a_padded_conv() -> None:
+    net = Net()
+    y = net(Mul(), net.input(N, 4, 9, 7), net.param(4, 1, 1))
+    check(net.bound(conv(net, y, Conv(pads=(1, 1, 1, 1)), 6, 4, 3, 3)), PASSES, "Conv")
+
+
+@pytest.mark.parametrize("name", ["Mul", "Add", "Sub", "Div", "minus", "two"])
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_arithmetic_beside_a_batch_norm_alone(name: str, side: str) -> None:
+    net = Net()
+    c = net.param(4, 1, 1, positive=True)
+
+    def arithmetic(x: Value) -> Value:
+        if name == "two":
+            return net(Add(), net(Mul(), x, c), net.param(1, 4, 1, 1))
+        if name == "minus":
+            return net(Sub(), c, x)
+        return net({"Mul": Mul(), "Add": Add(), "Sub": Sub(), "Div": Div()}[name], x, c)
+
+    x = net.input(N, 4, 9, 7)
+    y = batch_norm(net, arithmetic(x)) if side == "before" else arithmetic(batch_norm(net, x))
+    check(net.bound(net(Relu(), y)), PASSES, "BatchNormalization Relu")
+
+
+def test_a_batch_norm_that_others_read_keeps_its_arithmetic() -> None:
+    net = Net()
+    y = batch_norm(net, net.input(N, 4, 9, 7))
+    result = check(
+        net.bound(net(Mul(), y, net.param(4, 1, 1)), net(Relu(), y)),
+        PASSES,
+        "BatchNormalization Mul Relu",
+    )
+    assert "BatchNormalization and Mul stay two: its result has 1 other reader" in [
+        r.reason for r in result.refusals
+    ]
+
+
+def in_halves(net: Net, value: Value) -> Value:
+    return net(Cast(DType.F16), value)
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("statistics", [DType.F16, DType.F32])
+def test_float16_weights_are_rounded_once(side: str, statistics: DType) -> None:
+    """In float16 a variance of 1e-6 would be 0, and epsilon half of what it is."""
+    net = Net()
+    x = net.input(N, 4, 9, 7, dtype=DType.F16)
+    size = 6 if side == "after" else 4
+    scale, shift, mean = (in_halves(net, net.param(size)) for _ in range(3))
+    variance = net.const(np.full(size, 3e-6, np.float32))
+    norm = (scale, shift, net(Cast(statistics), mean), net(Cast(statistics), variance))
+    w = in_halves(net, net.param(6, 4, 3, 3))
+    op = BatchNormalization(epsilon=1e-6)
+    y = net(op, net(Conv(), x, w), *norm) if side == "after" else net(Conv(), net(op, x, *norm), w)
+    graph = net.bound(y)
+    result = run_passes(graph, (FoldConstants(), *PASSES), evaluate)
+    assert names(result.graph) == ["Conv"]
+    inputs = feeds(graph)
+    wanted, found = (run(g, inputs).outputs["y0"].astype(float) for g in (graph, result.graph))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=4e-3 * np.abs(wanted).max())
+
+
 class TestRefusals:
     def refusal(self, net: Net, *outputs: Value, left: str) -> str:
         result = check(net.bound(*outputs), PASSES, left)
-        (refusal,) = result.refusals
+        refusal = result.refusals[-1]
         return f"{refusal.rule}: {refusal.reason}"
 
     def test_other_readers(self) -> None:
@@ -227,7 +319,9 @@ class TestRefusals:
         y = batch_norm(net, net.input(N, 4, 9, 7))
         y1, y2 = (conv(net, y, Conv(), 6, 4, k, k) for k in (1, 2))
         result = check(net.bound(y1, y2), PASSES, "BatchNormalization Conv Conv")
-        assert len(result.refusals) == 2
+        why = [r.reason for r in result.refusals]
+        assert why[0] == "no convolution or product stands before it, but an input"
+        assert len(why) == 3
 
     def test_bias_along_rows(self) -> None:
         net = Net()
@@ -242,4 +336,5 @@ def test_not_a_pattern() -> None:
     y = conv(net, x, Conv(pads=(1, 1, 1, 1)), 4, 4, 3, 3)
     outputs = net(Add(), y, x), net(Mul(), y, net.param(9, 7)), batch_norm(net, net(Relu(), y))
     result = check(net.bound(*outputs), PASSES, "Conv Add Mul Relu BatchNormalization")
-    assert not result.refusals
+    (refusal,) = result.refusals
+    assert refusal.reason == "no convolution or product stands before it, but Relu"
