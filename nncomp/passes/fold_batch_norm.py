@@ -193,7 +193,8 @@ def _merged(b: Builder, norm: Node, x: Value, before: Affine, after: Affine) -> 
     if other is after:
         moved = apply(b, after, cast(b, shift, wide), factor)
     else:
-        moved = apply(b, after, apply(b, before, None, factor), after.multiply(b))
+        own = None if after.multiply is None else after.multiply(b)
+        moved = apply(b, after, apply(b, before, None, factor), own)
         mean = b.constant(np.zeros(mean.type.static_shape, mean.type.dtype.numpy))
     assert moved is not None
     return b(norm.op, x, cast(b, slope, dtype), cast(b, moved, dtype), mean, variance)

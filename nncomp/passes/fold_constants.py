@@ -12,6 +12,7 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.op import Data
+from nncomp.passes.inline_bodies import INLINING
 from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, RulePass
 from nncomp.types import Array, is_container
 
@@ -81,7 +82,8 @@ class FoldConstants(RulePass):
     """Evaluates what depends on constants alone; parameters are constants once they are bound.
 
     exact: only operators that give the same bits on every backend
-    Without an `evaluate` function it does nothing.
+    Control flow whose course becomes known is inlined on the way. Without an `evaluate` function
+    nothing is computed.
     """
 
     name = "fold-constants"
@@ -89,4 +91,4 @@ class FoldConstants(RulePass):
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        return (FoldConstant(self.exact),)
+        return (*INLINING, FoldConstant(self.exact))

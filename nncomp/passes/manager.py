@@ -24,11 +24,13 @@ from nncomp.passes.fold_pads import FoldPads
 from nncomp.passes.fuse_conv_activation import FuseConvActivation
 from nncomp.passes.fuse_matmul_bias import FuseMatmulBias
 from nncomp.passes.hoist_from_scans import HoistFromScans
+from nncomp.passes.inline_bodies import InlineBodies
 from nncomp.passes.prune_bodies import PruneBodies
 from nncomp.passes.recognize_recurrent import RecognizeRecurrent
 from nncomp.passes.simplify_shapes import SimplifyShapes
 
 O1: tuple[Pass, ...] = (
+    InlineBodies(),
     PruneBodies(),
     SimplifyShapes(),
     EliminateExpands(exact=True),
@@ -41,6 +43,7 @@ O1: tuple[Pass, ...] = (
 """Changes no bit of a result."""
 
 O2: tuple[Pass, ...] = (
+    InlineBodies(),
     PruneBodies(),
     SimplifyShapes(),
     EliminateExpands(),

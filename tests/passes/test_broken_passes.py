@@ -9,10 +9,11 @@ from nncomp.driver.verifying import backends
 from nncomp.equivalence.checking import check_passes
 from nncomp.equivalence.compare import difference
 from nncomp.passes.manager import pipeline
-from tests.passes.broken import batch_norm, fusions, no_ops, recurrent
+from tests.passes.broken import batch_norm, control, fusions, no_ops, recurrent
 from tests.passes.broken.fault import Fault
 
-FAULTS = (*no_ops.FAULTS, *fusions.FAULTS, *batch_norm.FAULTS, *recurrent.FAULTS)
+MODULES = (no_ops, fusions, batch_norm, recurrent, control)
+FAULTS = tuple(fault for module in MODULES for fault in module.FAULTS)
 
 
 def test_there_are_enough() -> None:
