@@ -1,10 +1,11 @@
 """Explain a diagnostic code, a pass, or a node of a model.
 
 `nncomp explain NN0207` says what the code means, `nncomp explain fold-batch-norm` what the pass
-does, `nncomp explain FILE NODE` where a node comes from, what rewrote it, and what was refused
-and why. NODE is a block's path (`conv1`), an operator's name (`Conv`) or a value's name. With
-`--train` it is one of the training step, and of several formulas for onnxruntime (of gradients,
-mostly) the chosen one is named, and why it is not another.
+does, `nncomp explain FILE NODE` where a node comes from, what rewrote it, what was refused there or
+beside it and why, and what the rules that look at its operator would need. NODE is a block's path
+(`conv1`), an operator's name (`Conv`) or a value's name. With `--train` it is one of the training
+step, and of several formulas for onnxruntime (of gradients, mostly) the chosen one is named, and
+why it is not another.
 """
 
 from __future__ import annotations
@@ -19,9 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("node", metavar="NODE", nargs="?", help="of the model in FILE")
     add_choice(parser, "the file's first")
     add_level(parser)
-    parser.add_argument("--train", action="store_true", help="NODE is one of the training step")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
+    which.add_argument("--train", action="store_true", help="NODE is one of the training step")
     parser.add_argument(
         "--batch", metavar="N", type=positive, help="with --train: the number of samples, if known"
+    )
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="of a node (default: text)"
     )
 
 
@@ -31,20 +37,27 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import program_of
 
     args.file = args.subject
-    program = program_of(args)
-    from nncomp.driver.inspecting import explain_node, explain_step
+    program = program_of(args, ("train",) if args.train else ("entry",) if args.entry else ())
+    from nncomp.driver.compiling import initial_values
+    from nncomp.driver.explaining import explain_node, explain_step
 
     if args.train:
         stories = explain_step(program, args.node, batch=args.batch)
     else:
-        stories = explain_node(program, args.node, level=args.level)
-    print("\n\n".join(stories))
+        state = None if program.original is None else initial_values(program)
+        stories = explain_node(program, args.node, state, entry=args.entry, level=args.level)
+    if args.format == "json":
+        import json
+
+        print(json.dumps(stories.to_json(), indent=2))
+    else:
+        print(stories)
     return 0
 
 
 def _explain_name(name: str) -> int:
     from nncomp.codes import CODES
-    from nncomp.driver.inspecting import pass_documents
+    from nncomp.driver.explaining import pass_documents
     from nncomp.errors import did_you_mean, error
     from nncomp.explanations import explanations
 
