@@ -66,7 +66,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["equal"] is True
     assert found["fault"] is None
     assert found["sides"] == 2
-    assert found["passes"][0]["pass"] == "prune-bodies"
+    assert found["passes"][0]["pass"] == "inline-bodies"
     assert {judge for p in found["passes"] for judge in p["moved"]} <= {
         "NumPy",
         "NumPy in float64",
