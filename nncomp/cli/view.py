@@ -1,6 +1,7 @@
-"""Draw a model's graph as SVG.
+"""Show a model: source, graph and passes, in one page or picture.
 
-Blocks, their operators, and the shapes between them: as written, and as optimised beside it.
+The page (`.html`) needs nothing but a browser, and no network. Pictures (`.svg`) are drawn without
+one: blocks, their operators, and the shapes between them.
 """
 
 from __future__ import annotations
@@ -8,44 +9,83 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nncomp.cli.arguments import add_level, add_model
+from nncomp.cli.arguments import add_model, positive
+from nncomp.cli.passes import add_passes
+
+FORMATS = (".html", ".svg")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument(
-        "-o", "--output", metavar="OUT.svg", help="(default: the name of FILE, here)"
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="a page (.html) or a picture (.svg) (default: the name of FILE, here, as .html)",
     )
     parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
+    parser.add_argument("--train", action="store_true", help="the training step")
     parser.add_argument(
+        "--batch",
+        metavar="N",
+        type=positive,
+        default=1,
+        help="the batch size, for what things cost (default: 1)",
+    )
+    add_passes(parser)
+    picture = parser.add_argument_group("pictures")
+    picture.add_argument(
         "--only",
         choices=("before", "after"),
         help="draw the graph before or after the passes (default: both, side by side)",
     )
-    parser.add_argument(
+    picture.add_argument(
         "--depth", metavar="N", type=int, help="levels of blocks to open (default: what fits)"
     )
-    add_level(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
-    from nncomp.cli.arguments import program_of, stem_of
-    from nncomp.errors import error
+    from nncomp.cli.arguments import file_of, stem_of
+    from nncomp.driver.compiling import load_program
     from nncomp.files import write_atomic
+    from nncomp.source import SourceFile
 
-    if args.output and Path(args.output).suffix in (".png", ".pdf", ".jpg", ".jpeg"):
-        raise error(
-            "NN0001",
-            f"cannot write {args.output!r}: pictures are SVG",
-            help=f"-o {Path(args.output).with_suffix('.svg')}; a browser shows and converts it",
+    if args.output:
+        _require_known(args.output)
+    file = file_of(args.file)
+    kinds = ("train",) if args.train else ("entry",)
+    program = load_program(file, args.model, dict(args.settings), kinds, args.with_inputs)
+    path = args.output or f"{stem_of(args, program)}.html"
+    if Path(path).suffix == ".svg":
+        from nncomp.driver.inspecting import picture_of
+
+        text = picture_of(
+            program, entry=args.entry, level=args.level, only=args.only, depth=args.depth
         )
-    program = program_of(args)
-    from nncomp.driver.inspecting import picture_of
+    else:
+        from nncomp.cli.passes import plan_of_arguments
+        from nncomp.driver.viewing import inference_of, page_of, training_of
 
-    path = args.output or f"{stem_of(args, program)}.svg"
-    picture = picture_of(
-        program, entry=args.entry, level=args.level, only=args.only, depth=args.depth
-    )
-    write_atomic(path, picture.encode())
+        if args.train:
+            shown = training_of(program, batch=args.batch)
+        else:
+            plan = plan_of_arguments(args)
+            shown = inference_of(program, entry=args.entry, level=plan, batch=args.batch)
+        source = file if isinstance(file, SourceFile) else None
+        text = page_of(shown, source, args.file)
+    write_atomic(path, text.encode())
     print(f"wrote {path}")
     return 0
+
+
+def _require_known(output: str) -> None:
+    """Raises CompileError NN0001 if no picture has this suffix."""
+    from nncomp.errors import error
+
+    path = Path(output)
+    if path.suffix not in FORMATS:
+        raise error(
+            "NN0001",
+            f"cannot write {output!r}: it is no page and no picture",
+            help=f"-o {path.with_suffix('.html')}; formats are {', '.join(FORMATS)}",
+        )

@@ -69,12 +69,29 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Rewritten:
+    """One rewrite that was done: the rule, the nodes that it looked at, and those that it made.
+
+    Both as they were while the pass ran: later rewrites may have given them other operands, or
+    replaced them again.
+    """
+
+    rule: str
+    taken: tuple[Node, ...]
+    made: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True)
 class PassResult:
-    """A graph, and what was done to it: how often each rule fired, and which were refused."""
+    """A graph, and what was done to it: how often each rule fired, and which were refused.
+
+    rewrites: one by one, of passes that tell (others change as many nodes as `counts` says)
+    """
 
     graph: Graph
     counts: Mapping[str, int] = field(default_factory=dict)
     refusals: tuple[Refusal, ...] = ()
+    rewrites: tuple[Rewritten, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node, Rewrite, Value
 from nncomp.ir.rebuild import remap
-from nncomp.passes.base import Pass, PassContext, PassResult
+from nncomp.passes.base import Pass, PassContext, PassResult, Rewritten
 
 _RULE = "merge-equal"
 
@@ -29,6 +29,7 @@ class EliminateCommonSubexpressions(Pass):
             return PassResult(graph)
         values: dict[Value, Value] = {}
         nodes = []
+        rewrites = []
         gone = {twin for group in twins.values() for twin in group}
         first_of = {twin: node for node, group in twins.items() for twin in group}
         for node in graph.nodes:
@@ -40,8 +41,10 @@ class EliminateCommonSubexpressions(Pass):
             if node in twins and not isinstance(node.op, Constant):
                 new = _with_origins(new, twins[node])
                 values.update(zip(node.outputs, new.outputs, strict=True))
+                rewrites.append(Rewritten(_RULE, (node, *twins[node]), (new,)))
             nodes.append(new)
-        return PassResult(graph.replace(nodes, values), {_RULE: len(gone)})
+        counts = {_RULE: len(gone)}
+        return PassResult(graph.replace(nodes, values), counts, rewrites=tuple(rewrites))
 
 
 def _twins(graph: Graph, context: PassContext) -> dict[Node, list[Node]]:

@@ -175,7 +175,8 @@ def run_everywhere(pass_: Pass, graph: Graph, context: PassContext) -> PassResul
         graph = _with_ops(graph, changed)
     result = pass_.run(graph, context)
     counts.update(result.counts)
-    return PassResult(result.graph, dict(counts), (*refusals, *result.refusals))
+    told = (*refusals, *result.refusals)
+    return PassResult(result.graph, dict(counts), told, result.rewrites)
 
 
 def _with_ops(graph: Graph, changed: Mapping[Node, Op]) -> Graph:

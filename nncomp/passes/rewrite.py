@@ -21,7 +21,7 @@ from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Rewrite, Value
 from nncomp.ir.op import Op
 from nncomp.ir.rebuild import remap
-from nncomp.passes.base import Pass, PassContext, PassResult, Refusal
+from nncomp.passes.base import Pass, PassContext, PassResult, Refusal, Rewritten
 from nncomp.types import Array
 
 Build = Callable[[Builder], Value | Sequence[Value | None]]
@@ -179,6 +179,7 @@ class Sweep:
         self.facts = Facts(graph, context)
         self.counts: Counter[str] = Counter()
         self.refusals: list[Refusal] = []
+        self.rewrites: list[Rewritten] = []
         self._rules = rules
         self._rules_at: dict[type[Op], list[Rule]] = {}
         self._b = Builder()
@@ -203,7 +204,8 @@ class Sweep:
         if not self.counts:
             return PassResult(self.graph, {}, refusals)
         nodes = (node for node in self._emitted if node not in self._dead)
-        return PassResult(self.graph.replace(nodes, self._values), dict(self.counts), refusals)
+        graph = self.graph.replace(nodes, self._values)
+        return PassResult(graph, dict(self.counts), refusals, tuple(self.rewrites))
 
     def _visit(self, node: Node) -> list[Node | _Bind]:
         """Emits the node, or gives what is to be visited in its place."""
@@ -246,6 +248,7 @@ class Sweep:
             answer = replacement.build(self._b)
         built, self._b.nodes = self._b.nodes, []
         self._built.update(built)
+        self.rewrites.append(Rewritten(rule.name, nodes, tuple(built)))
         for made in built:
             for value in made.operands:
                 self._read(value)

@@ -64,7 +64,7 @@ class Outline:
 
 def outline(graph: Graph) -> Outline:
     """The tree of a graph, all closed, repeats found."""
-    nodes = _visible(graph)
+    nodes = visible_nodes(graph)
     root = _tree(nodes)
     root.name = graph.name
     position = {node: i for i, node in enumerate(nodes)}
@@ -81,7 +81,9 @@ def outline(graph: Graph) -> Outline:
     return result
 
 
-def _visible(graph: Graph) -> list[Node]:
+def visible_nodes(graph: Graph) -> list[Node]:
+    """What has a box: no constants, and nothing that is computed from parameters alone or is
+    arithmetic of sizes."""
     known = known_before_run(graph)
     found = []
     for node in graph.nodes:
