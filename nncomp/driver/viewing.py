@@ -96,7 +96,13 @@ def _documents(story: Story) -> dict[str, Any]:
         pass_ = snapshot.record.pass_
         rules = pass_.rules if isinstance(pass_, RulePass) else ()
         found[pass_.name] = {
-            "text": inspect.getdoc(type(pass_)) or "",
-            "rules": {rule.name: inspect.getdoc(type(rule)) or "" for rule in rules},
+            "text": _prose(type(pass_)),
+            "rules": {rule.name: _prose(type(rule)) for rule in rules},
         }
     return found
+
+
+def _prose(subject: type) -> str:
+    """A docstring, each paragraph on one line; formulas, which are indented, as they are."""
+    paragraphs = (inspect.getdoc(subject) or "").split("\n\n")
+    return "\n\n".join(p if "\n " in p else p.replace("\n", " ") for p in paragraphs)

@@ -11,20 +11,21 @@ def blockwise(
 ) -> list[int]:
     """All numbers, each after its sources, and as far as that allows those of one scope together.
 
-    hints: which comes first where both may; n log n in nodes and sources. Where sources go round
-    in a circle, the first by hint breaks it.
+    hints: which comes first where both may. What depends on nothing comes right before it is
+    read. n log n in nodes and sources; where sources go round in a circle, the first by hint
+    breaks it.
     """
     count = len(scopes)
-    rank = [0] * count
-    by_hint = sorted(range(count), key=hints.__getitem__)
-    for place, number in enumerate(by_hint):
-        rank[number] = place
     waiting = [0] * count
     readers: list[list[int]] = [[] for _ in range(count)]
     for number, given in enumerate(sources):
         for source in set(given) - {number}:
             waiting[number] += 1
             readers[source].append(number)
+    rank = [0] * count
+    by_hint = _by_hint(hints, waiting, readers)
+    for place, number in enumerate(by_hint):
+        rank[number] = place
     chains: dict[str, list[list[int]]] = {}  # of a scope, the heaps of all blocks around it
     heaps: dict[str, list[int]] = {"": []}  # of a block, its ranks that may come next
     for scope in scopes:
@@ -56,6 +57,25 @@ def blockwise(
                 for heap in chains[scopes[reader]]:
                     heappush(heap, rank[reader])
     return order
+
+
+def _by_hint(
+    hints: Sequence[float], waiting: Sequence[int], readers: Sequence[Sequence[int]]
+) -> list[int]:
+    """The numbers by their hints; those that depend on nothing by that of their first reader."""
+    late = list(hints)
+    order = sorted(range(len(hints)), key=hints.__getitem__)
+    tied = list(waiting)  # sources that depend on something
+    loose = [number for number in order if not waiting[number]]
+    for number in loose:
+        for reader in readers[number]:
+            tied[reader] -= 1
+            if not tied[reader]:
+                loose.append(reader)
+    for number in reversed(loose):
+        first = min((late[reader] for reader in readers[number]), default=late[number])
+        late[number] = max(late[number], first - 0.25)
+    return sorted(order, key=late.__getitem__)
 
 
 def _around(scope: str) -> list[str]:

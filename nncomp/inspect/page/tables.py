@@ -201,7 +201,7 @@ class Tables:
     def _pass(self, snapshot: Snapshot, numbers: Mapping[Node, int]) -> dict[str, Any]:
         record = snapshot.record
         if record is None:
-            return {"pass": "", "before": 0, "rules": [], "steps": [], "unread": [], "refusals": []}
+            return {"pass": "", "rules": [], "steps": [], "unread": [], "refusals": []}
         refusals = []
         for refusal in record.result.refusals[:_REFUSALS]:
             if refusal.node in numbers:
@@ -209,7 +209,6 @@ class Tables:
                 refusals.append([numbers[refusal.node], self.strings(refusal.rule), reason])
         return {
             "pass": record.name,
-            "before": len(record.before.nodes),
             "rules": list(record.result.counts.items()),
             "steps": [
                 [[self.strings(rule) for rule in step.rules], step.removed, step.made]

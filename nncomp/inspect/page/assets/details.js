@@ -58,7 +58,8 @@ class DetailsPane {
       const name = parameter ? parameter.map((s) => model.strings[s]).reverse().join(" ") : model.name(value);
       return `${name ? `${name}: ` : ""}${model.type(value)}`;
     };
-    for (const attribute of model.list("attributes", node)) rows.push(["", attribute]);
+    const attributes = model.list("attributes", node);
+    if (attributes.length) rows.push(["attributes", attributes.join(", ")]);
     for (const value of model.snapshot(Math.max(step, 0)).inputs[node]) {
       if (value >= 0) rows.push(["operand", named(value), model.producer[value]]);
     }

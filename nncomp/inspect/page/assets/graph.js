@@ -5,6 +5,7 @@ const SMALL = 10.5;
 const SIDE = 12;
 const LEAST_OPEN = 46; // pixels: an open block smaller than that is drawn closed
 const MOST_TEXT = 260;
+const MOST_AT_FIRST = 28; // boxes that a page opens with, if its blocks allow a choice
 
 class GraphView {
   constructor(page, model, host) {
@@ -58,6 +59,20 @@ class GraphView {
     for (const key of open) {
       const block = this.tree.byKey.get(key);
       if (block?.kind === "block") block.isOpen = true;
+    }
+  }
+
+  /** Opens blocks, from outside in, as long as what is drawn stays easy to survey. */
+  openSome() {
+    let boxes = this.tree.root.children.length;
+    let level = [this.tree.root];
+    while (level.length) {
+      const blocks = level.flatMap((block) => block.children.filter((item) => item.kind === "block"));
+      const more = blocks.reduce((sum, block) => sum + block.children.length, 0);
+      if (!blocks.length || boxes + more > MOST_AT_FIRST) return;
+      for (const block of blocks) block.isOpen = true;
+      boxes += more;
+      level = blocks;
     }
   }
 
@@ -236,7 +251,8 @@ class GraphView {
       for (let block = item.parent; block; block = block.parent) if (block.level) block.level.isStale = true;
       await this.arrange();
     }
-    this.centre(item);
+    if (this.scale > 0.45) this.show(item);
+    else this.centre(item);
   }
 
   /** Another step. In the picture of all places they stay as they are. */
@@ -310,8 +326,8 @@ class GraphView {
       if (right < 40 || left > width - 40 || bottom < 40 || top > height - 40) this.centre(item);
       return;
     }
-    const dx = left < 0 ? 20 - left : right > width ? width - 20 - right : 0;
-    const dy = top < 0 ? 20 - top : bottom > height ? height - 20 - bottom : 0;
+    const dx = left < 0 || right > width ? width / 2 - (left + right) / 2 : 0;
+    const dy = top < 0 || bottom > height ? height / 2 - (top + bottom) / 2 : 0;
     this.move(this.x + dx, this.y + dy, this.scale);
   }
 
@@ -330,7 +346,7 @@ class GraphView {
     const root = this.tree.root.level;
     if (!root?.result) return;
     this.world.setAttribute("transform", `translate(${this.x} ${this.y}) scale(${this.scale})`);
-    this.svg.classList.toggle("far", this.scale < 0.42);
+    this.svg.classList.toggle("far", this.scale < 0.3);
     const [width, height] = this.size;
     const margin = 80;
     const sight = [
@@ -389,7 +405,8 @@ class GraphView {
         level.drawn.set(key, [points, Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)]);
       }
       const [points, left, top, right, bottom] = level.drawn.get(key);
-      const isFirst = !labelled.has(edge.a) && edge.a < level.items.length;
+      const from = level.items[edge.a];
+      const isFirst = from && !from.isOpen && !labelled.has(edge.a);
       labelled.add(edge.a);
       if (dx + left > sight[2] || dy + top > sight[3]) continue;
       if (dx + right < sight[0] || dy + bottom < sight[1]) continue;

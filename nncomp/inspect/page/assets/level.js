@@ -1,7 +1,7 @@
 // How the parts of one open block lie: its boxes, the ports on its border, the lines between them.
 
-const PADDING = 16; // inside an open block
-const HEAD = 40; // of an open block; its name stands there
+const PADDING = 14; // inside an open block
+const HEAD = 34; // of an open block; its name stands there
 
 class Level {
   /** parent: the level that the block is a part of; number: for the layouter. */
@@ -13,6 +13,7 @@ class Level {
     this.parent = parent;
     this.number = number;
     this.items = block.children;
+    this.index = parent ? parent.items.indexOf(block) : -1;
     this.isRoot = !parent;
     this.entries = new Map(); // id in the parent level -> port
     this.exits = new Map();
@@ -45,7 +46,7 @@ class Level {
       if (this._within(index)) return this.tree.partOf(this.block, index);
       if (this.isRoot) return -1;
     }
-    const outside = this.parent.sourceOf(value, false);
+    const outside = this._before(this.parent.sourceOf(value, false));
     if (outside < 0) return -1;
     if (isNew && !this.entries.has(outside)) {
       this.entries.set(outside, this.items.length + this.entries.size);
@@ -58,12 +59,22 @@ class Level {
     const index = this.tree.indexOf[place];
     if (index < 0) return -1;
     if (this._within(index)) return this.tree.partOf(this.block, index);
-    return this.isRoot ? -1 : this.exits.get(this.parent._targetOf(place)) ?? -1;
+    return this.isRoot ? -1 : this.exits.get(this._behind(this.parent._targetOf(place))) ?? -1;
   }
 
   _outputOf(output) {
     if (this.isRoot) return this.items.indexOf(output);
-    return this.exits.get(this.parent._outputOf(output)) ?? -1;
+    return this.exits.get(this._behind(this.parent._outputOf(output))) ?? -1;
+  }
+
+  /** Where lines from an item of the parent level come in from: the last of those they pass. */
+  _before(source) {
+    return this.parent.byPair.get(`${source},${this.index}`)?.via?.at(-1) ?? source;
+  }
+
+  /** Where lines to an item of the parent level leave for: the first of those they pass. */
+  _behind(target) {
+    return this.parent.byPair.get(`${this.index},${target}`)?.via?.[0] ?? target;
   }
 
   /**
@@ -98,11 +109,13 @@ class Level {
             const at = model.json.nodes.place[reader];
             if (this._within(tree.indexOf[at]) || tree.indexOf[at] < 0) continue;
             if (graph && !(graph.alive[reader] && graph.inputs[reader].includes(value))) continue;
-            const target = this.parent._targetOf(at);
+            const target = this._behind(this.parent._targetOf(at));
             if (target >= 0) left.push([item, target, value]);
           }
           for (const output of tree.outputs) {
-            if (output.value === value) left.push([item, this.parent._outputOf(output), value]);
+            if (output.value === value) {
+              left.push([item, this._behind(this.parent._outputOf(output)), value]);
+            }
           }
         }
       }
@@ -196,18 +209,18 @@ class Level {
   course(edge) {
     const key = `${edge.a},${edge.b}`;
     let points = this.routes.get(key);
+    const via = this.byPair.get(key)?.via;
     if (!points) {
-      const via = this.byPair.get(key)?.via;
       points = via ? this._along(edge.a, via, edge.b) : this._straight(edge.a, edge.b);
     }
     points = points.slice();
     const [from, to] = [this.items[edge.a], this.items[edge.b]];
     if (from?.isOpen && from.level?.result) {
-      const port = from.level.exits.get(edge.b);
+      const port = from.level.exits.get(via?.[0] ?? edge.b);
       if (port !== undefined) points[0] = this.rect(edge.a)[0] + from.level.result.x[port];
     }
     if (to?.isOpen && to.level?.result) {
-      const port = to.level.entries.get(edge.a);
+      const port = to.level.entries.get(via?.at(-1) ?? edge.a);
       if (port !== undefined) points[points.length - 2] = this.rect(edge.b)[0] + to.level.result.x[port];
     }
     if (!this.isRoot) {

@@ -25,6 +25,7 @@ class Page {
     byId("steps").hidden = this.models[0].last === 0;
     this._told();
     for (const view of this.views) {
+      view.openSome();
       await view.arrange();
       view.fitAll(true);
     }

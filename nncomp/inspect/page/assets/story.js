@@ -17,13 +17,12 @@ class StoryPane {
   }
 
   _section(snapshot, step) {
-    const graph = this.model.snapshot(step);
-    const after = graph.order.length;
+    const drawn = (at) => this.model.snapshot(at).order.filter((node) => !this.model.flag(node, HIDDEN)).length;
     const section = make("section", { className: "pass" });
     const head = make("button", {
       className: "pass-head", "aria-expanded": "false", title: "the graph after this pass",
     }, make("span", { className: "pass-name", textContent: snapshot.pass }),
-    make("span", { className: "muted", textContent: `${snapshot.before} → ${after} nodes` }));
+    make("span", { className: "muted", textContent: `${drawn(step - 1)} → ${drawn(step)} nodes` }));
     const body = make("div", { className: "pass-body", hidden: true });
     head.addEventListener("click", () => {
       const isOpen = head.getAttribute("aria-expanded") === "true";
@@ -64,13 +63,26 @@ class StoryPane {
       button.addEventListener("click", () => this.page.selectNodes(this.model, drawn.length ? drawn : snapshot.unread, "story"));
       list.append(make("li", {}, button));
     }
-    for (const [node, rule, reason] of snapshot.refusals.slice(0, MOST_STEPS)) {
+    for (const { nodes, rule, reason } of this._refusals(snapshot)) {
+      const times = nodes.length > 1 ? ` ×${nodes.length}` : "";
       const button = make("button", { className: "step refusal" },
-        make("span", { textContent: `${shown(this.model.title(node))}: not ${strings[rule]}` }),
-        make("span", { className: "muted", textContent: shown(strings[reason]) }));
-      button.addEventListener("click", () => this.page.selectNodes(this.model, [node], "story"));
+        make("span", { textContent: `${shown(this.model.title(nodes[0]))}: not ${rule}${times}` }),
+        make("span", { className: "muted", textContent: shown(reason) }));
+      button.addEventListener("click", () => this.page.selectNodes(this.model, nodes, "story"));
       list.append(make("li", {}, button));
     }
+  }
+
+  /** What did not happen, with the nodes at which it did not for one reason. */
+  _refusals(snapshot) {
+    const found = new Map();
+    for (const [node, rule, reason] of snapshot.refusals) {
+      const key = `${this.model.title(node)} ${rule} ${reason}`;
+      const [name, why] = [this.model.strings[rule], this.model.strings[reason]];
+      if (!found.has(key)) found.set(key, { nodes: [], rule: name, reason: why });
+      found.get(key).nodes.push(node);
+    }
+    return [...found.values()].slice(0, MOST_STEPS);
   }
 
   _more(list, step, from) {

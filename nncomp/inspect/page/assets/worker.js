@@ -3,6 +3,7 @@
 "use strict";
 
 const GAP = { nodesep: 28, ranksep: 40, edgesep: 16, ranker: "tight-tree", marginx: 0, marginy: 0 };
+const PORT = 10; // from the border's lines to the first box
 const known = new Map(); // by what is laid out: equal blocks look alike
 
 onmessage = ({ data: { request, levels } }) => {
@@ -38,25 +39,29 @@ function arrange({ sizes, edges, entries, exits, least, padding, head }) {
     const [width, height] = size(i);
     left = Math.min(left, x[i] - width / 2);
     right = Math.max(right, x[i] + width / 2);
+    if (i >= items) continue;
     top = Math.min(top, y[i] - height / 2);
     bottom = Math.max(bottom, y[i] + height / 2);
   }
+  if (entries) top -= PORT;
+  if (exits) bottom += PORT;
   for (const points of routes) {
     for (let i = 0; i < points.length; i += 2) {
       left = Math.min(left, points[i]);
       right = Math.max(right, points[i]);
     }
   }
-  if (!total) [left, top, right, bottom] = [0, 0, 0, 0];
+  if (!items) [left, top, right, bottom] = [0, 0, 0, 0];
   const width = Math.max(right - left + 2 * padding, least);
   const dx = (width - (right - left)) / 2 - left;
   const dy = head - top;
+  const across = (p) => Math.min(Math.max(p, top), bottom) + dy; // ports lie on the border
   return {
     width,
     height: bottom - top + head + padding,
     x: Float64Array.from({ length: total }, (_, i) => x[i] + dx),
-    y: Float64Array.from({ length: total }, (_, i) => y[i] + dy),
-    routes: routes.map((points) => points.map((p, i) => p + (i % 2 ? dy : dx))),
+    y: Float64Array.from({ length: total }, (_, i) => across(y[i])),
+    routes: routes.map((points) => points.map((p, i) => (i % 2 ? across(p) : p + dx))),
   };
 }
 
