@@ -10,7 +10,7 @@ function drawBox(view, item, [x, y, width, height], depth, isOpen) {
   serial += 1;
   const group = draw("g", {
     id: `box-${serial}`, role: "treeitem", "aria-level": depth, class: `box ${item.kind}`,
-    transform: `translate(${x} ${y})`,
+    "data-name": shown(nameOf(view, item)), transform: `translate(${x} ${y})`,
   });
   group.item = item;
   group.classList.toggle("open", Boolean(isOpen));
@@ -22,8 +22,19 @@ function drawBox(view, item, [x, y, width, height], depth, isOpen) {
     (isOpen ? openBlock : closedBlock)(view, item, group, width, height, depth, lit);
   } else if (item.kind === "node") nodeBox(view, item, group, width, height);
   else terminal(view, item, group, width, height);
-  if (!group.hasAttribute("aria-label")) group.setAttribute("aria-label", shown(item.name));
+  const written = [...group.querySelectorAll("text")].map((text) => text.textContent).join(" ");
+  const more = [item.kind === "node" ? "" : `${item.kind} ${shown(nameOf(view, item))}`,
+    isAlive ? "" : "gone"].filter(Boolean).join(", ");
+  group.setAttribute("aria-label", [written, more].filter(Boolean).join(", "));
   return group;
+}
+
+/** A block by its path, a node by what it does. */
+function nameOf(view, item) {
+  if (item.kind === "block") return item.path || item.name;
+  if (item.kind !== "node") return item.name;
+  const node = view.nodeOf(item);
+  return node < 0 ? "" : view.model.title(node);
 }
 
 function frame(group, width, height, radius, classes) {
@@ -33,13 +44,17 @@ function frame(group, width, height, radius, classes) {
 function words(group, x, y, text, classes, anchor) {
   const element = draw("text", { x, y, class: classes }, text);
   if (anchor) element.setAttribute("text-anchor", anchor);
-  group.append(element);
+  group.append(element, " ");
+}
+
+function twist(group, x, y, isOpen) {
+  const d = isOpen ? "M0 2.5h9l-4.5 5.5z" : "M2 0.5v9l5.5-4.5z";
+  group.append(draw("path", { class: "twist", d, transform: `translate(${x} ${y})` }));
 }
 
 function terminal(view, item, group, width, height) {
   frame(group, width, height, height / 2, "frame terminal");
   words(group, width / 2, height / 2 + 4.5, fit(shown(item.name), TEXT, width - 16, 600), "name", "middle");
-  group.setAttribute("aria-label", `${item.kind} ${shown(item.name)}: ${view.model.type(item.value)}`);
 }
 
 function nodeBox(view, item, group, width, height) {
@@ -61,8 +76,6 @@ function nodeBox(view, item, group, width, height) {
     words(group, width / 2, y, fit(shown(chips[0][0]), TEXT, width - 12, 600), `name ${shade}`, "middle");
   }
   if (height > 40 && low) words(group, width / 2, 36.5, fit(low, SMALL, width - 12), "small", "middle");
-  const state = view.isAlive(item) ? "" : ", gone";
-  group.setAttribute("aria-label", `${model.title(node)} ${detail}${state}`.trim());
 }
 
 function chipRow(group, chips, width, y) {
@@ -83,14 +96,13 @@ function closedBlock(view, item, group, width, height, depth, lit) {
   frame(group, width, height, 9, "frame card");
   const alive = view.aliveSums[item.last + 1] - view.aliveSums[item.first];
   if (page.overlay && alive) warm(group, view.heat(item));
-  words(group, 11, 19, "▸", "twist");
+  twist(group, 11, 10, false);
   words(group, 24, 19.5, fit(shown(item.name), TEXT, width - 34, 600), "name strong");
   const low = page.overlay && alive ? figureText(page.overlay, view.figure(page.overlay, item))
     : alive ? plural(alive, "node") : "gone";
   words(group, 12, 35.5, fit(low, SMALL, width - 20), "small");
   strip(view, item, group, width);
   if (lit) badge(group, width, lit);
-  group.setAttribute("aria-label", `block ${shown(item.path || item.name)}, ${low}`);
 }
 
 /** A row of small bars, one for each node of a closed block. */
@@ -111,13 +123,12 @@ function strip(view, item, group, width) {
 
 function openBlock(view, item, group, width, height, depth, lit) {
   frame(group, width, height, 11, `frame ${depth % 2 ? "odd" : "even"}`);
-  words(group, 13, 22, "▾", "twist");
+  twist(group, 13, 13, true);
   words(group, 27, 22.5, fit(shown(item.name), TEXT, width - 120, 600), "name strong");
   const alive = view.aliveSums[item.last + 1] - view.aliveSums[item.first];
   const { overlay } = view.page;
   const right = overlay ? figureText(overlay, view.figure(overlay, item)) : plural(alive, "node");
   words(group, width - 13, 22, right, "small", "end");
-  group.setAttribute("aria-label", `block ${shown(item.path || item.name)}, ${right}`);
 }
 
 function badge(group, width, number) {

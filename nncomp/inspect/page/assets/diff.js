@@ -20,7 +20,7 @@ class DiffPane {
       const to = model === a.model ? this.toB : this.toA;
       return nodes.map((node) => to.get(node)).filter((node) => node !== undefined);
     };
-    const list = make("ul", { className: "steps" });
+    const list = roving(make("ul", { className: "steps" }));
     for (const change of changes) list.append(this._change(change));
     if (!changes.length) list.append(make("li", { className: "hint", textContent: "The models are equal." }));
     host.append(list);

@@ -62,12 +62,13 @@ class GraphView {
     }
   }
 
-  /** Opens blocks, from outside in, as long as what is drawn stays easy to survey. */
+  /** Opens blocks of blocks, from outside in, as long as what is drawn stays easy to survey. */
   openSome() {
     let boxes = this.tree.root.children.length;
     let level = [this.tree.root];
     while (level.length) {
-      const blocks = level.flatMap((block) => block.children.filter((item) => item.kind === "block"));
+      const holds = (item) => item.children.some((part) => part.kind === "block");
+      const blocks = level.flatMap((block) => block.children.filter(holds));
       const more = blocks.reduce((sum, block) => sum + block.children.length, 0);
       if (!blocks.length || boxes + more > MOST_AT_FIRST) return;
       for (const block of blocks) block.isOpen = true;

@@ -40,26 +40,25 @@ function listenToGraph(view) {
     svg.addEventListener(name, (event) => pointers.delete(event.pointerId));
   }
 
+  // `dblclick` would come to another element: the first click may have the box drawn anew
+  let last = { item: null, time: -Infinity };
   svg.addEventListener("click", (event) => {
     if (moved > 4) return;
     const item = itemAt(event);
+    const isSecond = last.item === item && event.timeStamp - last.time < 450;
+    last = { item, time: isSecond ? -Infinity : event.timeStamp };
     if (!item) {
-      view.page.clear();
+      if (isSecond) view.fitAll();
+      else view.page.clear();
       return;
     }
     view.choose(item);
-    const onTwist = event.target.closest(".twist");
-    if (onTwist) view.toggle(item);
+    if (isSecond || event.target.closest(".twist")) view.toggle(item);
     else view.page.selectItem(view, item);
-  });
-  svg.addEventListener("dblclick", (event) => {
-    const item = itemAt(event);
-    if (item) view.toggle(item);
-    else view.fitAll();
   });
   svg.addEventListener("keydown", (event) => graphKey(view, event));
   svg.addEventListener("focus", () => {
-    if (!view.chosen) view.choose(firstItem(view));
+    if (!view.chosen && svg.matches(":focus-visible")) view.choose(firstItem(view));
   });
 }
 

@@ -137,17 +137,55 @@ class Model {
     return found;
   }
 
-  /** What stands now for a node of any step: itself, or what has its source. */
+  /** The rewrites that made and that took each node: [step, number] by node. */
+  get lineage() {
+    if (!this.made) {
+      this.made = new Map();
+      this.taken = new Map();
+      this.json.snapshots.forEach(({ steps }, step) => steps.forEach(([, removed, made], i) => {
+        for (const node of made) this.made.set(node, [step, i]);
+        for (const node of removed) this.taken.set(node, [step, i]);
+      }));
+    }
+    return this;
+  }
+
+  /** The rewrites, as `step/number`, that led to these nodes. */
+  rewritesOf(nodes) {
+    const { made } = this.lineage;
+    const found = new Set();
+    const pending = [...nodes];
+    while (pending.length) {
+      const at = made.get(pending.pop());
+      if (!at || found.has(at.join("/"))) continue;
+      found.add(at.join("/"));
+      pending.push(...this.json.snapshots[at[0]].steps[at[1]][1]);
+    }
+    return found;
+  }
+
+  /** What stands at a step for a node of another one: what it was made of, or what it became. */
   heirs(node, step) {
     const { alive, at } = this.snapshot(step);
-    if (alive[node]) return [node];
+    const isBack = this.firstIn[node] > step;
+    const { made, taken } = this.lineage;
+    const found = new Set();
+    const seen = new Set();
+    const pending = [node];
+    while (pending.length) {
+      const next = pending.pop();
+      if (seen.has(next)) continue;
+      seen.add(next);
+      if (alive[next]) {
+        found.add(next);
+        continue;
+      }
+      const rewrite = (isBack ? made : taken).get(next);
+      if (rewrite) pending.push(...this.json.snapshots[rewrite[0]].steps[rewrite[1]][isBack ? 1 : 2]);
+    }
     const here = at[this.json.nodes.place[node]];
-    const spans = new Set(this.spansOf(node));
-    const scope = this.text("scope", node);
-    const found = this.nodesOf(spans, step).filter((other) =>
-      this.text("scope", other) === scope || this.spansOf(other).length > spans.size);
-    if (here >= 0 && !found.includes(here)) found.push(here);
-    return found;
+    if (!found.size && here >= 0) found.add(here);
+    return [...found];
   }
 
   // --- source ------------------------------------------------------------------------------------

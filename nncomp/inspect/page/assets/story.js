@@ -11,7 +11,7 @@ class StoryPane {
     this.model.json.snapshots.forEach((snapshot, step) => {
       if (step) host.append(this._section(snapshot, step));
     });
-    if (this.model.last === 0) {
+    if (!this.model.last) {
       host.append(make("p", { className: "hint", textContent: "No pass changed this graph." }));
     }
   }
@@ -53,7 +53,7 @@ class StoryPane {
       if (about?.rules[rule]) line.append(make("span", { className: "muted", textContent: ` ${about.rules[rule]}` }));
       body.append(line);
     }
-    const list = make("ul", { className: "steps" });
+    const list = roving(make("ul", { className: "steps" }));
     body.append(list);
     this._more(list, step, 0);
     if (snapshot.unread.length) {
@@ -87,7 +87,9 @@ class StoryPane {
 
   _more(list, step, from) {
     const { steps } = this.model.json.snapshots[step];
-    for (const entry of steps.slice(from, from + MOST_STEPS)) list.append(this._step(entry));
+    steps.slice(from, from + MOST_STEPS).forEach((entry, i) => {
+      list.append(this._step(entry, `${step}/${from + i}`));
+    });
     const left = steps.length - from - MOST_STEPS;
     if (left > 0) {
       const more = make("button", { className: "more", textContent: `${left} more` });
@@ -100,7 +102,7 @@ class StoryPane {
     }
   }
 
-  _step([rules, removed, made]) {
+  _step([rules, removed, made], at) {
     const { model } = this;
     const drawn = (nodes) => {
       const found = nodes.filter((node) => !model.flag(node, HIDDEN));
@@ -118,6 +120,7 @@ class StoryPane {
       " → ", make("span", { className: "made", textContent: made.length ? names(made) : "nothing" }),
       make("span", { className: "muted where", textContent: shown(where, 60) }));
     button.nodes = [...removed, ...made];
+    button.at = at;
     button.addEventListener("click", () => this.page.selectNodes(model, button.nodes, "story"));
     return make("li", {}, button);
   }
@@ -136,14 +139,22 @@ class StoryPane {
 
   /** Marks the rewrites in which any of these nodes took part. */
   light(model, nodes) {
-    const wanted = new Set(model === this.model ? nodes : []);
+    const few = model === this.model && nodes.length < 400 ? nodes : [];
+    const wanted = new Set(few);
+    const told = this.model.rewritesOf(few);
+    for (const node of few) {
+      const taken = this.model.lineage.taken.get(node);
+      if (taken) told.add(taken.join("/"));
+    }
     for (const entry of this.sections) {
       if (!entry) continue;
-      const { steps } = this.model.json.snapshots[entry.step];
-      const touches = wanted.size > 0 && wanted.size < 400
-        && steps.some(([, removed, made]) => [...removed, ...made].some((node) => wanted.has(node)));
+      const touches = [...told].some((at) => at.startsWith(`${entry.step}/`));
       entry.section.classList.toggle("lit", touches);
       for (const button of entry.body.querySelectorAll(".step")) {
+        if (button.at) {
+          button.classList.toggle("lit", told.has(button.at));
+          continue;
+        }
         button.classList.toggle("lit", Boolean(button.nodes?.some((node) => wanted.has(node))));
       }
     }

@@ -94,3 +94,22 @@ const plural = (number, word) => `${number.toLocaleString("en")} ${word}${number
 function announce(text) {
   byId("announcer").textContent = text;
 }
+
+/** A list of buttons that is one stop for Tab; arrows go from button to button. */
+function roving(list) {
+  const buttons = () => [...list.querySelectorAll("button")];
+  const settle = (chosen) => buttons().forEach((button) => { button.tabIndex = button === chosen ? 0 : -1; });
+  list.addEventListener("focusin", (event) => settle(event.target));
+  list.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const all = buttons();
+    const next = { Home: all[0], End: all.at(-1) }[event.key] ?? (step && all[all.indexOf(event.target) + step]);
+    if (!next) return;
+    event.preventDefault();
+    event.stopPropagation();
+    next.focus();
+  });
+  new MutationObserver(() => settle(list.querySelector("button[tabindex='0']") ?? buttons()[0]))
+    .observe(list, { childList: true });
+  return list;
+}
