@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TREES = ("nncomp", "grammar", "backends")
+SUFFIXES = (".py", ".nn", ".lark", ".md", ".js", ".css", ".html", ".txt")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_the_wheel_holds_every_file(wheel: Path) -> None:
     expected = set()
     for tree in TREES:
         for path in (ROOT / tree).rglob("*"):
-            if path.suffix in (".py", ".nn", ".lark", ".md") or path.name == "py.typed":
+            if path.suffix in SUFFIXES or path.name == "py.typed":
                 inside = path.relative_to(ROOT).as_posix()
                 expected.add(inside if tree == "nncomp" else f"nncomp/{inside}")
     assert expected <= names

@@ -81,7 +81,8 @@ def _carries(
         growing.update((d.name, Symbol(d.name, 0)) for d in dims if unbound(ctx, d))
     if decl.type is not None:
         what = f"the carry `{decl.name.text}`"
-        whole = check(ctx, decl.type, whole, what, span, asserts=True)
+        with ctx.at(span):
+            whole = check(ctx, decl.type, whole, what, span, asserts=True)
     grows = {d.name: growing[d.name] for d in dims if d.name in growing}
     for place, value in _leaves(whole):
         yield _carry(ctx, decl, first_of(value), grows, whole, place)

@@ -137,6 +137,7 @@ class _Teller:
         """What is made takes the places of what is removed, the last first: of the same block if
         it can be."""
         free = [n for n in step.removed if self.visible[n]]
+        free.sort(key=lambda n: self.hints[self.place[n]])
         for number in reversed([n for n in step.made if self.visible[n]]):
             if not free:
                 return
@@ -172,8 +173,9 @@ class _Teller:
             _renumber(snapshot.numbers, renumbered)
             _renumber(snapshot.unread, renumbered)
             for step in snapshot.steps:
-                _renumber(step.removed, renumbered)
-                _renumber(step.made, renumbered)
+                for numbers in (step.removed, step.made):
+                    _renumber(numbers, renumbered)
+                    numbers.sort()
         return Story(
             [self.nodes[n] for n in order],
             [self.first[n] for n in order],

@@ -230,4 +230,3 @@ def _runs(numbers: Iterable[int]) -> list[int]:
             found += (number, 1)
         expected = number + 1
     return found
-
