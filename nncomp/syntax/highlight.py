@@ -23,7 +23,7 @@ def highlights(source: SourceFile) -> list[tuple[int, int, Kind]]:
         return []
     if tokens.faults:
         return []
-    words = set(load_tables().words.values())
+    keywords = set(load_tables().words.values())
     found: list[tuple[int, int, Kind]] = [(a, b, "comment") for a, b in tokens.comments]
     following = [*tokens.kinds[1:], "$END"]
     for kind, after, start, end in zip(
