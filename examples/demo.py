@@ -21,6 +21,7 @@ from rich.table import Table
 
 import nncomp
 from nncomp.driver.inspecting import picture_of, summary_of
+from nncomp.driver.showing import inference_of
 from nncomp.driver.train import Trained, data_for, train
 from nncomp.files import write_atomic
 from nncomp.inspect.summary import count_nodes
@@ -166,7 +167,7 @@ def draw(*models: nncomp.Model) -> None:
     """The graphs, as written beside fused."""
     for model in models:
         path = OUT / f"{model.name.lower()}.svg"
-        write_atomic(path, picture_of(model.program).encode())
+        write_atomic(path, picture_of(inference_of(model.program)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Show a model: source, graph and passes, in one page or picture.
 
-The page (`.html`) needs nothing but a browser, and no network. Pictures (`.svg`) are drawn without
-one: blocks, their operators, and the shapes between them.
+The page (`.html`) needs nothing but a browser, and no network. Pictures are drawn without one:
+blocks, their operators, and the shapes between them, as `.svg` or `.png`, or as text for Graphviz
+(`.dot`) and Mermaid (`.mmd`).
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ from pathlib import Path
 from nncomp.cli.arguments import add_model, positive
 from nncomp.cli.passes import add_passes
 
-FORMATS = (".html", ".svg")
+FORMATS = (".html", ".svg", ".png", ".dot", ".mmd")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument(
+        "other", metavar="B", nargs="?", help="another model: a page of both, and what differs"
+    )
+    parser.add_argument(
         "-o",
         "--output",
         metavar="OUT",
-        help="a page (.html) or a picture (.svg) (default: the name of FILE, here, as .html)",
+        help="a page (.html) or a picture (.svg, .png, .dot, .mmd) (default: the name of FILE, "
+        "here, as .html)",
     )
     parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
     parser.add_argument("--train", action="store_true", help="the training step")
@@ -46,34 +51,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import file_of, stem_of
+    from nncomp.cli.passes import plan_of_arguments
     from nncomp.driver.compiling import load_program
     from nncomp.files import write_atomic
     from nncomp.source import SourceFile
 
     if args.output:
         _require_known(args.output)
+    if args.other is not None:
+        return _compare(args)
     file = file_of(args.file)
     kinds = ("train",) if args.train else ("entry",)
     program = load_program(file, args.model, dict(args.settings), kinds, args.with_inputs)
+    from nncomp.driver.showing import inference_of, training_of
+
+    if args.train:
+        shown = training_of(program, batch=args.batch)
+    else:
+        plan = plan_of_arguments(args)
+        shown = inference_of(program, entry=args.entry, level=plan, batch=args.batch)
     path = args.output or f"{stem_of(args, program)}.html"
-    if Path(path).suffix == ".svg":
+    kind = Path(path).suffix[1:]
+    if kind == "html":
+        from nncomp.driver.viewing import page_of
+
+        source = file if isinstance(file, SourceFile) else None
+        content = page_of(shown, source, args.file).encode()
+    else:
         from nncomp.driver.inspecting import picture_of
 
-        text = picture_of(
-            program, entry=args.entry, level=args.level, only=args.only, depth=args.depth
-        )
-    else:
-        from nncomp.cli.passes import plan_of_arguments
-        from nncomp.driver.viewing import inference_of, page_of, training_of
+        content = picture_of(shown, kind, only=args.only, depth=args.depth)
+    write_atomic(path, content)
+    print(f"wrote {path}")
+    return 0
 
-        if args.train:
-            shown = training_of(program, batch=args.batch)
-        else:
-            plan = plan_of_arguments(args)
-            shown = inference_of(program, entry=args.entry, level=plan, batch=args.batch)
-        source = file if isinstance(file, SourceFile) else None
-        text = page_of(shown, source, args.file)
-    write_atomic(path, text.encode())
+
+def _compare(args: argparse.Namespace) -> int:
+    """Two models as they are written, side by side. Raises CompileError."""
+    from nncomp.cli.arguments import file_of
+    from nncomp.driver.compiling import load_program, state_of
+    from nncomp.driver.diffing import Given, from_file, from_program
+    from nncomp.driver.viewing import compared_page
+    from nncomp.errors import error
+    from nncomp.files import write_atomic
+    from nncomp.source import SourceFile
+
+    given: list[Given] = []
+    sources: list[SourceFile | None] = []
+    for name in (args.file, args.other):
+        file = file_of(name)
+        if not isinstance(file, SourceFile):
+            given.append(from_file(file))
+            sources.append(None)
+            continue
+        settings = dict(args.settings)
+        program = load_program(file, args.model, settings, ("entry",), args.with_inputs)
+        given.append(from_program(name, program, state_of(program, None), args.entry))
+        sources.append(file)
+    path = args.output or f"{Path(args.file).stem}-{Path(args.other).stem}.html"
+    if Path(path).suffix != ".html":
+        raise error("NN0001", f"cannot write {path!r}: two models are shown by a page (.html)")
+    write_atomic(path, compared_page(given[0], given[1], sources).encode())
     print(f"wrote {path}")
     return 0
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from nncomp.driver.compiling import entry_of
+from nncomp.driver.showing import Shown
 from nncomp.inspect.summary import Summary, summarize
 from nncomp.lower.program import Program
-from nncomp.passes.manager import optimize, run_passes
+from nncomp.passes.manager import run_passes
 from nncomp.passes.selection import Plan, plan_of
-
-_MOST = 20  # nodes explained at once
-
 
 def summary_of(
     program: Program, *, entry: str | None = None, level: int | Plan = 2, batch: int = 1
@@ -28,18 +26,26 @@ def summary_of(
 
 
 def picture_of(
-    program: Program,
+    shown: Shown,
+    kind: str = "svg",
     *,
-    entry: str | None = None,
-    level: int = 2,
     only: Literal["before", "after"] | None = None,
     depth: int | None = None,
-) -> str:
-    """The graph as SVG: as written and as optimised, side by side, or only one of them."""
-    from nncomp.inspect.view import svg
+) -> bytes:
+    """The graph as a picture: as written and as optimised, side by side, or only one of them;
+    `dot` and `mmd` are of one, the optimised one if none is chosen. Raises CompileError NN0001 if
+    what draws PNG is not installed."""
+    from nncomp.inspect.view import dot, mermaid, svg
 
-    before = entry_of(program, entry)
-    if only == "before":
-        return svg(before, depth=depth)
-    after = optimize(before, level).graph
-    return svg(after, before=None if only == "after" else before, depth=depth)
+    before = shown.graph
+    after = before if shown.result is None else shown.result.graph
+    chosen = before if only == "before" else after
+    if kind in ("dot", "mmd"):
+        return (dot if kind == "dot" else mermaid)(chosen, depth=depth).encode()
+    beside = before if only is None and after is not before else None
+    text = svg(chosen, before=beside, depth=depth)
+    if kind == "svg":
+        return text.encode()
+    from nncomp.inspect.view.png import png
+
+    return png(text)

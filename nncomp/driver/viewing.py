@@ -3,57 +3,26 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from nncomp.autodiff.expand import expand_gradients
-from nncomp.backends.reference.interpreter import evaluate
 from nncomp.collector import collector_paused
-from nncomp.driver.compiling import data_inputs, entry_of, section_of
+from nncomp.driver.diffing import Given, compare
+from nncomp.driver.showing import Shown
 from nncomp.inspect.cost import cost
+from nncomp.inspect.diff.result import Diff
+from nncomp.inspect.diff.tensors import Tolerance
+from nncomp.inspect.diff.text import told
 from nncomp.inspect.page.page import page
 from nncomp.inspect.page.sources import Sources
 from nncomp.inspect.page.story import Story, tell
 from nncomp.inspect.page.tables import Tables
 from nncomp.inspect.units import short_count
-from nncomp.ir.graph import Graph
-from nncomp.lower.program import Program
-from nncomp.passes.manager import OptimizeResult, optimize_step, run_passes
+from nncomp.ir.graph import Graph, Node
 from nncomp.passes.rewrite import RulePass
-from nncomp.passes.selection import Plan, plan_of
 from nncomp.source import SourceFile
 from nncomp.syntax.highlight import highlights
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A graph and what the passes made of it. sizes: of its symbolic dims, for what it costs."""
-
-    graph: Graph
-    result: OptimizeResult | None
-    sizes: Mapping[str, int]
-
-
-def inference_of(
-    program: Program, *, entry: str | None = None, level: int | Plan = 2, batch: int = 1
-) -> Shown:
-    """The inference graph, or that of an entry, and its passes. Raises CompileError NN0306."""
-    graph = entry_of(program, entry)
-    plan = plan_of(level)
-    result = run_passes(graph, plan.passes, on_pass=plan.on_pass)
-    first = [value.shape[0] for value in graph.inputs if value.rank]
-    return Shown(graph, result, {str(dim): batch for dim in first if not isinstance(dim, int)})
-
-
-def training_of(program: Program, *, batch: int = 1) -> Shown:
-    """The first training step, its gradients expanded, and its passes. Raises CompileError
-    NN0401, NN0403."""
-    _, section = section_of(program)
-    step = expand_gradients(section.step)
-    result = optimize_step(step, evaluate)
-    first = [type_.shape[0] for type_ in data_inputs(step).values() if type_.rank]
-    return Shown(step, result, {str(dim): batch for dim in first if not isinstance(dim, int)})
 
 
 @collector_paused()
@@ -65,6 +34,61 @@ def page_of(shown: Shown, source: SourceFile | None, file: str) -> str:
     return page(
         [model], files_shown=[file], name=name, summary=_summary(shown), documents=documents
     )
+
+
+@collector_paused()
+def compared_page(a: Given, b: Given, sources: Sequence[SourceFile | None]) -> str:
+    """The page of two models side by side, with what differs. Raises CompileError."""
+    found = compare(a, b, tolerance=Tolerance())
+    shown = [Shown(graph, None, {}) for graph in found.graphs]
+    models, stories = zip(*map(_model, shown, sources), strict=True)
+    numbers = [{node: i for i, node in enumerate(story.nodes)} for story in stories]
+    files = [found.a.file, found.b.file]
+    changes = sum(not change.follows for change in found.changes)
+    return page(
+        models,
+        files_shown=files,
+        name=" and ".join(Path(file).name for file in files),
+        summary=f"{changes} differences" if changes != 1 else "1 difference",
+        documents={},
+        diff=_differences(found, numbers),
+    )
+
+
+def _differences(found: Diff, numbers: Sequence[Mapping[Node, int]]) -> dict[str, Any]:
+    """Pairs of nodes, each with a mark where it differs, and the changes as text."""
+
+    def places(nodes: Iterable[Node | None]) -> list[int]:
+        return [-1 if n is None else by.get(n, -1) for n, by in zip(nodes, numbers, strict=True)]
+
+    readers = [_readers(graph) for graph in found.graphs]
+    marks: dict[Node, str] = {}
+    changes = []
+    for change in found.changes:
+        nodes: tuple[Node | None, ...] = change.nodes
+        if change.part == "weight":
+            paths = (change.path, change.new_path or change.path)
+            nodes = tuple([by.get(path) for path, by in zip(paths, readers, strict=True)])
+        if change.kind != "renamed" and not change.follows:
+            for node in nodes:
+                if node is not None:
+                    marks.setdefault(node, change.kind)
+        first, *more = [line.text for line in told(change)]
+        sign, _, text = first.partition(" ")
+        a, b = places(nodes)
+        kind = "follows" if change.follows else change.kind
+        changes.append({"sign": sign, "kind": kind, "text": text, "details": more, "a": a, "b": b})
+    pairs = []
+    for pair in found.pairs:
+        mark = next((marks[node] for node in pair if node is not None and node in marks), "")
+        pairs.append([*places(pair), mark])
+    return {"pairs": pairs, "changes": changes}
+
+
+def _readers(graph: Graph) -> dict[str, Node]:
+    """For each parameter, by path, a node that reads it."""
+    found = {p.path: graph.uses.get(p.value, ()) for p in graph.parameters}
+    return {path: nodes[0] for path, nodes in found.items() if nodes}
 
 
 def _model(shown: Shown, source: SourceFile | None) -> tuple[dict[str, Any], Story]:

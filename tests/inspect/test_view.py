@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
+import sys
 import xml.etree.ElementTree as ET
 
 import pytest
 
-from nncomp.inspect.view import svg
+from nncomp.errors import CompileError
+from nncomp.inspect.view import dot, mermaid, svg
 from nncomp.inspect.view.boxes import BoxPainter
 from nncomp.inspect.view.columns import Format
 from nncomp.inspect.view.layers import Edge, Vertex, arrange
 from nncomp.inspect.view.metrics import shorten, text_width
 from nncomp.inspect.view.outline import open_boxes, outline, visible_leaves
+from nncomp.inspect.view.png import png
 from nncomp.inspect.view.scene import Scene, Shape, build_scene
+from nncomp.inspect.view.svg import BUDGET
 from nncomp.ir.graph import Graph, Origin
 from nncomp.ops.activation import Relu
 from nncomp.ops.elementwise import Add, Mul
@@ -31,7 +36,7 @@ def texts(picture: str) -> list[str]:
 
 def scene(graph: Graph, depth: int | None = None) -> Scene:
     whole = outline(graph)
-    open_boxes(whole.root, 60, depth)
+    open_boxes(whole.root, BUDGET, depth)
     return build_scene(whole, BoxPainter(whole).measure, Format(1.5))
 
 
@@ -81,11 +86,20 @@ def test_before_and_after() -> None:
 
 
 def test_resnet50_is_readable() -> None:
+    """By default one screen with the four stages; opened, each kind of block once."""
     graph = resnet()
     whole = outline(graph)
-    open_boxes(whole.root, 60)
-    assert len(visible_leaves(whole.root)) <= 60
-    shown = texts(svg(graph))
+    open_boxes(whole.root, BUDGET)
+    assert len(visible_leaves(whole.root)) <= BUDGET
+    picture = svg(graph)
+    found = re.search(r'width="(\d+)" height="(\d+)"', picture)
+    assert found is not None
+    assert int(found[1]) <= 1920
+    assert int(found[2]) <= 1200
+    assert [name for name in texts(picture) if name.startswith("layer")] == [
+        *("layer1", "layer2", "layer3", "layer4"),
+    ]
+    shown = texts(svg(graph, depth=2))
     for name in ("layer1", "layer1.0", "layer2.1 … 3", "layer3.1 … 5", "layer4.1 … 2", "×5"):
         assert name in shown
     assert "280 k parameters each" in shown
@@ -195,6 +209,95 @@ def test_lines_go_down_around_boxes(graph: Graph) -> None:
             for s in closed:
                 through = s.x < x0 < s.x + s.width and y0 < s.y + s.height - 1 and y1 > s.y + 1
                 assert not through, f"a line of {line.value} runs through {s.box.name}"
+
+
+SIZES = {"small": 10.5, "big": 16.0}
+
+
+def written(picture: str) -> list[tuple[str, float, float, float, float]]:
+    """The texts of a picture with their left, upper, right and lower ends; halos left out."""
+    found = []
+
+    def visit(element: ET.Element, dx: float, dy: float) -> None:
+        moved = re.match(r"translate\(([-\d.]+) ([-\d.]+)\)", element.get("transform", ""))
+        if moved:
+            dx, dy = dx + float(moved[1]), dy + float(moved[2])
+        classes = element.get("class", "").split()
+        if element.tag == TEXT and "halo" not in classes:
+            content = "".join(element.itertext())
+            size = next((SIZES[c] for c in classes if c in SIZES), 12.0)
+            width = text_width(content, size, bold="name" in classes or "big" in classes)
+            x, y = dx + float(element.get("x", "")), dy + float(element.get("y", ""))
+            x -= {"middle": width / 2, "end": width}.get(element.get("text-anchor", ""), 0.0)
+            found.append((content, x, y - 0.75 * size, x + width, y + 0.2 * size))
+        for child in element:
+            visit(child, dx, dy)
+
+    visit(ET.fromstring(picture), 0.0, 0.0)
+    return found
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=lambda g: f"{g.name}-{len(g.nodes)}")
+@pytest.mark.parametrize("depth", [None, 1, 9])
+def test_labels_do_not_overlap(graph: Graph, depth: int | None) -> None:
+    labels = written(svg(graph, depth=depth))
+    assert len(labels) > 4
+    for a, b in itertools.combinations(labels, 2):
+        apart = a[3] <= b[1] + 0.5 or b[3] <= a[1] + 0.5 or a[4] <= b[2] + 0.5 or b[4] <= a[2] + 0.5
+        assert apart, f"{a[0]!r} lies on {b[0]!r}"
+
+
+def test_dot_has_clusters_and_shapes() -> None:
+    text = dot(resnet(), depth=2)
+    assert text.startswith('digraph "ResNet')
+    assert text.count("{") == text.count("}") > 4
+    for words in ('label="layer1"', 'label="N×64×56×56"', "Conv conv1\\n", "×5"):
+        assert words in text
+    ids = set(re.findall(r"^ +(n\d+) \[", text, re.MULTILINE))
+    edges = re.findall(r"^ +(n\d+) -> (n\d+) \[", text, re.MULTILINE)
+    assert len(edges) >= len(ids) - 1
+    assert {end for edge in edges for end in edge} == ids
+    assert "subgraph" not in dot(resnet())
+
+
+def test_mermaid_has_subgraphs_and_shapes() -> None:
+    text = mermaid(resnet(), depth=2)
+    assert text.startswith("flowchart TD\n")
+    assert text.count("subgraph n") == len(re.findall(r"^ +end$", text, re.MULTILINE)) > 3
+    assert '-->|"N×64×56×56"|' in text
+    ids = set(re.findall(r"^ +(n\d+)[\[(]", text, re.MULTILINE))
+    edges = re.findall(r"^ +(n\d+) -->.*\| (n\d+)$", text, re.MULTILINE)
+    assert {end for edge in edges for end in edge} == ids
+
+
+def test_texts_cannot_leave_their_strings() -> None:
+    net = Net('a"]; evil -> x')
+    x = net.input('q"\\', 3)
+    with net.b.at(Origin(scope='b"] --> c<script>\n\x00')):
+        x = net.b(Relu(), x)
+    graph = net.graph(y=x)
+    assert dot(graph).startswith('digraph "a\\"]; evil -> x" {\n')
+    assert 'label="q\\"\\\\"' in dot(graph)
+    for line in dot(graph).splitlines():
+        assert re.fullmatch(r'(?:[^"]|"(?:[^"\\]|\\.)*")*', line), line
+    body = mermaid(graph)
+    assert "<script>" not in body
+    assert all(line.count('"') in (0, 2) for line in body.splitlines())
+
+
+def test_png_is_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = svg(lenet())
+    found = re.search(r'width="(\d+)" height="(\d+)"', picture)
+    assert found is not None
+    image = png(picture)
+    assert image.startswith(b"\x89PNG")
+    size = [int.from_bytes(image[i : i + 4], "big") for i in (16, 20)]
+    assert size == [2 * int(found[1]), 2 * int(found[2])]
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    with pytest.raises(CompileError, match="resvg") as caught:
+        png(picture)
+    assert caught.value.diagnostics[0].code == "NN0001"
+    assert "nncomp[png]" in str(caught.value.diagnostics[0].help)
 
 
 def test_chains_are_straight() -> None:

@@ -75,6 +75,7 @@ class Comparison:
             type=str(node.outputs[0].type) if node.outputs else "",
             block=node.origin.scope,
             details=tuple(details),
+            nodes=(None, node) if kind == "added" else (node, None),
         )
 
     def _both(self, i: int, j: int) -> Iterator[Change]:
@@ -94,6 +95,7 @@ class Comparison:
             new_path=new_path if new_path != path else None,
             op=_title(left),
             block=left.origin.scope,
+            nodes=(left, right),
         )
         if details:
             follow = [
@@ -114,6 +116,7 @@ class Comparison:
                 new_path=new_path + place if new_path != path else None,
                 details=(detail,),
                 follows=follows,
+                nodes=(left, right),
             )
         yield from inside
 

@@ -57,6 +57,7 @@ class Change:
     details: what changed; of an added or removed node, its operands
     values: of a weight whose numbers changed
     follows: whether it follows from another change, as sizes behind a changed stride do
+    nodes: at which it is, in each model
     """
 
     part: Part
@@ -69,6 +70,7 @@ class Change:
     details: tuple[Detail, ...] = ()
     values: Values | None = None
     follows: bool = False
+    nodes: tuple[Node | None, Node | None] = field(default=(None, None), repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {"part": self.part, "kind": self.kind, "path": self.path}

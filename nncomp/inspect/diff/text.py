@@ -81,11 +81,12 @@ def _part(diff: Diff, parts: Sequence[Part]) -> Iterator[Line]:
         if len(group) > 1:
             yield _block(group)
         else:
-            yield from _one(group[0])
+            yield from told(group[0])
     yield from _renamed(renames)
 
 
-def _one(change: Change) -> Iterator[Line]:
+def told(change: Change) -> Iterator[Line]:
+    """One change; the first line names it."""
     style = _STYLES[change.kind]
     what = "" if change.part == "node" else f"{change.part} "
     head = f"{_SIGNS[change.kind]} {what}{clean(change.path)}"
@@ -99,18 +100,18 @@ def _one(change: Change) -> Iterator[Line]:
         else:
             yield Line(f"{head}: {clean(change.type)}" if change.type else head, style)
         return
-    told = [_detail(detail) for detail in change.details]
+    facts = [_detail(detail) for detail in change.details]
     if change.values is not None:
         v = change.values
-        told.append(
+        facts.append(
             f"values differ by at most {v.absolute:.3g} (relatively {v.relative:.3g}), "
             f"{_percent(v.equal)} are equal"
         )
-    if len(told) <= 1 or sum(map(len, told)) < _WIDTH:
-        yield Line(": ".join([head, *([", ".join(told)] if told else [])]), style)
+    if len(facts) <= 1 or sum(map(len, facts)) < _WIDTH:
+        yield Line(": ".join([head, *([", ".join(facts)] if facts else [])]), style)
         return
     yield Line(f"{head}:", style)
-    yield from (Line(f"    {text}", style) for text in told)
+    yield from (Line(f"    {text}", style) for text in facts)
 
 
 def _percent(share: float) -> str:
@@ -233,13 +234,13 @@ def _edges(changes: Sequence[Change]) -> Iterator[Line]:
     """Types of results; those that follow from other changes only counted."""
     for change in changes:
         if not change.follows:
-            yield from _one(change)
+            yield from told(change)
     behind = [change for change in changes if change.follows]
     if behind:
         first = behind[0]
-        told = f"{clean(first.path)}: {_detail(first.details[0])}"
+        shown = f"{clean(first.path)}: {_detail(first.details[0])}"
         count = _count(len(behind), "type")
-        yield Line(f"  {count} behind change with them: {told}{', …' * (len(behind) > 1)}", "dim")
+        yield Line(f"  {count} behind change with them: {shown}{', …' * (len(behind) > 1)}", "dim")
 
 
 def clean(text: str) -> str:

@@ -63,7 +63,7 @@ class BoxPainter:
         if kind in ("input", "output"):
             return max(44.0, text_width(box.name, NAME, bold=True) + 2 * SIDE + 6), 26.0
         if box.is_open:
-            name = text_width(self._title(box), NAME, bold=True)
+            name = text_width(self.title(box), NAME, bold=True)
             if box.repeats > 1:
                 name += 8 + badge_width(f"×{box.repeats}")
             return name + text_width(self._parameters(box), LABEL) + 2 * PADDING + 24, 0.0
@@ -98,14 +98,21 @@ class BoxPainter:
         if box.node is not None:
             small = " · ".join(p for p in (detail(box.node), self._parameters(box)) if p)
             small = shorten(small, LABEL, MAX_TEXT)
-            name = shorten(self._title(box), NAME, MAX_TEXT / 2)
+            name = shorten(self.title(box), NAME, MAX_TEXT / 2)
             return _Caption(chips(box.node), name, (small,) if small else ())
         lines = _wrap(operators(self._nodes(box)))
         if parameters := self._parameters(box):
             lines.append(parameters)
-        return _Caption((), self._title(box), tuple(lines))
+        return _Caption((), self.title(box), tuple(lines))
 
-    def _title(self, box: Box) -> str:
+    def lines(self, box: Box) -> list[str]:
+        """What is written on a closed box, line by line."""
+        caption = self._caption(box)
+        name = caption.name + (f" ×{box.repeats}" if box.repeats > 1 else "")
+        top = " + ".join(chip.text for chip in caption.chips)
+        return [" ".join(part for part in (top, name) if part), *caption.small]
+
+    def title(self, box: Box) -> str:
         """`layer1.0`; of repeated blocks `layer1.1 … 2`."""
         name = box.name
         if name.isdigit():  # says nothing without the list that it is an item of
@@ -143,7 +150,7 @@ class BoxPainter:
         return stack(s, shade, 10) + rect(s, f"box {shade}", 10)
 
     def _header(self, s: Shape) -> str:
-        title = self._title(s.box)
+        title = self.title(s.box)
         parts = [
             text(s.x + PADDING, s.y + 19, title, "name strong"),
             text(s.x + s.width - PADDING, s.y + 19, self._parameters(s.box), "small muted", "end"),

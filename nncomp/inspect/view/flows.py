@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nncomp.inspect.view.outline import Box, Outline, chain, span_of_repeats
@@ -24,7 +25,7 @@ def flows_of(whole: Outline) -> dict[Box, list[Flow]]:
     out) and for its outputs.
     """
     found: dict[Box, dict[tuple[Value, Box | None, Box | None], Flow]] = {}
-    graph, root = whole.graph, whole.root
+    root = whole.root
 
     def add(block: Box, value: Value, source: Box | None, target: Box | None) -> None:
         found.setdefault(block, {}).setdefault((value, source, target), Flow(value, source, target))
@@ -42,27 +43,36 @@ def flows_of(whole: Outline) -> dict[Box, list[Flow]]:
         for i in range(common, len(target) - 1):
             add(target[i], value, None, target[i + 1])
 
+    for value, source, target in runs_of(whole):
+        run(value, source, target)
+    return {block: list(flows.values()) for block, flows in found.items()}
+
+
+def runs_of(whole: Outline) -> Iterator[tuple[Value, list[Box], list[Box]]]:
+    """Each value that is read, with the drawn boxes around where it comes from and where it is
+    read, outermost first. The graph's inputs and outputs are boxes of their own (`first` is -1)."""
+    graph, root = whole.graph, whole.root
     stand_in = _StandIns(whole)
-    inputs = {v: Box(name=v.name) for v in graph.inputs if v.rank}
+    inputs = {v: Box(name=v.name, first=-1) for v in graph.inputs if v.rank}
     for number, node in enumerate(whole.nodes):
         if not stand_in.is_first(number):
             continue
         here = chain(root, number)
         for value in dict.fromkeys(node.operands):
             if value in inputs:
-                run(value, [inputs[value]], here)
+                yield value, [inputs[value]], here
             elif value.node in whole.position:
                 source = stand_in.of(whole.position[value.node])
                 shown = whole.nodes[source].outputs[value.index]
-                run(shown, chain(root, source), here)
+                yield shown, chain(root, source), here
     for name, value in graph.outputs.items():
-        end = Box(name=name)
+        end = Box(name=name, first=-1)
         if value in inputs:
-            run(value, [inputs[value]], [end])
+            yield value, [inputs[value]], [end]
         elif value.node in whole.position:
             source = stand_in.of(whole.position[value.node])
-            run(whole.nodes[source].outputs[value.index], chain(root, source), [end])
-    return {block: list(flows.values()) for block, flows in found.items()}
+            shown = whole.nodes[source].outputs[value.index]
+            yield shown, chain(root, source), [end]
 
 
 class _StandIns:

@@ -17,7 +17,7 @@ CHIP_HEIGHT = 18.0
 CHIP_GAP = 3.0
 SQUARE_GAP = 3.0
 SQUARE = 7.0  # of the strip that shows the operators of a closed block
-MAX_SQUARES = 24
+MAX_SQUARES = 30  # of them, with one for each operator that a node does the work of
 CORNER = 8.0  # radius where lines turn
 
 
@@ -93,15 +93,28 @@ def chip_row(row: Sequence[Chip], x: float, y: float) -> str:
 
 def strip_width(nodes: Sequence[Node]) -> float:
     """The width of `strip`."""
-    return sum(SQUARE * len(chips(node)) + SQUARE_GAP for node in nodes[:MAX_SQUARES]) - SQUARE_GAP
+    return sum(SQUARE * len(row) + SQUARE_GAP for row in _squares(nodes)) - SQUARE_GAP
+
+
+def _squares(nodes: Sequence[Node]) -> list[tuple[Chip, ...]]:
+    """The operators of the first nodes."""
+    found: list[tuple[Chip, ...]] = []
+    left = MAX_SQUARES
+    for node in nodes:
+        row = chips(node)
+        left -= len(row)
+        if left < 0:
+            break
+        found.append(row)
+    return found
 
 
 def strip(s: Shape, nodes: Sequence[Node], y: float) -> str:
     """A row of small bars, one for each node of a closed block, in the colours of its operators."""
     x = s.x + (s.width - strip_width(nodes)) / 2
     parts = []
-    for node in nodes[:MAX_SQUARES]:
-        for chip in chips(node):
+    for row in _squares(nodes):
+        for chip in row:
             parts.append(_rect(x, y, SQUARE, SQUARE, f"{family_class(chip.family)}-s", 1.5))
             x += SQUARE
         x += SQUARE_GAP

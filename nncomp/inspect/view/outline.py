@@ -28,8 +28,7 @@ class Box:
     path: of the instance, as in parameter paths
     name: what is written on it; for a node, the instance that it alone makes up
     first, last: the nodes inside as numbers in the outline's order
-    shape, kind: equal for blocks that compute the same in the same way, and that do so with other
-        sizes
+    shape: equal for blocks that compute the same in the same way
     repeats: how many equal blocks, one after the other, this one stands for
     is_open: whether its parts are drawn
     """
@@ -41,7 +40,6 @@ class Box:
     first: int = 0
     last: int = 0
     shape: int = -1
-    kind: int = -1
     repeats: int = 1
     is_open: bool = False
 
@@ -171,10 +169,8 @@ class _Equality:
                 sources = self._sources(box.node, box.first)
                 types = tuple(str(v.type) for v in box.node.outputs)
                 box.shape = self._number((box.node.op, types, sources))
-                box.kind = self._number((box.node.op.name, len(sources)))
             else:
                 box.shape = self._number(("block", *(c.shape for c in box.children)))
-                box.kind = self._number(("kind", *(c.kind for c in box.children)))
 
     def _number(self, key: object) -> int:
         return self._numbers.setdefault(key, len(self._numbers))
@@ -236,32 +232,19 @@ def open_boxes(root: Box, budget: int, depth: int | None = None) -> None:
     """Opens blocks, level by level.
 
     depth:  opens all down to that many levels, whatever their number
-    budget: else, opens while no more than so many boxes are to be drawn: first one block of each
-        kind, then the others of a level if all of them fit
+    budget: else, as long as with a whole level more no more than so many boxes are to be drawn
     """
     root.is_open = True
     level, shown = [root], len(root.children)
-    kinds: set[int] = set()
-    while level:
-        blocks = [c for box in level if box.is_open for c in box.children if c.node is None]
+    while True:
+        blocks = [c for box in level for c in box.children if c.node is None]
+        shown += sum(len(block.children) - 1 for block in blocks)
         if depth is not None:
             depth -= 1
-            for block in blocks:
-                block.is_open = depth > 0
-            level = blocks if depth > 0 else []
-            continue
-        later = []
+        if not blocks or (depth <= 0 if depth is not None else shown > budget):
+            return
         for block in blocks:
-            if block.kind in kinds:
-                later.append(block)
-            elif shown + len(block.children) <= budget:
-                kinds.add(block.kind)
-                block.is_open = True
-                shown += len(block.children)
-        if shown + sum(len(block.children) for block in later) <= budget:
-            for block in later:
-                block.is_open = True
-                shown += len(block.children)
+            block.is_open = True
         level = blocks
 
 

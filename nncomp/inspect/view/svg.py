@@ -17,7 +17,7 @@ from nncomp.inspect.view.scene import build_scene
 from nncomp.inspect.view.style import family_class, style_sheet
 from nncomp.ir.graph import Graph, Node
 
-BUDGET = 60  # boxes in one panel, unless a depth is asked for
+BUDGET = 14  # boxes in one panel, unless a depth is asked for: what is seen at one glance
 ASPECT = 1.5  # width : height that a picture comes near to
 MARGIN = 20.0
 HEAD = 66.0  # of a panel, for its title
@@ -28,8 +28,8 @@ def svg(graph: Graph, *, before: Graph | None = None, depth: int | None = None) 
     """The picture of a graph, as the text of an SVG file. The same graph gives the same text.
 
     before: the graph before its optimisation, drawn on the left of it
-    depth:  how many levels of blocks are opened; without, about 60 boxes are drawn in a panel, one
-        block of each kind open before others, equal neighbours as one
+    depth:  how many levels of blocks are opened; without, as many as are seen at one glance. Equal
+        neighbours are drawn as one
     """
     graphs = [graph] if before is None else [before, graph]
     outlines = [outline(g) for g in graphs]

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from nncomp.cli import main
+from nncomp.driver.viewing import page_of
 from tests.inspect.page.browser import faults, in_browser, opened, settle, until
+from tests.inspect.page.hostile import hostile
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = [pytest.mark.browser, in_browser]
@@ -235,3 +237,56 @@ def test_axe_finds_nothing_serious(resnet: Path, dark: bool) -> None:
         page.select_option("#overlay", "flops")
         settle(page)
         assert faults(page) == []
+
+
+def test_two_models_side_by_side(tmp_path: Path) -> None:
+    text = (ROOT / "examples" / "classifier.nn").read_text("utf-8")
+    wider = tmp_path / "wider.nn"
+    wider.write_text(text.replace("Conv(32, 3, pad=1)", "Conv(32, 5, pad=2) |> relu"), "utf-8")
+    path = tmp_path / "both.html"
+    assert (
+        main(["view", str(ROOT / "examples" / "classifier.nn"), str(wider), "-o", str(path)]) == 0
+    )
+    with opened(path, width=1600) as page:
+        assert page.locator("svg.graph").count() == 2
+        changes = page.locator(".change").all_inner_texts()
+        assert any("kernel_shape 3 → 5" in change for change in changes)
+        assert page.locator(".box.is-changed").count() == 2
+        assert page.locator(".box.is-added").get_attribute("data-name") == "Relu"
+        page.locator(".canvas").first.locator('.box[data-name="MaxPool"]').first.click()
+        settle(page)
+        assert page.locator(".box.lit").count() == 2, "in both models"
+        page.locator(".change").first.click()
+        settle(page)
+        assert page.locator(".change.lit").count() >= 1
+        assert any("5, pad=2" in line or "3, pad=1" in line for line in lit_lines(page))
+        assert faults(page) == []
+
+
+def test_hostile_names_are_shown_and_never_run(tmp_path: Path) -> None:
+    path = tmp_path / "hostile.html"
+    path.write_text(page_of(hostile(), None, "hostile"), "utf-8")
+    with opened(path) as page:
+        assert page.evaluate("document.querySelectorAll('script').length") == 4
+        assert page.evaluate("document.querySelectorAll('img, iframe, object').length") == 0
+        names = page.locator(".graph .box").evaluate_all("all => all.map((b) => b.dataset.name)")
+        assert any("<img src=x" in name for name in names)
+        for name in ("alert", "onerror", "xxxxx", "Relu"):
+            page.fill("#search", name)
+            page.keyboard.press("Enter")
+            settle(page)
+        page.click("#open-all")
+        for tab in page.locator(".tab").all():
+            tab.click()
+            page.locator(".row .number").first.click()
+        settle(page)
+        assert "\u202e" not in page.evaluate("document.body.innerText")
+        page.screenshot()
+
+
+@pytest.mark.parametrize("width", [1280, 2560])
+def test_nothing_overflows(resnet: Path, width: int) -> None:
+    with opened(resnet, width=width, height=800) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("footer").bounding_box()["y"] < 800
+        assert page.locator(".canvas").bounding_box()["width"] > 0.4 * width

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from nncomp.driver.compiling import load_program
-from nncomp.driver.viewing import Shown, inference_of, page_of, training_of
+from nncomp.driver.showing import Shown, inference_of, training_of
+from nncomp.driver.viewing import page_of
 from nncomp.inspect.page.page import asset, embedded, page
 from nncomp.inspect.page.sources import KINDS, Sources
 from nncomp.inspect.page.story import tell
 from nncomp.ir.constant import Constant
-from nncomp.ir.graph import Origin
-from nncomp.ops.activation import Relu
 from nncomp.passes.manager import optimize
 from nncomp.source import SourceFile, Span
 from nncomp.syntax.highlight import highlights
-from tests.ir.graphs import Net, resnet
+from tests.inspect.page.hostile import HOSTILE, hostile
+from tests.ir.graphs import resnet
 from tests.models.zoo import FILES, INTERFACES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -165,32 +165,6 @@ def test_a_page_asks_nothing_of_a_network_and_is_small() -> None:
         own = re.sub(r'"http://www\.w3\.org/2000/svg"', "", parsed(empty).scripts["run"])
         assert name not in own + asset("worker.js")
     assert "Permission is hereby granted" in parsed(empty).scripts["vendor"]
-
-
-HOSTILE = [
-    "</script><script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "\"'><svg onload=alert(1)>",
-    "<!-- <script>",
-    "\u2028\u2029\x00\x07\x1b[31m\u202eabc\u200b",
-    "${alert(1)} $data $title {{x}}",
-    "&lt;b&gt; &amp;",
-    "x" * 10_000,
-    "\U0001f600 \ud800",
-]
-
-
-def hostile() -> Shown:
-    net = Net(HOSTILE[0] + HOSTILE[5])
-    x = net.input(HOSTILE[1], 3)
-    for name in HOSTILE:
-        source = SourceFile(name, f"{name}\n{name}\n")
-        origin = Origin((Span(source, 0, len(name)),), scope=f"block {name}")
-        with net.b.at(origin):
-            x = net.b(Relu(), x)
-            x.name = name
-    graph = net.graph(**{HOSTILE[2]: x})
-    return Shown(graph, optimize(graph, 2), {})
 
 
 def test_hostile_names_are_data() -> None:

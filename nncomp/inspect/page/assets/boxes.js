@@ -73,7 +73,8 @@ function nodeBox(view, item, group, width, height) {
   if (isFused) chipRow(group, chips, width, y);
   else {
     const shade = isHeated ? "" : `${familyClass(chips[0][1])}-t`;
-    words(group, width / 2, y, fit(shown(chips[0][0]), TEXT, width - 12, 600), `name ${shade}`, "middle");
+    const name = shown(chips[0][0]) + (isHeated && height <= 40 ? ` ${low}` : "");
+    words(group, width / 2, y, fit(name, TEXT, width - 12, 600), `name ${shade}`, "middle");
   }
   if (height > 40 && low) words(group, width / 2, 36.5, fit(low, SMALL, width - 12), "small", "middle");
 }

@@ -29,6 +29,8 @@ class Page {
       await view.arrange();
       view.fitAll(true);
     }
+    const scale = Math.min(...this.views.map((view) => view.scale)); // one for both
+    for (const view of this.views) view.zoom(scale / view.scale, view.size[0] / 2, 0);
   }
 
   _host(model) {
