@@ -20,7 +20,8 @@ from nncomp.inspect.page.sources import KINDS
 from nncomp.inspect.view.style import FAMILY_COLOURS, family_class
 
 SCRIPTS = (
-    *("util", "model", "tree", "level", "layouter", "minimap", "boxes", "input", "graph"),
+    *("util", "model", "tree", "level", "layouter", "minimap", "boxes", "input"),
+    *("camera", "figures", "graph"),
     *("source", "story", "diff", "details", "search", "memory", "page"),
 )
 _DARK = """

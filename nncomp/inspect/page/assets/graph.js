@@ -7,11 +7,11 @@ const LEAST_OPEN = 46; // pixels: an open block smaller than that is drawn close
 const MOST_TEXT = 260;
 const MOST_AT_FIRST = 28; // boxes that a page opens with, if its blocks allow a choice
 
-class GraphView {
+class GraphView extends Figures {
   constructor(page, model, host) {
+    super(host);
     this.page = page;
     this.model = model;
-    this.host = host;
     this.step = model.last;
     this.isCompact = false;
     this.showsAll = false;
@@ -20,9 +20,6 @@ class GraphView {
     this.marks = new Map(); // place -> class, of a comparison
     this.drawn = new Map();
     this.sizes = new Map();
-    this.x = 0;
-    this.y = 0;
-    this.scale = 1;
     this.version = 0; // of what the picture shows, wherever one looks
     this.svg = draw("svg", { class: "graph", role: "tree", tabindex: "0" });
     this.svg.setAttribute("aria-label", `graph of ${shown(model.json.name)}`);
@@ -80,57 +77,6 @@ class GraphView {
   get openKeys() {
     const found = new Set();
     for (const block of this.tree.blocks()) if (block.isOpen) found.add(block.key);
-    return found;
-  }
-
-  /** Sums over the drawn places at this step, so that those of any block are known at once. */
-  _sum() {
-    const { model, tree } = this;
-    const graph = model.snapshot(this.step);
-    const names = ["flops", "parameters", "activations", "traffic", "latency"];
-    const total = tree.places.length + 1;
-    this.aliveSums = new Int32Array(total);
-    this.sums = Object.fromEntries(names.map((name) => [name, new Float64Array(total)]));
-    tree.places.forEach((place, i) => {
-      const node = graph.at[place];
-      this.aliveSums[i + 1] = this.aliveSums[i] + (node >= 0);
-      for (const name of names) {
-        this.sums[name][i + 1] = this.sums[name][i] + (node >= 0 ? model.figure(name, node) : 0);
-      }
-    });
-  }
-
-  figure(name, item) {
-    const sum = (which) => this.sums[which][item.last + 1] - this.sums[which][item.first];
-    if (name !== "intensity") return sum(name);
-    const traffic = sum("traffic");
-    return traffic ? sum("flops") / traffic : 0;
-  }
-
-  isAlive(item, step = this.step) {
-    if (item.kind === "input" || item.kind === "output") return true;
-    if (step === this.step) return this.aliveSums[item.last + 1] > this.aliveSums[item.first];
-    const { at } = this.model.snapshot(step);
-    for (let i = item.first; i <= item.last; i += 1) if (at[this.tree.places[i]] >= 0) return true;
-    return false;
-  }
-
-  /** The node of a leaf: the one that stands there, else the last that did, else -1. */
-  nodeOf(item) {
-    const here = this.model.snapshot(this.step).at[item.place];
-    return here >= 0 ? here : this.model.ghostAt(item.place, this.step);
-  }
-
-  /** The nodes in a box at this step. */
-  nodesIn(item) {
-    if (item.kind === "input" || item.kind === "output") return [];
-    const { at } = this.model.snapshot(this.step);
-    const found = [];
-    for (let i = item.first; i <= item.last; i += 1) {
-      const node = at[this.tree.places[i]];
-      if (node >= 0) found.push(node);
-    }
-    if (!found.length && item.kind === "node" && this.nodeOf(item) >= 0) return [this.nodeOf(item)];
     return found;
   }
 
@@ -277,61 +223,6 @@ class GraphView {
     this.fitAll();
   }
 
-  // --- the camera --------------------------------------------------------------------------------
-
-  get size() {
-    return [this.host.clientWidth, this.host.clientHeight];
-  }
-
-  move(x, y, scale) {
-    this.scale = Math.min(3, Math.max(0.004, scale));
-    this.x = x;
-    this.y = y;
-    this.refresh();
-  }
-
-  zoom(factor, x = this.size[0] / 2, y = this.size[1] / 2) {
-    const scale = Math.min(3, Math.max(0.004, this.scale * factor));
-    const part = scale / this.scale;
-    this.move(x - (x - this.x) * part, y - (y - this.y) * part, scale);
-  }
-
-  /** Everything in sight; a tall picture from its top, as large as can be read. */
-  fitAll(isFirst = false) {
-    const result = this.tree.root.level?.result;
-    if (!result) return;
-    const [width, height] = this.size;
-    let scale = Math.min(width / result.width, height / result.height, 1.25);
-    if (isFirst) scale = Math.max(scale, Math.min(0.62, width / result.width));
-    const y = result.height * scale > height ? 0 : (height - result.height * scale) / 2;
-    this.move((width - result.width * scale) / 2, y, scale);
-  }
-
-  centre(item) {
-    const rect = this.rectOf(item);
-    if (!rect) return;
-    const [width, height] = this.size;
-    const scale = Math.min(Math.max(this.scale, 0.8), 0.9 * width / rect[2], Math.max(0.3, 0.9 * height / rect[3]));
-    this.move(width / 2 - (rect[0] + rect[2] / 2) * scale, height / 2 - (rect[1] + rect[3] / 2) * scale, scale);
-  }
-
-  /** Moves only as far as an item needs to be in sight. */
-  show(item) {
-    const rect = this.rectOf(item);
-    if (!rect) return;
-    const [width, height] = this.size;
-    const [left, top] = [rect[0] * this.scale + this.x, rect[1] * this.scale + this.y];
-    const [right, bottom] = [left + rect[2] * this.scale, top + rect[3] * this.scale];
-    if (left >= 0 && top >= 0 && right <= width && bottom <= height) return;
-    if (rect[2] * this.scale > width || rect[3] * this.scale > height) {
-      if (right < 40 || left > width - 40 || bottom < 40 || top > height - 40) this.centre(item);
-      return;
-    }
-    const dx = left < 0 || right > width ? width / 2 - (left + right) / 2 : 0;
-    const dy = top < 0 || bottom > height ? height / 2 - (top + bottom) / 2 : 0;
-    this.move(this.x + dx, this.y + dy, this.scale);
-  }
-
   // --- drawing -----------------------------------------------------------------------------------
 
   /** Draws soon, once. */
@@ -436,50 +327,11 @@ class GraphView {
     return isLit(edge.a) || isLit(edge.b);
   }
 
-  /** How many lit nodes are in a box. */
-  litIn(item) {
-    if (!this.lit.size || item.first < 0) return 0;
-    if (!this.litPlaces) {
-      const places = [...this.lit].map((node) => this.tree.indexOf[this.model.json.nodes.place[node]]);
-      this.litPlaces = places.filter((i) => i >= 0).sort((a, b) => a - b);
-    }
-    return this.litPlaces.filter((i) => i >= item.first && i <= item.last).length;
-  }
-
   _state(item) {
     const heat = this.page.overlay ? this.heat(item) : "";
     const node = item.kind === "node" ? this.nodeOf(item) : "";
-    return `${node} ${this.isAlive(item)} ${this.litIn(item)} ${heat} ${this.markOf(item)} ${item.isOpen ? "" : this.aliveSums[item.last + 1] - this.aliveSums[item.first]}`;
-  }
-
-  /** 0 to 1: an item's part of the largest figure of a drawn node. */
-  heat(item) {
-    const name = this.page.overlay;
-    if (item.kind === "input" || item.kind === "output") return 0;
-    if (this.heatOf !== `${name} ${this.step}`) {
-      this.heatOf = `${name} ${this.step}`;
-      const { at } = this.model.snapshot(this.step);
-      const all = this.tree.places.map((place) => (at[place] < 0 ? 0
-        : name === "intensity" ? this._intensity(at[place]) : this.model.figure(name, at[place])));
-      this.most = all.reduce((a, b) => Math.max(a, b), 0);
-      this.whole = all.reduce((a, b) => a + b, 0);
-    }
-    const scale = item.kind === "block" && name !== "intensity" ? this.whole : this.most;
-    return scale ? Math.min(1, Math.sqrt(this.figure(name, item) / scale)) : 0;
-  }
-
-  _intensity(node) {
-    const traffic = this.model.figure("traffic", node);
-    return traffic ? this.model.figure("flops", node) / traffic : 0;
-  }
-
-  markOf(item) {
-    if (!this.marks.size) return "";
-    if (item.kind === "node") return this.marks.get(item.place) ?? "";
-    for (let i = item.first; i >= 0 && i <= item.last; i += 1) {
-      if (this.marks.has(this.tree.places[i])) return item.isOpen ? "" : "differs";
-    }
-    return "";
+    const inside = item.isOpen ? "" : this.aliveSums[item.last + 1] - this.aliveSums[item.first];
+    return [node, this.isAlive(item), this.litIn(item), heat, this.markOf(item), inside].join(" ");
   }
 
   // --- what is lit, and where the keyboard is ----------------------------------------------------

@@ -46,10 +46,10 @@ class Search {
 
   _paint(isOpen) {
     this.list.replaceChildren(...this.found.map(([view, node], i) => {
-      const scope = view.model.text("scope", node);
+      const where = [view.model.text("scope", node), view.model.text("detail", node)];
       const row = make("li", { role: "option", id: `found-${i}`, "aria-selected": String(i === this.at) },
         make("span", { className: "hit", textContent: shown(view.model.title(node)) }),
-        make("span", { className: "muted", textContent: shown([scope, view.model.text("detail", node)].filter(Boolean).join(" · "), 90) }));
+        make("span", { className: "muted", textContent: shown(where.filter(Boolean).join(" · "), 90) }));
       row.addEventListener("pointerdown", (event) => {
         event.preventDefault();
         this.at = i;
