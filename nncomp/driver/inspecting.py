@@ -11,6 +11,7 @@ from nncomp.lower.program import Program
 from nncomp.passes.manager import run_passes
 from nncomp.passes.selection import Plan, plan_of
 
+
 def summary_of(
     program: Program, *, entry: str | None = None, level: int | Plan = 2, batch: int = 1
 ) -> Summary:
