@@ -6,13 +6,13 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from nncomp.autodiff.loops import loops_as_scans
-from nncomp.autodiff.reverse import ancestors, gradients, pull_back
+from nncomp.autodiff.reverse import gradients, pull_back
 from nncomp.autodiff.scans import longer_scan
 from nncomp.collector import collector_paused
 from nncomp.errors import CompileError, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Body, Graph, Node, Value
-from nncomp.ir.rebuild import remap
+from nncomp.ir.rebuild import ancestors, remap
 from nncomp.limits import limits
 from nncomp.ops.control import Scan
 from nncomp.ops.grad import DERIVATIVES, Jvp

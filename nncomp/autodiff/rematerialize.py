@@ -16,11 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from nncomp.autodiff.reverse import PASS_NAME, ancestors
+from nncomp.autodiff.reverse import PASS_NAME
 from nncomp.dims import Dim, Symbol, substitute
 from nncomp.errors import did_you_mean, error
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import RECOMPUTED, Graph, Node, Rewrite, Value
+from nncomp.ir.rebuild import ancestors
 from nncomp.types import TensorType
 
 # a value of so many bytes is kept rather than computed again

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from nncomp.autodiff.expand import expand_gradients
-from nncomp.autodiff.reverse import ancestors
 from nncomp.dims import Dim, Symbol
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Origin, Value
+from nncomp.ir.rebuild import ancestors
 from nncomp.ops.grad import Grad
 
 PREFIX = "grad/"

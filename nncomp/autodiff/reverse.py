@@ -17,6 +17,7 @@ from nncomp.errors import CompileError, Note, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Rewrite, Value
 from nncomp.ir.op import NoGradientError, Vjp
+from nncomp.ir.rebuild import ancestors
 from nncomp.ops.elementwise import Add
 from nncomp.ops.reduction import ReduceSum
 from nncomp.ops.shape import Squeeze
@@ -148,31 +149,6 @@ class _Reverse:
             notes=(Note("the gradient is asked for here", asked),) if asked else (),
             help="cut the gradient with `stop_gradient`, if it is not needed",
         )
-
-
-def ancestors(*values: Value) -> list[Node]:
-    """The nodes that the values depend on, their own among them, in topological order."""
-    order: list[Node] = []
-    seen: set[Node] = set()
-    for value in values:
-        if value.node is not None and value.node not in seen:
-            seen.add(value.node)
-            _visit(value.node, seen, order)
-    return order
-
-
-def _visit(node: Node, seen: set[Node], order: list[Node]) -> None:
-    stack = [(node, iter(node.operands))]
-    while stack:
-        node, operands = stack[-1]
-        for value in operands:
-            if value.node is not None and value.node not in seen:
-                seen.add(value.node)
-                stack.append((value.node, iter(value.node.operands)))
-                break
-        else:
-            order.append(node)
-            stack.pop()
 
 
 def sum_to(b: Builder, gradient: Value, operand: Value) -> Value:

@@ -10,7 +10,7 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Body, Node, Value
 from nncomp.ir.naming import Names
-from nncomp.ir.rebuild import remap
+from nncomp.ir.rebuild import ancestors, remap
 
 
 def close(
@@ -65,10 +65,12 @@ class _Closing:
     ) -> tuple[Body, tuple[Value, ...]]:
         for value in self.inputs:
             value.name = self.names.fresh(value.name or "x")
-        for node in _live(nodes, outputs.values()):
+        live, copies, values = with_paths(_live(nodes, outputs.values()), self.inputs)
+        outputs = {key: values.get(value, value) for key, value in outputs.items()}
+        for node in live:
             if isinstance(node.op, Constant):
                 self.constants[node] = None
-            elif self.outer is not None and self._is_invariant(node):
+            elif self.outer is not None and node not in copies and self._is_invariant(node):
                 self._move_out(node, self.outer)
             else:
                 self._keep(node)
@@ -122,6 +124,54 @@ class _Closing:
             self.captured[outside] = Value(outside.type, self.names.fresh(outside.name or "outer"))
         self.values[value] = self.captured[outside]
         return value
+
+
+def with_paths(
+    nodes: Sequence[Node], inputs: Iterable[Value]
+) -> tuple[list[Node], set[Node], dict[Value, Value]]:
+    """Nodes of a body whose derivatives can be taken there: before one that differs from run to run
+    stand copies of all nodes that lead from what it is taken with respect to, also of those of the
+    graph around, which a body that captures their results would not see. The nodes, the copies
+    among them, and what stands for results that are no more."""
+    varying = set(inputs)
+    found: list[Node] = []
+    copies: set[Node] = set()
+    values: dict[Value, Value] = {}
+    for node in nodes:
+        node = remap(node, values)
+        if not node.op.pure or not varying.isdisjoint(node.operands):
+            varying.update(node.outputs)
+            path = _path(node)
+            if any(varying.isdisjoint(n.outputs) for n in path):
+                inside: dict[Value, Value] = {}
+                for step in (*path, node):
+                    found.append(_copied(step, inside))
+                copies.update(found[-len(path) - 1 :])
+                values.update(zip(node.outputs, found[-1].outputs, strict=True))
+                continue
+        found.append(node)
+    return found, copies, values
+
+
+def _path(node: Node) -> list[Node]:
+    """The nodes between what a derivative is taken with respect to and what it is of."""
+    if node.op.with_respect_to is None:
+        return []
+    leads = set(node.operands[node.op.with_respect_to])
+    path = []
+    for step in ancestors(node.operands[0]):
+        if not leads.isdisjoint(step.operands):
+            leads.update(step.outputs)
+            path.append(step)
+    return path
+
+
+def _copied(node: Node, values: dict[Value, Value]) -> Node:
+    inputs = tuple(None if v is None else values.get(v, v) for v in node.inputs)
+    types, names = zip(*((v.type, v.name) for v in node.outputs), strict=True)
+    new = Node(node.op, inputs, types, node.origin, names)
+    values.update(zip(node.outputs, new.outputs, strict=True))
+    return new
 
 
 def _live(nodes: Iterable[Node], results: Iterable[Value]) -> list[Node]:

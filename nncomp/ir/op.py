@@ -111,6 +111,7 @@ class Op:
 
     signature: ClassVar[str]
     domain: ClassVar[str] = ""
+    with_respect_to: ClassVar[slice | None] = None  # of a derivative, those operands
     open_sizes: ClassVar[bool] = False  # results have dims of their own, which a run tells
     pure: ClassVar[bool] = True  # same operands, same results: CSE and folding may touch it
     takes: ClassVar[frozenset[DType]] = frozenset()  # special dtypes that operands may have

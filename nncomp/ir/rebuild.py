@@ -29,3 +29,28 @@ def remap(node: Node, values: MutableMapping[Value, Value]) -> Node:
 
 def _is_news(old: Value | None, new: Value | None) -> bool:
     return old is not None and new is not None and old.type.elements != new.type.elements
+
+
+def ancestors(*values: Value) -> list[Node]:
+    """The nodes that the values depend on, their own among them, in topological order."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    for value in values:
+        if value.node is not None and value.node not in seen:
+            seen.add(value.node)
+            _visit(value.node, seen, order)
+    return order
+
+
+def _visit(node: Node, seen: set[Node], order: list[Node]) -> None:
+    stack = [(node, iter(node.operands))]
+    while stack:
+        node, operands = stack[-1]
+        for value in operands:
+            if value.node is not None and value.node not in seen:
+                seen.add(value.node)
+                stack.append((value.node, iter(value.node.operands)))
+                break
+        else:
+            order.append(node)
+            stack.pop()

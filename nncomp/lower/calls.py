@@ -308,7 +308,8 @@ def _refuse_tensor(decl: ast.BlockDecl, arguments: Arguments) -> None:
 def _take_path(ctx: Context, site: ast.Call, name: SiteName) -> str:
     """The place of a new instance in the tree of parameters."""
     frame = ctx.frame
-    path = join(frame.path, _site_name(ctx, site, name))
+    own = _site_name(ctx, site, name)
+    path = join(frame.path, own) if own else frame.path
     if path in frame.sites:
         raise error(
             "NN0302",
@@ -325,7 +326,25 @@ def _take_path(ctx: Context, site: ast.Call, name: SiteName) -> str:
             help="give the instance another name with `as`",
         )
     frame.sites[path] = site.span
+    if own:
+        claim(ctx, path, site.span)
+    else:
+        ctx.claims[""] = site.span
     return path
+
+
+def claim(ctx: Context, path: str, span: Span) -> None:
+    """Takes a path for an instance or parameter. Paths differ by themselves, unless an instance
+    stands in the place of its block (`as ""`): then its own may be those of the block."""
+    other = ctx.claims.setdefault(path, span)
+    if other != span and "" in ctx.claims:
+        raise error(
+            "NN0302",
+            f"two instances or parameters are called `{path}`",
+            span,
+            notes=[Note("the other one", other), Note('`as ""` here', ctx.claims[""])],
+            help="give one of them another name with `as`",
+        )
 
 
 def path_text(ctx: Context, name: ast.String) -> str:
@@ -337,7 +356,7 @@ def path_text(ctx: Context, name: ast.String) -> str:
                 "NN0201", f"a name is made of ints and text, not {describe(part)}", name.span
             )
     text = "".join(map(str, parts))
-    if not all(text.split(".")):
+    if text and not all(text.split(".")):
         raise error("NN0101", f'"{text}" is no name: a part of it is empty', name.span)
     return text
 
@@ -345,7 +364,7 @@ def path_text(ctx: Context, name: ast.String) -> str:
 def _site_name(ctx: Context, site: ast.Call, name: SiteName) -> str:
     if isinstance(name, ast.String):
         text = path_text(ctx, name)
-        if len(name.parts) > 1:
+        if len(name.parts) > 1 or not text:
             return text
     elif name is not None:
         text = name.text

@@ -230,6 +230,7 @@ class Context:
         self.b = Builder()
         self.frames: list[Frame] = []
         self.parameters: dict[str, Parameter] = {}
+        self.claims: dict[str, Span] = {}  # who has a path; "": an instance has that of its block
         self.current: dict[str, Value] = {}  # parameter values as of now, by path
         self.updates: dict[str, Value] = {}
         self.originals: dict[str, str] = {}  # of buffers of a copy, the paths that they copy

@@ -72,6 +72,7 @@ def declare(ctx: Context, statement: ast.StateDecl) -> None:
             statement.name.span,
             help="give one of them another name",
         )
+    calls.claim(ctx, path, statement.span)
     frame.state[name] = path
     kind: ParameterKind = "param"
     if statement.kind in ("buffer", "state"):
@@ -107,6 +108,8 @@ def _copy(ctx: Context, statement: ast.StateDecl, path: str) -> None:
 def _own_name(ctx: Context, statement: ast.StateDecl) -> str:
     if isinstance(statement.path, ast.String):
         text = calls.path_text(ctx, statement.path)
+        if not text:
+            raise error("NN0101", "the name of a parameter is empty", statement.path.span)
         if len(statement.path.parts) > 1:
             return text
     else:

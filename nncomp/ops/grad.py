@@ -19,6 +19,7 @@ class Grad(Op):
 
     signature = "loss, wrt* -> gradients*"
     domain = "nncomp"
+    with_respect_to = slice(1, None)
 
     def infer(self, loss: TensorType, *wrt: TensorType) -> tuple[TensorType, ...]:
         if loss.rank != 0 or not loss.dtype.is_float:
@@ -46,6 +47,7 @@ class Jvp(Op):
 
     signature = "y, pairs* -> tangent"
     domain = "nncomp"
+    with_respect_to = slice(1, None, 2)
 
     def infer(self, y: TensorType, *pairs: TensorType) -> tuple[TensorType, ...]:
         if not y.dtype.is_float:

@@ -10,7 +10,7 @@ import pytest
 
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.autodiff.request import Request
-from nncomp.autodiff.reverse import ancestors
+from nncomp.ir.rebuild import ancestors
 from nncomp.backends.reference.interpreter import evaluate
 from nncomp.dims import equal
 from nncomp.driver.differentiating import compile_request, find_request

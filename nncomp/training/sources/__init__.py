@@ -1,4 +1,5 @@
-"""Where data comes from: array files, tables, folders of images, and bundled sets."""
+"""Where data comes from: array files, tables, folders of images, bundled sets, and tasks that are
+made by a rule."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ from pathlib import Path
 from nncomp.errors import error
 from nncomp.training.sources.array_files import read_archive, read_array_files
 from nncomp.training.sources.bundled import read_bundled
+from nncomp.training.sources.derived import karate
+from nncomp.training.sources.generated import read_generated
 from nncomp.training.sources.pictures import IMAGES, read_pictures
 from nncomp.training.sources.source import Reading, Source, assembled, listing, part_of
 from nncomp.training.sources.table import TABLES, read_table
@@ -21,8 +24,9 @@ def read_data(
     inputs: Mapping[str, TensorType] | None = None,
     reading: Reading = Reading(),  # noqa: B008 - frozen
 ) -> Source:
-    """One of `sklearn:NAME`, an .npz, .safetensors, .csv or .tsv file, a folder of .npy files, or
-    of images; or several .npy files, each `FILE.npy` or `NAME=FILE.npy`.
+    """One of `sklearn:NAME`, `networkx:karate`, `generated:NAME`, an .npz, .safetensors, .csv or
+    .tsv file, a folder of .npy files, or of images; or several .npy files, each `FILE.npy` or
+    `NAME=FILE.npy`.
 
     inputs: what the data is for: the size of images, the target of a table
     Raises CompileError NN0001, NN0002, NN0501, NN0502.
@@ -41,6 +45,10 @@ def read_data(
     kind, colon, name = spec.partition(":")
     if colon and kind == "sklearn":
         return read_bundled(name, inputs)
+    if colon and kind == "generated":
+        return read_generated(name)
+    if spec == "networkx:karate":
+        return karate()
     path = Path(spec)
     if path.is_dir():
         return _read_folder(path, inputs)
@@ -51,7 +59,7 @@ def read_data(
         return read_table(spec, inputs, reading)
     raise error(
         "NN0501",
-        f"`{spec}` is no data: neither sklearn:NAME, nor a folder, nor an "
+        f"`{spec}` is no data: neither sklearn:NAME nor generated:NAME, nor a folder, nor an "
         f"{', '.join((*ARCHIVES, '.npy', *TABLES))} file",
         help="for example `--data sklearn:digits` or `--data samples.npz`",
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nncomp.errors import did_you_mean, error
+from nncomp.training.sources import derived
 from nncomp.training.sources.source import Arrays, Source
 from nncomp.types import Array, TensorType
 
@@ -30,10 +31,18 @@ def read_bundled(name: str, inputs: Mapping[str, TensorType]) -> Source:
         ) from None
     if name == "descriptions":
         return _texts(full, _descriptions(), inputs)
+    if name == "sentences":
+        return derived.sentences(_descriptions())
     if name == "photos":
         images = np.stack(datasets.load_sample_images().images)
         return Source(full, {"image": np.moveaxis(images, 3, 1)})
-    arrays, note = _SETS[name](getattr(datasets, f"load_{name}")())
+    if name == "strokes":
+        photos = np.stack(datasets.load_sample_images().images)
+        arrays, note = derived.strokes(datasets.load_digits(), photos, inputs)
+    elif name == "words":
+        arrays, note = derived.words(datasets.load_digits())
+    else:
+        arrays, note = _SETS[name](getattr(datasets, f"load_{name}")())
     return Source(full, arrays, notes=(note,))
 
 
@@ -65,7 +74,7 @@ _SETS: Mapping[str, Callable[[Any], tuple[Arrays, str]]] = {
     "diabetes": _regression,
     "linnerud": _regression,
 }
-BUNDLED = (*_SETS, "photos", "descriptions")
+BUNDLED = (*_SETS, "photos", "descriptions", "sentences", "words", "strokes")
 
 
 def _descriptions() -> dict[str, str]:

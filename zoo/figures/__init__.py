@@ -1,0 +1,1 @@
+"""What each row is held against: published counts, closed forms, independent implementations."""

@@ -1,0 +1,74 @@
+"""Attention: rows 32 to 34."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nncomp.types import Array
+from zoo.figures import transformers
+from zoo.marks import train
+from zoo.row import Case, Mark, Row
+
+DECODER = {"layers": 2, "width": 12, "heads": 3, "vocabulary": 11, "context": 32}
+SMALL = {"layers": 1, "width": 8, "heads": 2, "hidden": 12, "vocabulary": 11}
+
+
+def halves(shape: tuple[int, ...]) -> Array:
+    """Segment 0, then segment 1."""
+    return np.broadcast_to(np.arange(shape[1]) * 2 // shape[1], shape).astype(np.int64)
+
+
+STRINGS = (
+    "models/transformer.nn --set layers=1 --set width=32 --set heads=4 --set hidden=64 "
+    "--set vocabulary=10 --set dropout=0 --set warmup=100 --epochs 10"
+)
+
+ROWS = (
+    Row(
+        32,
+        "Transformer encoder-decoder",
+        (
+            Case("transformer.nn", SMALL),
+            Case("transformer.nn", {**SMALL, "padding": 0}),
+        ),
+        transformers.TRANSFORMER,
+        Mark(
+            "reverse strings of 10 symbols ≥ 99 %",
+            (train(32, f"{STRINGS} --data generated:reverse"),),
+            "accuracy",
+            0.99,
+        ),
+        short="the mark is by symbols said right behind right ones; copying is not trained",
+    ),
+    Row(
+        33,
+        "BERT-base encoder, masked LM head",
+        (
+            Case("bert.nn", DECODER),
+            Case("bert.nn", {**DECODER, "pairs": True, "padded": True}, special={"segments": halves}),
+            Case("bert.nn", DECODER, "BertForPreTraining", {"segments": halves}),
+        ),
+        transformers.BERT,
+        short="no mark yet: masked characters better than unigram",
+    ),
+    Row(
+        34,
+        "GPT-2 small, XL; GPT-3's shape",
+        (Case("gpt.nn", DECODER),),
+        transformers.GPT,
+        Mark(
+            "texts of data-set descriptions: < 2.4 bits a character",
+            (
+                train(
+                    34,
+                    "models/gpt.nn --data sklearn:descriptions --set layers=2 --set width=64 "
+                    "--set heads=4 --set context=64 --set vocabulary=128 --epochs 15 --lr 3e-3 "
+                    "--batch-size 16 --schedule cosine",
+                ),
+            ),
+            "loss",
+            2.4 * float(np.log(2)),
+            most=True,
+        ),
+    ),
+)

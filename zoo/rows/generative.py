@@ -1,0 +1,74 @@
+"""Generative networks: rows 41, 42, 45 and 46; and 47, whose code is clustered."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nncomp.types import Array
+from zoo.figures import generators
+from zoo.figures.counts import entries
+from zoo.row import Case, Mark, Row
+
+
+def places(shape: tuple[int, ...]) -> Array:
+    """A class at each place of a map."""
+    label = np.random.default_rng(1).integers(0, shape[1], (shape[0], 1, *shape[2:]))
+    return (label == np.arange(shape[1])[:, None, None]).astype(np.float32)
+
+
+ROWS = (
+    Row(
+        41,
+        "GAN",
+        (Case("gan.nn", {"latent": 3, "hidden": 5}),),
+        None,
+        Mark("8-Gaussian ring: ≥ 7 modes", ("python examples/ring.py",), "modes", 7),
+    ),
+    Row(
+        42,
+        "DCGAN",
+        (Case("dcgan.nn", {"latent": 5, "width": 4, "levels": 2, "channels": 1}),),
+        entries("dcgan.nn", {"sample": 3_576_704, "judge": 2_765_568}),
+        short="no mark yet: samples of digits, judged by row 10",
+    ),
+    Row(
+        45,
+        "Text-guided diffusion (classifier-free guidance)",
+        (Case("diffusion.nn", {"width": 8, "steps": 2, "size": 4}),),
+        generators.SCHEDULE,
+        Mark(
+            "class-conditional digits: row 10 agrees ≥ 90 %",
+            ("python examples/guided_digits.py",),
+            "agreement",
+            0.9,
+        ),
+    ),
+    Row(
+        46,
+        "Semantic map to image (SPADE)",
+        (
+            Case(
+                "spade.nn",
+                {"classes": 3, "latent": 5, "width": 3, "hidden": 4, "levels": 1, "size": 3},
+                special={"map": places},
+                sizes=(2, 3),
+            ),
+        ),
+        generators.SPADE,
+    ),
+    Row(
+        47,
+        "Deep spectral clustering",
+        (
+            Case("graph_cluster.nn", {"vertices": 6, "widths": (5,), "code": 2}),
+            Case("graph_cluster.nn", {"vertices": 6, "widths": (), "code": 2, "linear": True}),
+        ),
+        generators.ECKART_YOUNG,
+        Mark(
+            "karate club: ≥ 33 of 34 members on their side",
+            ("python examples/club.py",),
+            "members",
+            33,
+        ),
+    ),
+)

@@ -1,0 +1,121 @@
+"""Recurrent networks: rows 23 to 31."""
+
+from __future__ import annotations
+
+from zoo.figures import sequences
+from zoo.marks import train
+from zoo.row import Case, Mark, Row
+
+DEEP = {"hidden": 5, "layers": 2, "bidirectional": True}
+SPEECH = {"symbols": 7, "width": 4, "hidden": 6, "length": 5}
+
+ROWS = (
+    Row(
+        23,
+        "Elman RNN",
+        (Case("rnn.nn", {"hidden": 5}), Case("rnn.nn", DEEP)),
+        sequences.UNROLLED,
+        Mark(
+            "parity of 8 bits 100 %",
+            (
+                train(
+                    23, "models/rnn.nn --data generated:parity --batch-size 32 --epochs 150 --lr 5e-3"
+                ),
+            ),
+            "accuracy",
+            1.0,
+        ),
+    ),
+    Row(
+        24,
+        "RNN unrolled in time (BPTT)",
+        (Case("rnn.nn", {"hidden": 5, "steps": 4}, "Unrolled", symbols=2),),
+        sequences.NORMS,
+    ),
+    Row(
+        25,
+        "LSTM",
+        (Case("lstm.nn", {"hidden": 5}),),
+        sequences.LSTM,
+        Mark(
+            "adding problem, T=100: MSE < 0.01",
+            (
+                train(
+                    25,
+                    "models/lstm.nn --data generated:adding,samples=10000 --set hidden=32 "
+                    "--epochs 8 --lr 0.01",
+                ),
+            ),
+            "loss",
+            0.01,
+            most=True,
+        ),
+    ),
+    Row(
+        26,
+        "LSTM with peepholes",
+        (Case("lstm.nn", {**DEEP, "peephole": True}),),
+        sequences.PEEPHOLES,
+    ),
+    Row(27, "GRU", (Case("gru.nn", {"hidden": 5}), Case("gru.nn", DEEP)), sequences.GRU),
+    Row(
+        28,
+        "Deep RNN with skip connections",
+        (Case("deep_rnn.nn", {"symbols": 11, "width": 4, "hidden": 5}),),
+        None,
+        Mark(
+            "texts of data-set descriptions: < 2.6 bits a character",
+            (train(28, "models/deep_rnn.nn --data sklearn:descriptions --epochs 12 --batch-size 16"),),
+            "bits",
+            2.6,
+            most=True,
+        ),
+    ),
+    Row(
+        29,
+        "Sequence to sequence",
+        (Case("seq2seq.nn", SPEECH, symbols=7),),
+        None,
+        Mark(
+            "reverse strings of 10 symbols ≥ 99 %",
+            (train(29, "models/seq2seq.nn --data generated:reverse --epochs 12"),),
+            "accuracy",
+            0.99,
+        ),
+    ),
+    Row(
+        30,
+        "Attention-based sequence to sequence",
+        (Case("seq2seq.nn", {**SPEECH, "attention": True}, symbols=7),),
+        sequences.LOOKS,
+        Mark(
+            "sort strings of 12 symbols ≥ 99 %",
+            (
+                train(
+                    30, "models/seq2seq.nn --data generated:sort --set attention=true "
+                    "--set length=12 --epochs 8"
+                ),
+            ),
+            "accuracy",
+            0.99,
+        ),
+    ),
+    Row(
+        31,
+        "Image captioning",
+        (
+            Case(
+                "captioning.nn",
+                {"symbols": 7, "length": 3, "size": 8, "width": 4, "hidden": 6},
+                symbols=7,
+            ),
+        ),
+        None,
+        Mark(
+            "digits to words ≥ 97 %",
+            (train(31, "models/captioning.nn --data sklearn:words --epochs 20"),),
+            "accuracy",
+            0.97,
+        ),
+    ),
+)
