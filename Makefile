@@ -1,4 +1,4 @@
-# make demo | test | test-slow (over an hour on two cores) | lint | bench
+# make demo | test | test-slow (over an hour on two cores) | zoo (an hour) | lint | bench
 #
 # test-slow runs models of full size one after another: two together need more than 20 GB.
 #
@@ -14,7 +14,7 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.nncomp
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow zoo lint bench clean
 
 demo: $(STAMPS)/train
 	$(BIN)/python examples/demo.py
@@ -25,6 +25,9 @@ test: $(STAMPS)/test
 test-slow: $(STAMPS)/test
 	$(BIN)/python -m pytest -q -m slow -n $(JOBS) --ignore tests/models
 	$(BIN)/python -m pytest -q -m slow tests/models
+
+zoo: $(STAMPS)/test
+	$(BIN)/python -m zoo
 
 bench: $(STAMPS)/bench
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

@@ -93,7 +93,9 @@ def tried(check: Callable[[], str]) -> dict[str, Any]:
 
 def line(row: Row, level: int, outcome: dict[str, Any]) -> str:
     state = "done" if outcome["done"] else "FAILED"
-    text = f"{row.number:2} {row.system[:40]:40} level {level} {state:6} {outcome['seconds']:6.1f} s"
+    text = (
+        f"{row.number:2} {row.system[:40]:40} level {level} {state:6} {outcome['seconds']:6.1f} s"
+    )
     return f"{text}  {outcome['found']}"
 
 

@@ -15,9 +15,9 @@ README = MODELS / "README.md"
 RESULTS = ROOT / "zoo" / "results.json"
 HEAD = """# The models
 
-Systems that practitioners know by name, each as a `.nn` file that reads like its paper. This page is
-written by `make zoo`, which goes through the levels of every row: the file is short, `nncomp build`
-makes ONNX of it that stock onnxruntime loads, NumPy and onnxruntime give the same numbers, a
+Systems that practitioners know by name, each as a `.nn` file that reads like its paper. This page
+is written by `make zoo`, which goes through the levels of every row: the file is short, `nncomp
+build` makes ONNX of it that stock onnxruntime loads, NumPy and onnxruntime give the same numbers, a
 published figure is reproduced (*figure*), training reaches a mark (*mark*), by the commands below
 the table. Parameters are those of the file's first model as it stands, without `--set`.
 

@@ -23,6 +23,7 @@ class Case:
     initial: with the weights that training starts from, where others are badly conditioned
     symbols: whole numbers among the inputs are below it
     sizes: of the batch, and of every other open dim
+    heavy: whether its training graph takes long to compile, so that `make test-slow` does it
     """
 
     file: str
@@ -32,6 +33,7 @@ class Case:
     initial: bool = False
     symbols: int = 10
     sizes: tuple[int, ...] = (1, 3, 7)
+    heavy: bool = False
 
     def __str__(self) -> str:
         settings = "-".join(f"{k}={v}" for k, v in self.settings.items())

@@ -27,7 +27,8 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="DATA",
         help="sklearn:digits (iris, wine, breast_cancer, diabetes, linnerud, photos, "
-        "descriptions); an .npz, .safetensors, .csv or .tsv file; a folder of .npy files, or of "
+        "descriptions, sentences, words, strokes), networkx:karate, generated:adding (parity, copy, "
+        "reverse, sort, bits, motif, music, ring, facts); an .npz, .safetensors, .csv or .tsv file; a folder of .npy files, or of "
         "images in a folder for each class; or [NAME=]FILE.npy, once for each array",
     )
     group.add_argument(
@@ -102,6 +103,13 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=positive,
         help="stop when the validation loss has not fallen for N epochs (default: never)",
+    )
+    group.add_argument(
+        "--keep",
+        choices=("best", "last"),
+        default="best",
+        help="the weights of the epoch with the lowest validation loss, or of the last, where a "
+        "loss does not say what is good, as with two adversaries (default: best)",
     )
     add_variant(group)
     group.add_argument("--section", metavar="NAME", help="which train block (default: the first)")
@@ -218,6 +226,7 @@ def options_of(args: argparse.Namespace) -> Options:
         intensity=args.intensity,
         shuffle=not args.no_shuffle,
         patience=args.patience,
+        keep=args.keep,
         seed=args.seed,
     )
 

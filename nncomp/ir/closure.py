@@ -65,7 +65,9 @@ class _Closing:
     ) -> tuple[Body, tuple[Value, ...]]:
         for value in self.inputs:
             value.name = self.names.fresh(value.name or "x")
-        live, copies, values = with_paths(_live(nodes, outputs.values()), self.inputs)
+        live, copies, values = with_paths(
+            _live(nodes, outputs.values()), self.inputs, all_stay=self.outer is None
+        )
         outputs = {key: values.get(value, value) for key, value in outputs.items()}
         for node in live:
             if isinstance(node.op, Constant):
@@ -127,19 +129,22 @@ class _Closing:
 
 
 def with_paths(
-    nodes: Sequence[Node], inputs: Iterable[Value]
+    nodes: Sequence[Node], inputs: Iterable[Value], *, all_stay: bool
 ) -> tuple[list[Node], set[Node], dict[Value, Value]]:
-    """Nodes of a body whose derivatives can be taken there: before one that differs from run to run
-    stand copies of all nodes that lead from what it is taken with respect to, also of those of the
-    graph around, which a body that captures their results would not see. The nodes, the copies
-    among them, and what stands for results that are no more."""
+    """Nodes of a body whose derivatives can be taken there: before one that stays in it stand copies
+    of all nodes that lead from what it is taken with respect to, also of those of the graph around,
+    which a body that captures their results would not see. The nodes, the copies among them, and
+    what stands for results that are no more.
+
+    all_stay: whether what does not vary stays too
+    """
     varying = set(inputs)
     found: list[Node] = []
     copies: set[Node] = set()
     values: dict[Value, Value] = {}
     for node in nodes:
         node = remap(node, values)
-        if not node.op.pure or not varying.isdisjoint(node.operands):
+        if all_stay or not node.op.pure or not varying.isdisjoint(node.operands):
             varying.update(node.outputs)
             path = _path(node)
             if any(varying.isdisjoint(n.outputs) for n in path):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from nncomp.training import schedules
 from nncomp.training.augment import Augmentation
+
+Keep = Literal["best", "last"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Options:
     shift, flip, noise, intensity: see `Augmentation`
     shuffle: whether samples come in a new order in each epoch
     patience: stop when the validation loss has not fallen for so many epochs; None for never
+    keep: which weights are kept as the best: those with the lowest validation loss, or, where a
+        loss says nothing of that, as with adversaries and sampled gradients, the last
     seed: of the order, the augmentation, and the random streams of the step
     checkpoint_seconds: a checkpoint is written within an epoch if the last one is older than that
     """
@@ -35,6 +40,7 @@ class Options:
     intensity: float = 0.0
     shuffle: bool = True
     patience: int | None = None
+    keep: Keep = "best"
     seed: int = 0
     checkpoint_seconds: float = 60.0
 

@@ -150,7 +150,7 @@ class Trainer:
         self._log.add(record)
         loss = objective(validation or train)
         best = (self._progress.best_epoch, self._progress.best_loss)
-        improved = loss < self._progress.best_loss
+        improved = loss < self._progress.best_loss or self.options.keep == "last"
         if improved:
             best = (epoch, loss)
         self._progress = Progress(epoch, self.learner.steps, *best, self._same)

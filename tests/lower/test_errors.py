@@ -202,7 +202,7 @@ ODD = [
     ("  a: list[list[int]] = [[1.5]]", "NN0201", 5, ["must be an int"]),
     ("  P = partial(Linear, foo=3)", "NN0202", 5, ["no hyperparameter `foo`"]),
     ('  P = partial(Linear, out="a")\n  y = x |> P()', "NN0201", 6, ["`out` of `Linear`"]),
-    ('  y = x |> Linear(3) as ""', "NN0101", 5, ["empty"]),
+    ('  y = x |> Linear(3) as "a."', "NN0101", 5, ["empty"]),
     ('  y = x |> Linear(3) as "{x}"', "NN0201", 5, ["ints and text"]),
     ("  param w: float[2]\n  param w: float[2]", "NN0302", 6, ["`w`"]),
     ("  param linear: float[2]\n  y = x |> Linear(3)", "NN0302", 6, ["`linear`"]),

@@ -8,7 +8,7 @@ import pytest
 
 from nncomp.lower.modules import read_source
 from nncomp.lower.program import lower
-from tests.lower.programs import body, operators, paths, program
+from tests.lower.programs import body, failure, operators, paths, program
 
 STD = "from std import BatchNorm, Conv, Dropout, Linear\nfrom std.optim import Adam, SGD\n"
 
@@ -412,3 +412,38 @@ model M {{
 def test_numbers_beside_a_mask_are_numbers() -> None:
     graph = body("  output a = where(x > 0, 1, 0)\n  output b = where(x > 0, x > 1, true)").graph
     assert [str(v.type.dtype) for v in graph.outputs.values()] == ["f32", "bool"]
+
+
+INLINED = """
+from std import Linear
+block Net()(x: float[N, D]) {{
+  return x |> Linear(4) as fc1 |> Linear(2) as fc2
+}}
+model M {{
+  input x: f32[N, 3]
+  {statements}
+}}
+"""
+
+
+def test_an_instance_may_stand_in_the_place_of_its_block() -> None:
+    twice = 'net = Net() as ""\n  output y = net(x)\n  output z = net(x + 1)'
+    graph = program(INLINED.format(statements=twice)).graph
+    assert paths(graph) == ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"]
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        'output y = x |> Net() as "" |> Linear(5) as fc1',
+        'output y = x |> Linear(3) as fc1 |> Net() as ""',
+        'output y = x |> Net() as "" |> Linear(3) |> Net() as ""',
+    ],
+)
+def test_names_of_an_instance_in_the_place_of_its_block_clash(statements: str) -> None:
+    assert failure(INLINED.format(statements=statements)).code == "NN0302"
+
+
+def test_a_parameter_has_a_name() -> None:
+    statements = 'param w: f32[3] = ones() as ""\n  output y = x * w'
+    assert failure(INLINED.format(statements=statements)).code == "NN0101"

@@ -10,12 +10,12 @@ import pytest
 
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.autodiff.request import Request
-from nncomp.ir.rebuild import ancestors
 from nncomp.backends.reference.interpreter import evaluate
 from nncomp.dims import equal
 from nncomp.driver.differentiating import compile_request, find_request
 from nncomp.inspect.cost import cost
 from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.rebuild import ancestors
 from nncomp.ops.conversion import Cast
 from nncomp.ops.elementwise import Add, Div, Mul, Neg, Sub
 from nncomp.ops.filling import ConstantOfShape

@@ -78,7 +78,7 @@ def test_an_npz_may_say_what_is_for_testing(tmp_path: Path) -> None:
     ("spec", "inputs", "message"),
     [
         ("sklearn:digit", {"x": floats(64)}, "there is no data set `sklearn:digit`"),
-        ("digits", {"x": floats(64)}, "`digits` is no data: neither sklearn:NAME nor generated:NAME"),
+        ("digits", {"x": floats(64)}, "`digits` is no data: neither sklearn:NAME nor"),
         ("sklearn:digits", {}, "takes no data"),
         ("sklearn:digits", {"x": floats(65)}, "f32[1797, 64] for the input `x: f32[N, 65]`"),
         ("sklearn:digits", {"x": LABEL, "y": LABEL}, "feeds the input `y`: no array is left"),

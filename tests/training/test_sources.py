@@ -18,6 +18,7 @@ from nncomp.training.lazy import LazyArray
 from nncomp.training.ranges import Range
 from nncomp.training.sources import Reading, pictures, read_data
 from nncomp.training.sources.bundled import BUNDLED
+from nncomp.training.sources.generated import TASKS
 from nncomp.types import DType, TensorType
 from nncomp.weights import save_weights
 
@@ -302,3 +303,71 @@ def test_texts_as_windows() -> None:
     for part in (data.train, data.test):
         assert part["tokens"].shape[1] == 20
         np.testing.assert_array_equal(part["tokens"][:, 1:], part["next"][:, :-1])
+
+
+# tasks made by a rule
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_tasks_are_the_same_each_time(task: str) -> None:
+    one, other = (read_data(f"generated:{task},samples=64") for _ in range(2))
+    assert one.train.keys() == other.train.keys()
+    for name, array in one.train.items():
+        assert len(array) == 64
+        np.testing.assert_array_equal(array[:], other.train[name][:])
+
+
+def test_what_the_tasks_ask() -> None:
+    adding = read_data("generated:adding,length=12,samples=50").train
+    values, marks = np.moveaxis(adding["x"][:], 2, 0)
+    assert (marks.sum(axis=1) == 2).all()
+    np.testing.assert_allclose((values * marks).sum(axis=1), adding["target"][:, 0], rtol=1e-6)
+    parity = read_data("generated:parity")
+    assert parity.train["x"][:].sum() == 256 * 4
+    assert parity.test["label"][:].mean() == 0.5
+    strings = read_data("generated:reverse,samples=9,length=5").train
+    np.testing.assert_array_equal(strings["label"][:, ::-1], strings["source"][:])
+    np.testing.assert_array_equal(strings["target"][:, 1:], strings["label"][:, :-1])
+    facts = read_data("generated:facts,samples=200").train
+    for story, question, answer in zip(*(facts[n][:] for n in facts), strict=True):
+        assert [place for who, _, place in story if who == question[1]][-1] == answer
+    motif = read_data("generated:motif,samples=100").train
+    strings_of = ["".join("ACGT"[b] for b in x.argmax(axis=0)) for x in motif["x"][:]]
+    assert [int("TATAAT" in text) for text in strings_of] == motif["label"][:].tolist()
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("ading", "there is no data set `generated:ading`"),
+        ("adding,size=3", "`size=3` is no size of generated:adding"),
+        ("adding,length=0", "`length=0` is no size"),
+        ("adding,length=x", "`length=x` is no size"),
+        ("adding,length=99999,samples=99999", "more than 100,000,000 numbers"),
+        ("motif,length=3", "a motif of 6 bases does not fit into 3"),
+    ],
+)
+def test_tasks_that_are_refused(spec: str, message: str) -> None:
+    with pytest.raises(CompileError) as failure:
+        read_data(f"generated:{spec}")
+    assert message in failure.value.diagnostics[0].message
+
+
+def test_the_karate_club_keeps_sides_for_testing() -> None:
+    club = read_data("networkx:karate")
+    assert (club.train["label"][:] >= 0).sum() == 2
+    assert (club.test["label"][:] >= 0).sum() == 34
+    adjacency = club.train["adjacency"][:]
+    np.testing.assert_array_equal(adjacency, adjacency.T)
+
+
+def test_strokes_and_words_fit_their_models() -> None:
+    inputs = {"image": floats(1, 44, 44), "label": TensorType(DType.I64, (N, 4, 4))}
+    strokes = read_data("sklearn:strokes", inputs).train
+    assert strokes["image"].shape[1:] == (1, 44, 44)
+    assert strokes["label"].shape[1:] == (4, 4)
+    assert 0 < strokes["label"][:].mean() < 1
+    assert "no images of 500×500" in refusal("sklearn:strokes", {"image": floats(1, 500, 500)})
+    words = read_data("sklearn:words").train
+    assert "".join("?abcdefghijklmnopqrstuvwxyz"[c] for c in words["label"][7]) == "seven?"
+    np.testing.assert_array_equal(words["target"][:, 1:], words["label"][:, :-1])

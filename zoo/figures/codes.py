@@ -52,7 +52,7 @@ def _kl() -> str:
 
 
 def pca_error(width: int) -> float:
-    """Mean squared error of the best linear code, found on the training digits, on the test ones."""
+    """Mean squared error on the test digits of the best linear code of the training ones."""
     parts = digits()
     mean = parts["train"].mean(axis=0)
     basis = np.linalg.svd(parts["train"] - mean, full_matrices=False)[2][:width]

@@ -13,7 +13,7 @@ RNG = np.random.default_rng(0)
 
 
 def _zero() -> str:
-    """The sizes that section `Neural network architecture` of the paper adds up to, and the mask."""
+    """What the layers add up to that the paper lists (`Neural network architecture`); the mask."""
     found = []
     for blocks in (20, 40):
         width, points = 256, 361

@@ -66,9 +66,7 @@ def _triangles() -> str:
     return close(model(msa=msa, pair=pair.astype("f"))["pair_next"], z, 1e-4)
 
 
-def _triangle(
-    pair: np.ndarray, values: dict[str, np.ndarray], name: str, sums: str
-) -> np.ndarray:
+def _triangle(pair: np.ndarray, values: dict[str, np.ndarray], name: str, sums: str) -> np.ndarray:
     def layer(x: np.ndarray, part: str) -> np.ndarray:
         return x @ values[f"{name}.{part}.weight"].T + values[f"{name}.{part}.bias"]
 

@@ -70,8 +70,8 @@ def _random_features() -> str:
 
 
 def _saliency() -> str:
-    """½ h w² with h of the diagonal that finite differences of PyTorch's Hessian give: the estimate by
-    random signs comes near it with many draws."""
+    """½ h w² with the diagonal h of PyTorch's Hessian, which the estimate by random signs comes near
+    with many draws."""
     model = loaded("pruning.nn", features=3, hidden=4, classes=3, draws=400)
     x, label = RNG.standard_normal((10, 3)).astype("f"), RNG.integers(0, 3, 10)
     found = model.run({"x": x, "label": label}, entry="saliency")

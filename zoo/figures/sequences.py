@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import torch
 from onnx import TensorProto, helper
@@ -38,7 +40,7 @@ def _norms() -> str:
     x = RNG.standard_normal((16, steps, 1)).astype("f")
     given = {"x": x, "label": RNG.integers(0, 2, 16)}
     norms = model.run(given, entry="gradients")["norms"].tolist()
-    falling = [a < b for a, b in zip(norms, norms[1:], strict=False)]
+    falling = [a < b for a, b in itertools.pairwise(norms)]
     assert sum(falling) > 0.8 * len(falling), "the norms do not fall"
     assert norms[0] < 1e-3 * norms[-1], f"{norms[0]:.1g} of {norms[-1]:.1g}"
     return f"first / last step: {norms[0] / norms[-1]:.0e}"
@@ -121,7 +123,8 @@ def _gru() -> str:
 def _looks() -> str:
     model = loaded("seq2seq.nn", attention=True, length=12)
     look = model(source=RNG.integers(1, 10, (5, 12)))["look"]
-    assert look.shape == (5, 12, 12) and look.min() >= 0
+    assert look.shape == (5, 12, 12)
+    assert look.min() >= 0
     return close(look.sum(axis=2), np.ones((5, 12)), 1e-5)
 
 

@@ -28,8 +28,8 @@ ROWS = (
         32,
         "Transformer encoder-decoder",
         (
-            Case("transformer.nn", SMALL),
-            Case("transformer.nn", {**SMALL, "padding": 0}),
+            Case("transformer.nn", SMALL, heavy=True),
+            Case("transformer.nn", {**SMALL, "padding": 0}, heavy=True),
         ),
         transformers.TRANSFORMER,
         Mark(
@@ -44,9 +44,14 @@ ROWS = (
         33,
         "BERT-base encoder, masked LM head",
         (
-            Case("bert.nn", DECODER),
-            Case("bert.nn", {**DECODER, "pairs": True, "padded": True}, special={"segments": halves}),
-            Case("bert.nn", DECODER, "BertForPreTraining", {"segments": halves}),
+            Case("bert.nn", DECODER, heavy=True),
+            Case(
+                "bert.nn",
+                {**DECODER, "pairs": True, "padded": True},
+                special={"segments": halves},
+                heavy=True,
+            ),
+            Case("bert.nn", DECODER, "BertForPreTraining", {"segments": halves}, heavy=True),
         ),
         transformers.BERT,
         short="no mark yet: masked characters better than unigram",

@@ -52,7 +52,8 @@ ROWS = (
             (
                 train(37, f"models/denoising_ae.nn {DIGITS} --epochs 40"),
                 train(
-                    37, f"models/denoising_ae.nn {DIGITS} --epochs 40 --set blank=0.4 --set noise=0",
+                    37,
+                    f"models/denoising_ae.nn {DIGITS} --epochs 40 --set blank=0.4 --set noise=0",
                     "37-blank",
                 ),
             ),

@@ -32,7 +32,8 @@ ROWS = (
             "digits ≥ 98 %",
             (
                 train(
-                    10, f"models/lenet5.nn {DIGITS} --epochs 20 --lr 3e-3 --schedule cosine --shift 1"
+                    10,
+                    f"models/lenet5.nn {DIGITS} --epochs 20 --lr 3e-3 --schedule cosine --shift 1",
                 ),
             ),
             "accuracy",
@@ -42,13 +43,13 @@ ROWS = (
     Row(
         11,
         "AlexNet (two groups, LRN)",
-        (Case("alexnet.nn", {"size": 63}),),
+        (Case("alexnet.nn", {"size": 63}, heavy=True),),
         parameters("alexnet.nn", (60_965_224, {})),
     ),
     Row(
         12,
         "VGG-16, VGG-19",
-        (Case("vgg.nn", {"depth": 11, "size": 32, "classes": 10}, sizes=(1, 3)),),
+        (Case("vgg.nn", {"depth": 11, "size": 32, "classes": 10}, sizes=(1, 3), heavy=True),),
         parameters("vgg.nn", (138_357_544, {}), (143_667_240, {"depth": 19})),
     ),
     Row(
@@ -56,7 +57,10 @@ ROWS = (
         "GoogLeNet (Inception v1)",
         (
             Case(
-                "googlenet.nn", {"size": 80, "auxiliary": True, "classes": 10}, sizes=(1, 3)
+                "googlenet.nn",
+                {"size": 80, "auxiliary": True, "classes": 10},
+                sizes=(1, 3),
+                heavy=True,
             ),
         ),
         parameters("googlenet.nn", (6_998_552, {})),
@@ -65,7 +69,7 @@ ROWS = (
         14,
         "ResNet-18/34/50/101/152",
         (
-            Case("resnet.nn", {"depth": 18, "size": 32, "classes": 10}),
+            Case("resnet.nn", {"depth": 18, "size": 32, "classes": 10}, heavy=True),
             Case("resnet.nn", {"depth": 8, "size": 12}, "CifarResNet"),
         ),
         parameters(
@@ -97,6 +101,7 @@ ROWS = (
                 "resnet.nn",
                 {"depth": 18, "size": 32, "classes": 10, "residual": False},
                 sizes=(1, 3),
+                heavy=True,
             ),
         ),
         None,
@@ -105,7 +110,7 @@ ROWS = (
     Row(
         16,
         "DenseNet-121",
-        (Case("densenet.nn", {"size": 32, "growth": 4}),),
+        (Case("densenet.nn", {"size": 32, "growth": 4}, heavy=True),),
         parameters("densenet.nn", (7_978_856, {})),
     ),
     Row(
@@ -173,11 +178,7 @@ ROWS = (
     Row(
         21,
         "Content-based music recommendation",
-        (
-            Case(
-                "music.nn", {"bins": 5, "channels": (3, 4), "hidden": 6}, sizes=(16, 19, 23)
-            ),
-        ),
+        (Case("music.nn", {"bins": 5, "channels": (3, 4), "hidden": 6}, sizes=(16, 19, 23)),),
         None,
         Mark(
             "generated factors: R² ≥ 0.9",

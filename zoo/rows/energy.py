@@ -17,8 +17,6 @@ def spins(shape: tuple[int, ...]) -> Array:
     return np.where(np.random.default_rng(1).uniform(size=shape) < 0.5, -1, 1).astype(np.float32)
 
 
-
-
 ROWS = (
     Row(
         48,

@@ -19,8 +19,9 @@ ROWS = (
             "diabetes: weights within 1e-3 of lstsq",
             (
                 train(
-                    1, "models/linear.nn --data sklearn:diabetes --split 100,0,0 "
-                    "--batch-size 442 --epochs 1500 --lr 0.2"
+                    1,
+                    "models/linear.nn --data sklearn:diabetes --split 100,0,0 "
+                    "--batch-size 442 --epochs 1500 --lr 0.2",
                 ),
             ),
             "largest difference",
@@ -64,8 +65,9 @@ ROWS = (
             "digits ≥ 97 %",
             (
                 train(
-                    4, f"{MLP} --set widths=[128,128] --set batch_norm=true --set dropout=0.3 "
-                    "--epochs 30 --lr 3e-3 --schedule cosine"
+                    4,
+                    f"{MLP} --set widths=[128,128] --set batch_norm=true --set dropout=0.3 "
+                    "--epochs 30 --lr 3e-3 --schedule cosine",
                 ),
             ),
             "accuracy",

@@ -34,7 +34,7 @@ ROWS = (
     Row(
         45,
         "Text-guided diffusion (classifier-free guidance)",
-        (Case("diffusion.nn", {"width": 8, "steps": 2, "size": 4}),),
+        (Case("diffusion.nn", {"width": 8, "steps": 2, "size": 4}, heavy=True),),
         generators.SCHEDULE,
         Mark(
             "class-conditional digits: row 10 agrees ≥ 90 %",

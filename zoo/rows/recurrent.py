@@ -19,7 +19,8 @@ ROWS = (
             "parity of 8 bits 100 %",
             (
                 train(
-                    23, "models/rnn.nn --data generated:parity --batch-size 32 --epochs 150 --lr 5e-3"
+                    23,
+                    "models/rnn.nn --data generated:parity --batch-size 32 --epochs 150 --lr 5e-3",
                 ),
             ),
             "accuracy",
@@ -65,7 +66,11 @@ ROWS = (
         None,
         Mark(
             "texts of data-set descriptions: < 2.6 bits a character",
-            (train(28, "models/deep_rnn.nn --data sklearn:descriptions --epochs 12 --batch-size 16"),),
+            (
+                train(
+                    28, "models/deep_rnn.nn --data sklearn:descriptions --epochs 12 --batch-size 16"
+                ),
+            ),
             "bits",
             2.6,
             most=True,
@@ -92,8 +97,9 @@ ROWS = (
             "sort strings of 12 symbols ≥ 99 %",
             (
                 train(
-                    30, "models/seq2seq.nn --data generated:sort --set attention=true "
-                    "--set length=12 --epochs 8"
+                    30,
+                    "models/seq2seq.nn --data generated:sort --set attention=true "
+                    "--set length=12 --epochs 8",
                 ),
             ),
             "accuracy",

@@ -91,7 +91,7 @@ ROWS = (
     Row(
         59,
         "AlphaFold's Evoformer block",
-        (Case("evoformer.nn", EVOFORMER),),
+        (Case("evoformer.nn", EVOFORMER, heavy=True),),
         memories.TRIANGLES,
     ),
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nncomp.errors import error
 from nncomp.training.sources.source import Arrays, Source
 from nncomp.types import Array, TensorType
 
@@ -59,7 +60,11 @@ def words(bunch: Any) -> tuple[Arrays, str]:
     label = spelt[bunch.target]
     target = np.concatenate([np.zeros_like(label[:, :1]), label[:, :-1]], axis=1)
     image = (bunch.images / 16).astype(np.float32)[:, None]
-    return {"image": image, "target": target, "label": label}, "digits and the letters of their names"
+    return {
+        "image": image,
+        "target": target,
+        "label": label,
+    }, "digits and the letters of their names"
 
 
 def strokes(bunch: Any, photos: Array, inputs: Mapping[str, TensorType]) -> tuple[Arrays, str]:
@@ -77,22 +82,29 @@ def strokes(bunch: Any, photos: Array, inputs: Mapping[str, TensorType]) -> tupl
     rng = np.random.default_rng(SEED)
     grey = photos.mean(3) / 255
     height, width = grey.shape[1:]
-    size = max(inner * 3 // 4, 8)
+    if not inner <= side <= min(height, width):
+        raise error(
+            "NN0501",
+            f"sklearn:strokes has no images of {side}×{side} with maps of {inner}×{inner}",
+            help=f"its photographs are {height} pixels high",
+        )
+    size = min(max(inner * 3 // 4, 8), side)
+    edge = (side - inner) // 2
+    low, high = min(edge, side - size), max(edge + inner - size, 0)
     big = resize((bunch.images / 16).astype(np.float32)[:, None], size, size)[:, 0]
     count = len(big)
     image = np.empty((count, 1, side, side), np.float32)
     mask = np.zeros((count, side, side), np.int64)
     for row in range(count):
-        top, left = rng.integers(0, height - side), rng.integers(0, width - side)
+        top, left = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
         crop = 0.6 * grey[row % len(grey), top : top + side, left : left + side]
-        y, x = (side - inner) // 2 + rng.integers(0, inner - size + 1, 2)
+        y, x = rng.integers(min(low, high), max(low, high) + 1, 2)
         stroke = big[row] > STROKE
         part = crop[y : y + size, x : x + size]
         crop = crop.copy()
         crop[y : y + size, x : x + size] = np.where(stroke, 0.6 + 0.4 * big[row], part)
         image[row, 0] = crop
         mask[row, y : y + size, x : x + size] = stroke
-    edge = (side - inner) // 2
     label = np.ascontiguousarray(mask[:, edge : edge + inner, edge : edge + inner])
     return {"image": image, "label": label}, f"digits on photographs, {side}×{side}"
 
