@@ -27,9 +27,10 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="DATA",
         help="sklearn:digits (iris, wine, breast_cancer, diabetes, linnerud, photos, "
-        "descriptions, sentences, words, strokes), networkx:karate, generated:adding (parity, copy, "
-        "reverse, sort, bits, motif, music, ring, facts); an .npz, .safetensors, .csv or .tsv file; a folder of .npy files, or of "
-        "images in a folder for each class; or [NAME=]FILE.npy, once for each array",
+        "descriptions, sentences, words, strokes); networkx:karate; generated:adding (parity, "
+        "copy, reverse, sort, bits, motif, music, ring, facts); an .npz, .safetensors, .csv or "
+        ".tsv file; a folder of .npy files, or of images in a folder for each class; or "
+        "[NAME=]FILE.npy, once for each array",
     )
     group.add_argument(
         "--label",

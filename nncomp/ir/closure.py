@@ -131,10 +131,10 @@ class _Closing:
 def with_paths(
     nodes: Sequence[Node], inputs: Iterable[Value], *, all_stay: bool
 ) -> tuple[list[Node], set[Node], dict[Value, Value]]:
-    """Nodes of a body whose derivatives can be taken there: before one that stays in it stand copies
-    of all nodes that lead from what it is taken with respect to, also of those of the graph around,
-    which a body that captures their results would not see. The nodes, the copies among them, and
-    what stands for results that are no more.
+    """Nodes of a body whose derivatives can be taken there: before one that stays in it stand
+    copies of all nodes that lead from what it is taken with respect to, also of those of the graph
+    around, which a body that captures their results would not see. The nodes, the copies among
+    them, and what stands for results that are no more.
 
     all_stay: whether what does not vary stays too
     """

@@ -33,7 +33,7 @@ def _circuits() -> str:
 
 def _hebb() -> str:
     """The weight is the correlation; the model's step is Oja's formula."""
-    model = loaded("hebb.nn", features=6)
+    model = loaded("hebb.nn", features=6, rate=0.02)
     x = RNG.standard_normal((20, 6)).astype("f")
     close(model(x=x)["correlation"], x.T @ x / len(x), 1e-5)
     w = model.parameters["w"]
@@ -70,8 +70,8 @@ def _random_features() -> str:
 
 
 def _saliency() -> str:
-    """½ h w² with the diagonal h of PyTorch's Hessian, which the estimate by random signs comes near
-    with many draws."""
+    """½ h w² with the diagonal h of PyTorch's Hessian, which the estimate by random signs comes
+    near with many draws."""
     model = loaded("pruning.nn", features=3, hidden=4, classes=3, draws=400)
     x, label = RNG.standard_normal((10, 3)).astype("f"), RNG.integers(0, 3, 10)
     found = model.run({"x": x, "label": label}, entry="saliency")

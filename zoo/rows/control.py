@@ -10,7 +10,10 @@ ROWS = (
     Row(
         56,
         "DQN",
-        (Case("dqn.nn", {"features": 3, "hidden": 5}, "SmallDQN"),),
+        (
+            Case("dqn.nn", {"actions": 3}, sizes=(1, 2), heavy=True),
+            Case("dqn.nn", {"features": 3, "hidden": 5}, "SmallDQN"),
+        ),
         parameters("dqn.nn", (1_687_206, {})),
         Mark(
             "balancing a pole, written with NumPy: mean steps of 200",

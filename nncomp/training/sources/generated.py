@@ -61,8 +61,8 @@ def read_generated(spec: str) -> Source:
         raise error("NN0501", f"generated:{spec} would have more than {MOST:,} numbers")
     samples = sizes.pop("samples")
     arrays = task.make(np.random.default_rng(SEED), samples, *sizes.values())
-    rest: dict[str, Arrays] = {"validation": arrays, "test": arrays} if task.whole else {}
-    return Source(f"generated:{spec}", arrays, notes=(task.note,), **rest)
+    again = arrays if task.whole else {}
+    return Source(f"generated:{spec}", arrays, again, again, notes=(task.note,))
 
 
 def _adding(rng: Rng, samples: int, length: int) -> Arrays:
