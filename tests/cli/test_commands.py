@@ -215,7 +215,7 @@ def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", LENET, "conv1"]) == 0
     out = capsys.readouterr().out
     assert "FusedConv" in out
-    assert "lenet5.nn:10" in out
+    assert "lenet5.nn:7" in out
     assert "made by fuse-conv-activation" in out
 
 
