@@ -36,6 +36,7 @@ from nncomp.passes.prune_bodies import PruneBodies
 from nncomp.passes.recognize_recurrent import RecognizeRecurrent
 from nncomp.passes.simplify_shapes import SimplifyShapes
 from nncomp.passes.simplify_transposes import SimplifyTransposes
+from nncomp.passes.squeeze_reductions import SqueezeReductions
 
 O1: tuple[Pass, ...] = (
     InlineBodies(),
@@ -61,6 +62,7 @@ O2: tuple[Pass, ...] = (
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
     SimplifyTransposes(),
+    SqueezeReductions(),
     FuseGelu(),
     FuseLayerNorm(),
     FuseRmsNorm(),
