@@ -2,7 +2,8 @@
 
     Softmax(scale · Q Kᵀ + mask) V  =  Attention(Q, K, V, mask, scale=scale)
 
-for Q, K and V of shape [N, heads, length, size]. Where each of them is cut from [N, length, heads ·
+for Q, K and V of shape [N, heads, length, size]; heads of K and V that serve several of Q need not
+be repeated. Where each of them is cut from [N, length, heads ·
 size], and the result is put together to that again, the operator does so itself. Of a query that
 sees no key the formula makes NaN, and the operator 0. An opset below 23 has the formula again.
 """
@@ -23,11 +24,12 @@ from nncomp.ops.conversion import Where
 from nncomp.ops.elementwise import Add, Div, Mul
 from nncomp.ops.elementwise_math import constant_number
 from nncomp.ops.linear import MatMul
-from nncomp.ops.shape import Reshape, Transpose
+from nncomp.ops.shape import Expand, Reshape, Transpose
 from nncomp.passes.eliminate_no_ops import RESHAPING, operand, same_type
 from nncomp.passes.patterns import is_number, near, why_not_closed
 from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, RulePass
 from nncomp.passes.simplify_shapes import plain_shape
+from nncomp.passes.simplify_transposes import TransposeAroundMerged, TransposeOfMerged
 
 HEADS_FIRST = (0, 2, 1, 3)
 
@@ -148,6 +150,53 @@ def _turned(b: Builder, k: Value) -> Value:
     return x if swapped == (0, 1, 2, 3) else b(Transpose(swapped), x)
 
 
+class ShareHeads(Rule):
+    """Attention(Q, K', V') → Attention(Q, K, V), where K' and V' repeat each head of K and V, one
+    after the other."""
+
+    name = "share-heads"
+    roots = (Attention,)
+
+    def match(self, node: Node, facts: Facts) -> Answer:
+        q, *parts = node.inputs[:3]
+        assert q is not None
+        found = [_repeated(value) for value in parts]
+        if q.rank != 4 or any(part is None for part in found):
+            return None
+        _, *others = node.outputs
+        if any(facts.reads[v] for v in others):
+            return Refused("more than the result of Attention is read")
+        inputs = (q, *found, *node.inputs[3:])
+        return Replacement(lambda b: (b(node.op, *inputs), *(None for _ in others)))
+
+
+def _repeated(value: Value | None) -> Value | None:
+    """[N, heads, length, size] where the value is that, each head several times."""
+    flat = operand(value, *RESHAPING)
+    wide = None if flat is None else operand(flat.inputs[0], Expand)
+    column = None if wide is None else operand(wide.inputs[0], *RESHAPING)
+    if value is None or wide is None or column is None:
+        return None
+    x, apart = column.inputs[0], wide.outputs[0]
+    assert x is not None
+    if x.rank != 4 or apart.rank != 5 or value.rank != 4 or not isinstance(apart.shape[2], int):
+        return None
+    batch, heads, *rest = x.shape
+    times = apart.shape[2]
+    shapes = (
+        (column.outputs[0].shape, (batch, heads, 1, *rest)),
+        (apart.shape, (batch, heads, times, *rest)),
+        (value.shape, (batch, heads * times, *rest)),
+    )
+    return x if all(_same(own, wanted) for own, wanted in shapes) else None
+
+
+def _same(shape: Sequence[DimLike], other: Sequence[DimLike]) -> bool:
+    return len(shape) == len(other) and all(
+        equal(a, b) is True for a, b in zip(shape, other, strict=True)
+    )
+
+
 class JoinHeads(Rule):
     """Reshape(Transpose(Attention(Q, K, V))) → Attention(Q', K', V'), where Q, K and V are Q', K'
     and V' of shape [N, length, heads · size], reshaped and transposed.
@@ -157,13 +206,13 @@ class JoinHeads(Rule):
     roots = RESHAPING
 
     def match(self, node: Node, facts: Facts) -> Answer:
-        turn = _heads_turned(node.inputs[0])
+        turn = heads_turned(node.inputs[0])
         attention = None if turn is None else operand(turn.inputs[0], Attention)
         if turn is None or attention is None or not isinstance(attention.op, Attention):
             return None
         if node.outputs[0].shape[-1:] != _rows(turn.outputs[0])[-1:]:
             return None
-        parts = [_heads_turned(value) for value in attention.inputs[:3]]
+        parts = [heads_turned(value) for value in attention.inputs[:3]]
         sources = [None if part is None else part.inputs[0] for part in parts]
         q, k, v = sources
         if q is None or k is None or v is None:
@@ -178,13 +227,13 @@ class JoinHeads(Rule):
         rest = attention.inputs[3:]
 
         def build(b: Builder) -> Value:
-            whole = b(op, *(_joined(b, x) for x in (q, k, v)), *rest)
+            whole = b(op, *(joined(b, x) for x in (q, k, v)), *rest)
             return reshaped(b, whole, node.outputs[0].shape)
 
         return Replacement(build, nodes)
 
 
-def _heads_turned(value: Value | None) -> Node | None:
+def heads_turned(value: Value | None) -> Node | None:
     """The transpose that swaps heads and places, if the value is its result."""
     node = operand(value, Transpose)
     if node is None or not isinstance(node.op, Transpose) or node.outputs[0].rank != 4:
@@ -197,7 +246,7 @@ def _rows(x: Value) -> tuple[DimLike, ...]:
     return (*x.shape[:2], x.shape[2] * x.shape[3])
 
 
-def _joined(b: Builder, x: Value) -> Value:
+def joined(b: Builder, x: Value) -> Value:
     """The rows that the heads are cut from."""
     cut = operand(x, *RESHAPING)
     source = cut.inputs[0] if cut is not None else x
@@ -207,9 +256,7 @@ def _joined(b: Builder, x: Value) -> Value:
 
 def reshaped(b: Builder, x: Value, shape: Sequence[DimLike]) -> Value:
     """x in the shape; x itself if it has it."""
-    if len(shape) == x.rank and all(
-        equal(a, c) is True for a, c in zip(x.shape, shape, strict=True)
-    ):
+    if _same(shape, x.shape):
         return x
     plain = plain_shape(x, tuple(shape))
     return b(Reshape(), x, b.dims(tuple(shape)) if plain is None else b.ints(*plain))
@@ -223,4 +270,5 @@ class FuseAttention(RulePass):
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        return RecogniseAttention(), JoinHeads()
+        around = TransposeOfMerged(), TransposeAroundMerged()  # of the keys that are turned
+        return RecogniseAttention(), *around, ShareHeads(), JoinHeads()

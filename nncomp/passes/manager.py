@@ -29,6 +29,7 @@ from nncomp.passes.fuse_gelu import FuseGelu
 from nncomp.passes.fuse_layer_norm import FuseLayerNorm
 from nncomp.passes.fuse_matmul_bias import FuseMatmulBias
 from nncomp.passes.fuse_rms_norm import FuseRmsNorm
+from nncomp.passes.fuse_rotary import FuseRotary
 from nncomp.passes.hoist_from_scans import HoistFromScans
 from nncomp.passes.inline_bodies import InlineBodies
 from nncomp.passes.merge_products import MergeProducts
@@ -66,6 +67,7 @@ O2: tuple[Pass, ...] = (
     FuseGelu(),
     FuseLayerNorm(),
     FuseRmsNorm(),
+    FuseRotary(),
     FuseAttention(),
     MergeProducts(),
     FlattenRows(),

@@ -19,6 +19,7 @@ from nncomp.passes import (
     fuse_gelu,
     fuse_layer_norm,
     fuse_rms_norm,
+    fuse_rotary,
     merge_products,
     patterns,
     simplify_transposes,
@@ -126,6 +127,14 @@ def without_mask(right: Any) -> Any:
 def heads_before_places(b: Builder, x: Value) -> Value:
     batch, length, count, size = x.shape
     return reshape(b, transpose(b, x, 0, 2, 1, 3), batch, length, count * size)
+
+
+def turned(net: Net) -> Value:
+    return test_attention.rotated(net, start(net, 1, 2, 5, 4), *test_attention.angles(net, 5, 4))
+
+
+def swapped_angles(right: Any) -> Any:
+    return lambda b, x, cos, sin: right(b, x, sin, cos)
 
 
 def projections(net: Net) -> tuple[Value, ...]:
@@ -241,8 +250,13 @@ FAULTS = (
     pair(
         "rows that have heads before places",
         *("fuse-attention", "join-heads", attention),
-        ((fuse_attention, "_joined", heads_before_places),),
+        ((fuse_attention, "joined", heads_before_places),),
         most=20,
+    ),
+    pair(
+        "cosines for sines",
+        *("fuse-rotary", "recognise-rotary", turned),
+        ((fuse_rotary, "_turn", swapped_angles(fuse_rotary._turn)),),
     ),
     pair(
         "merged products without their biases",
