@@ -29,7 +29,7 @@ from nncomp.passes.eliminate_no_ops import RESHAPING, operand, same_type
 from nncomp.passes.patterns import is_number, near, why_not_closed
 from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, RulePass
 from nncomp.passes.simplify_shapes import plain_shape
-from nncomp.passes.simplify_transposes import TransposeAroundMerged, TransposeOfMerged
+from nncomp.passes.simplify_transposes import AROUND
 
 HEADS_FIRST = (0, 2, 1, 3)
 
@@ -270,5 +270,4 @@ class FuseAttention(RulePass):
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        around = TransposeOfMerged(), TransposeAroundMerged()  # of the keys that are turned
-        return RecogniseAttention(), *around, ShareHeads(), JoinHeads()
+        return RecogniseAttention(), *AROUND, ShareHeads(), JoinHeads()  # of the keys it turns

@@ -18,7 +18,13 @@ from nncomp.dims import DimLike, equal
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.shape import Reshape, Transpose
-from nncomp.passes.eliminate_no_ops import RESHAPING, operand
+from nncomp.passes.eliminate_no_ops import (
+    RESHAPING,
+    MergeReshapes,
+    MergeTransposes,
+    ReturnOperand,
+    operand,
+)
 from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, RulePass
 from nncomp.passes.simplify_shapes import plain_shape
 
@@ -121,6 +127,13 @@ def _same(shape: Sequence[DimLike], other: Sequence[DimLike]) -> bool:
     )
 
 
+AROUND: tuple[Rule, ...] = (
+    *(ReturnOperand(), MergeTransposes(), MergeReshapes()),
+    *(TransposeOfMerged(), TransposeAroundMerged()),
+)
+"""These rules, and those that take away what they leave next to each other."""
+
+
 @dataclass(frozen=True)
 class SimplifyTransposes(RulePass):
     """Reshape(Transpose(Reshape(x))) → Reshape(Transpose(x)), where the first merges axes."""
@@ -129,4 +142,4 @@ class SimplifyTransposes(RulePass):
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        return TransposeOfMerged(), TransposeAroundMerged()
+        return AROUND

@@ -21,6 +21,7 @@ from nncomp.passes.fuse_attention import FuseAttention
 from nncomp.passes.fuse_rotary import FuseRotary
 from nncomp.passes.manager import run_passes
 from nncomp.passes.simplify_shapes import SimplifyShapes
+from nncomp.passes.simplify_transposes import SimplifyTransposes
 from tests.passes.broken.fault import N
 from tests.passes.support import Net, check, names
 
@@ -79,6 +80,17 @@ def test_scale_on_both_sides_and_keys_turned_at_once() -> None:
     op = result.graph.nodes[-1].op
     assert isinstance(op, Attention)
     assert op.scale == pytest.approx(0.49)
+
+
+def test_keys_turned_with_heads_and_batch_as_one() -> None:
+    """As PyTorch's dynamo exporter transposes four axes."""
+    net = Net()
+    q, k, v = (heads(net, net.input(N, 5, 6)) for _ in range(3))
+    keys = transpose(net.b, reshape(net.b, k, N * 2, 5, 3), 0, 2, 1)
+    scores = net(MatMul(), q, reshape(net.b, keys, N, 2, 3, 5))
+    y = rows(net, net(MatMul(), net(Softmax(), scores), v))
+    passes = [SimplifyShapes(), SimplifyTransposes(), *PASSES, EliminateDeadNodes()]
+    check(net.bound(y), passes, "Attention")
 
 
 def test_mask_of_queries_that_the_run_tells() -> None:
