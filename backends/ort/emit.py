@@ -1,9 +1,11 @@
 """Writes a graph of standard operators as an ONNX model.
 
-The same graph gives the same bytes. The opset is the lowest from 17 on that expresses the graph,
-and the IR version is the lowest that may carry it. Each node's `doc_string` says where it comes
-from (`source`) and which rewrites made it (`history`). A graph with parameters becomes a model
-whose parameters are inputs, and whose next values are outputs; `docs/step_graph.md` describes it.
+The same graph gives the same bytes. The opset is the lowest from 17 on that expresses the graph as
+it is: passes may have put one operator of a newer opset for several of an older one, and an opset
+that is asked for has those again (`legalize`). The IR version is the lowest that may carry it. Each
+node's `doc_string` says where it comes from (`source`) and which rewrites made it (`history`). A
+graph with parameters becomes a model whose parameters are inputs, whose next values are outputs;
+`docs/step_graph.md` describes it.
 """
 
 from __future__ import annotations

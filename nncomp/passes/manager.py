@@ -18,16 +18,26 @@ from nncomp.passes.eliminate_common_subexpressions import EliminateCommonSubexpr
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
 from nncomp.passes.eliminate_expands import EliminateExpands
 from nncomp.passes.eliminate_no_ops import EliminateNoOps
+from nncomp.passes.flatten_rows import FlattenRows
 from nncomp.passes.fold_batch_norm import FoldBatchNorm
 from nncomp.passes.fold_constants import FoldConstants
 from nncomp.passes.fold_pads import FoldPads
+from nncomp.passes.fuse_activations import FuseActivations
+from nncomp.passes.fuse_attention import FuseAttention
 from nncomp.passes.fuse_conv_activation import FuseConvActivation
+from nncomp.passes.fuse_gelu import FuseGelu
+from nncomp.passes.fuse_layer_norm import FuseLayerNorm
 from nncomp.passes.fuse_matmul_bias import FuseMatmulBias
+from nncomp.passes.fuse_rms_norm import FuseRmsNorm
+from nncomp.passes.fuse_rotary import FuseRotary
 from nncomp.passes.hoist_from_scans import HoistFromScans
 from nncomp.passes.inline_bodies import InlineBodies
+from nncomp.passes.merge_products import MergeProducts
 from nncomp.passes.prune_bodies import PruneBodies
 from nncomp.passes.recognize_recurrent import RecognizeRecurrent
 from nncomp.passes.simplify_shapes import SimplifyShapes
+from nncomp.passes.simplify_transposes import SimplifyTransposes
+from nncomp.passes.squeeze_reductions import SqueezeReductions
 
 O1: tuple[Pass, ...] = (
     InlineBodies(),
@@ -52,11 +62,22 @@ O2: tuple[Pass, ...] = (
     EliminateExpands(),
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
+    SimplifyTransposes(),
+    SqueezeReductions(),
+    FuseGelu(),
+    FuseLayerNorm(),
+    FuseRmsNorm(),
+    FuseRotary(),
+    FuseAttention(),
+    MergeProducts(),
+    FlattenRows(),
+    EliminateNoOps(),
     FuseMatmulBias(),
     FoldPads(),
     FoldBatchNorm(),
     FuseConvActivation(),
     RecognizeRecurrent(),
+    FuseActivations(),
     FoldConstants(),
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),

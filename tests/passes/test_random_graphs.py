@@ -19,10 +19,11 @@ from nncomp.passes.base import Pass
 from nncomp.passes.manager import LEVELS, O1, TRAINING, run_passes
 from tests.random_graphs.generator import BATCH, Sample, random_graph
 from tests.random_graphs.recipes import RECIPES
+from tests.random_graphs.recipes_formulas import FORMULA_RECIPES
 from tests.random_graphs.recipes_image import IMAGE_RECIPES
 from tests.random_graphs.recipes_matrices import MATRIX_RECIPES
 
-ALL = (*RECIPES, *IMAGE_RECIPES, *MATRIX_RECIPES)
+ALL = (*RECIPES, *IMAGE_RECIPES, *MATRIX_RECIPES, *FORMULA_RECIPES)
 FEW, MANY = 100, 2000
 PART = 20  # graphs of one test
 FIRST = 10_000  # seeds other than those of the gradients' tests

@@ -1,0 +1,145 @@
+"""Reshapes and transposes around each other.
+
+    Reshape(Transpose(Reshape(x)))    =  Reshape(Transpose(x))
+    Transpose(Reshape(Transpose(x)))  =  Reshape(Transpose(x))
+
+where the reshape in the middle, or the inner one, only merges neighbouring axes: these can be
+permuted before they are merged as well. The transpose that is left has more axes; where nothing is
+left to merge, the reshape goes as well. PyTorch's exporter transposes the last two axes of what has
+four so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nncomp.dims import DimLike, equal
+from nncomp.ir.builder import Builder
+from nncomp.ir.graph import Node, Value
+from nncomp.ops.shape import Reshape, Transpose
+from nncomp.passes.eliminate_no_ops import (
+    RESHAPING,
+    MergeReshapes,
+    MergeTransposes,
+    ReturnOperand,
+    operand,
+)
+from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, RulePass
+from nncomp.passes.simplify_shapes import plain_shape
+
+
+class TransposeOfMerged(Rule):
+    """Reshape(Transpose(Reshape(x))) → Reshape(Transpose(x)), if the first reshape merges
+    neighbouring axes of x; without the last one, if it gives back those of each."""
+
+    name = "transpose-of-merged"
+    roots = RESHAPING
+
+    def match(self, node: Node, facts: Facts) -> Answer:
+        turn = operand(node.inputs[0], Transpose)
+        merge = None if turn is None else operand(turn.inputs[0], *RESHAPING)
+        if turn is None or merge is None:
+            return None
+        x, perm = merge.inputs[0], _apart(turn, merge)
+        if perm is None or x is None:
+            return None
+        if why := facts.why_not_private(turn.outputs[0]):
+            return Refused(f"the transpose with merged axes stays: {why}")
+        return _turned_first(x, perm, node, turn, merge)
+
+
+class TransposeAroundMerged(Rule):
+    """Transpose(Reshape(Transpose(x))) → Reshape(Transpose(x)), if the reshape merges neighbouring
+    axes and nothing else reads it."""
+
+    name = "transpose-around-merged"
+    roots = (Transpose,)
+
+    def match(self, node: Node, facts: Facts) -> Answer:
+        merge = operand(node.inputs[0], *RESHAPING)
+        inner = None if merge is None else operand(merge.inputs[0], Transpose)
+        if merge is None or inner is None or not isinstance(inner.op, Transpose):
+            return None
+        perm, x = _apart(node, merge), inner.inputs[0]
+        if perm is None or x is None:
+            return None
+        if why := facts.why_not_private(merge.outputs[0]):
+            return Refused(f"the reshape between transposes stays: {why}")
+        first = inner.op.order(x.rank)
+        return _turned_first(x, tuple(first[axis] for axis in perm), node, merge, inner)
+
+
+def _apart(turn: Node, merge: Node) -> tuple[int, ...] | None:
+    """The order in which the transpose leaves the axes that the reshape before it merges; None if
+    it does not merge neighbours."""
+    assert isinstance(turn.op, Transpose)
+    (x, merged) = merge.inputs[0], merge.outputs[0]
+    assert x is not None
+    groups = merged_axes(x.shape, merged.shape)
+    if groups is None:
+        return None
+    return tuple(axis for place in turn.op.order(merged.rank) for axis in groups[place])
+
+
+def _turned_first(x: Value, perm: tuple[int, ...], node: Node, *others: Node) -> Answer:
+    """x, its axes in that order, in the shape of the node's result; None where that is no constant,
+    so that it would be computed in each run."""
+    turned = Value(x.type.with_shape(tuple(x.shape[axis] for axis in perm)))
+    wanted = node.outputs[0].shape
+    plain = None if _same(turned.shape, wanted) else plain_shape(turned, wanted)
+    if plain is None and not _same(turned.shape, wanted):
+        return None
+
+    def build(b: Builder) -> Value:
+        y = x if perm == tuple(range(x.rank)) else b(Transpose(perm), x)
+        return y if plain is None else b(Reshape(), y, b.ints(*plain))
+
+    return Replacement(build, (node, *others))
+
+
+def merged_axes(shape: Sequence[DimLike], merged: Sequence[DimLike]) -> list[list[int]] | None:
+    """For each axis of the second shape the axes of the first that it is made of, in order; None
+    if it is not made by merging neighbours."""
+    groups: list[list[int]] = []
+    axis = 0
+    for dim in merged:
+        group: list[int] = []
+        size: DimLike = 1
+        while axis < len(shape) and not (group and equal(size, dim) is True):
+            group.append(axis)
+            size = size * shape[axis]
+            axis += 1
+        if not group or equal(size, dim) is not True:
+            return None
+        groups.append(group)
+    rest = range(axis, len(shape))
+    if any(shape[a] != 1 for a in rest):
+        return None
+    if rest:
+        groups[-1] += rest
+    return groups
+
+
+def _same(shape: Sequence[DimLike], other: Sequence[DimLike]) -> bool:
+    return len(shape) == len(other) and all(
+        equal(a, b) is True for a, b in zip(shape, other, strict=True)
+    )
+
+
+AROUND: tuple[Rule, ...] = (
+    *(ReturnOperand(), MergeTransposes(), MergeReshapes()),
+    *(TransposeOfMerged(), TransposeAroundMerged()),
+)
+"""These rules, and those that take away what they leave next to each other."""
+
+
+@dataclass(frozen=True)
+class SimplifyTransposes(RulePass):
+    """Reshape(Transpose(Reshape(x))) → Reshape(Transpose(x)), where the first merges axes."""
+
+    name = "simplify-transposes"
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return AROUND

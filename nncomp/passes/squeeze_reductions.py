@@ -1,0 +1,57 @@
+"""Reductions that drop the axes that they reduce.
+
+    Reshape(Reduce(x, axes, keepdims=1))  =  Reduce(x, axes, keepdims=0)
+
+where the reshape only drops the axes of size 1 that the reduction has kept: the mean over an image
+before its classifier.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from nncomp.dims import equal
+from nncomp.ir.graph import Node
+from nncomp.ops.reduction import Reduction
+from nncomp.passes.eliminate_no_ops import RESHAPING, operand
+from nncomp.passes.rewrite import Answer, Facts, Refused, Rule, RulePass, by_node
+
+
+class DropReducedAxes(Rule):
+    """Reshape(Reduce(x, axes, keepdims=1)) → Reduce(x, axes, keepdims=0), for Reshape, Flatten and
+    Squeeze to the shape without those axes, if nothing else reads the reduction."""
+
+    name = "drop-reduced-axes"
+    roots = RESHAPING
+
+    def match(self, node: Node, facts: Facts) -> Answer:
+        reduction = operand(node.inputs[0], Reduction)
+        if reduction is None or not isinstance(reduction.op, Reduction):
+            return None
+        x, axes = (*reduction.inputs, None)[:2]
+        assert x is not None
+        op = reduction.op
+        if not op.keepdims or (axes is not None and axes.type.elements is None):
+            return None
+        reduced = op.axes(x.type, None if axes is None else axes.type)
+        left = [dim for axis, dim in enumerate(x.shape) if axis not in reduced]
+        shape = node.outputs[0].shape
+        if not reduced or len(left) != len(shape):
+            return None
+        if not all(equal(a, b) is True for a, b in zip(left, shape, strict=True)):
+            return None
+        if why := facts.why_not_private(reduction.outputs[0]):
+            return Refused(f"{op.name} keeps its axes: {why}")
+        return by_node(dataclasses.replace(op, keepdims=0), reduction.inputs, reduction, node)
+
+
+@dataclass(frozen=True)
+class SqueezeReductions(RulePass):
+    """Reshape(Reduce(x, keepdims=1)) → Reduce(x, keepdims=0)."""
+
+    name = "squeeze-reductions"
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return (DropReducedAxes(),)
