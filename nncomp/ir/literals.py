@@ -10,7 +10,7 @@ import numpy as np
 
 from nncomp.dims import Dim, DimLike
 from nncomp.ir.op import Data
-from nncomp.types import NARROW_FLOATS, NARROW_INTS, Array, DType, TensorType, is_container
+from nncomp.types import NARROW_FLOATS, NARROW_INTS, Array, DType, SequenceType, TensorType
 
 MAX_WRITTEN = 64  # elements of a constant that is written out
 MAX_INT = 2**63 - 1  # the largest integer of the language; -2**63 is written as a difference
@@ -35,16 +35,22 @@ def attribute_text(value: Any, dim: Callable[[DimLike], str] = str) -> str:
     if isinstance(value, Data):
         return literal(value.array)
     if isinstance(value, TensorType):
-        if is_container(value):
-            return quoted(str(value))
+        if isinstance(value, SequenceType):
+            each = value.sizes
+            sizes = ["none" if s is None else _named_size(s, dim) for s in each or ()]
+            return f'("sequence", {value.dtype}, {"none" if each is None else _listed(sizes)})'
         sizes = [_named_size(size, dim) for size in value.shape]
-        return f"({value.dtype}, [{', '.join(sizes)}])"
+        return f"({value.dtype}, {_listed(sizes)})"
     if isinstance(value, tuple):
         return f"[{', '.join(attribute_text(item, dim) for item in value)}]"
     raise TypeError(f"an attribute of type {type(value).__name__} has no text form")
 
 
 _ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r"} | {c: "\\" + c for c in '"\\{}'}
+
+
+def _listed(parts: list[str]) -> str:
+    return f"[{', '.join(parts)}]"
 
 
 def _named_size(size: DimLike, dim: Callable[[DimLike], str]) -> str:

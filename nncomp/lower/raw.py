@@ -15,7 +15,7 @@ from nncomp.ir.op import Data, Op
 from nncomp.lower import tensors
 from nncomp.lower.context import Context
 from nncomp.lower.values import Arguments, Results, describe
-from nncomp.types import DType, TensorType
+from nncomp.types import DType, SequenceType, TensorType
 
 # What the annotation of an attribute admits, and how an error calls that. Others admit anything.
 _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
@@ -30,7 +30,7 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "tuple[DimLike, ...]": (tuple, "a list of dims"),
     "Data": (Data, "a constant"),
 }
-_TYPES = "tuple[TensorType, ...]"
+_TYPE, _TYPES = "TensorType | None", "tuple[TensorType, ...]"
 _ITEMS: dict[str, type | tuple[type, ...]] = {
     "a list of ints": int,
     "a list of numbers": (int, float),
@@ -94,7 +94,10 @@ def _attribute(ctx: Context, cls: type[Op], field: dataclasses.Field[Any], value
     """The value as the attribute's type asks for it."""
     annotation = str(field.type)
     if annotation == _TYPES:
-        return _types(ctx, cls, field.name, value)
+        items = value if isinstance(value, (list, tuple)) else (value,)
+        return tuple(_type(ctx, cls, field.name, item) for item in items)
+    if annotation == _TYPE:
+        return None if value is None else _type(ctx, cls, field.name, value)
     kind, called = _KINDS.get(annotation.removesuffix(" | None"), (object, ""))
     if value is None and (annotation == "Ints" or annotation.endswith("| None")):
         return None
@@ -127,25 +130,30 @@ def _tuple(value: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(_tuple(v) if isinstance(v, (list, tuple)) else v for v in value)
 
 
-def _types(ctx: Context, cls: type[Op], name: str, value: Any) -> tuple[TensorType, ...]:
-    """Types of results, which no type in the grammar states: `[(f32, ["N", 3])]`."""
-    types = []
-    for item in value if isinstance(value, (list, tuple)) else (value,):
-        dtype, dims = item if isinstance(item, tuple) and len(item) == 2 else (None, None)
-        sizes: list[Any] = [*dims] if isinstance(dims, (list, tuple)) else [None]
-        names = ctx.frame.names
-        for size in sizes:  # a name that has no value is that of a size which only a run tells
-            if isinstance(size, str) and size.isidentifier() and size not in names:
-                names[size] = new_dim(size)
-        sizes = [names.get(size) if isinstance(size, str) else size for size in sizes]
-        if not isinstance(dtype, DType) or not all(_is_size(d) for d in sizes):
-            raise ctx.fail(
-                "NN0201",
-                f"`{name}` of {cls.__name__} must be a list of types, not {describe(value)}",
-                help='a type is a dtype and a list of dims: `[(f32, ["N", 3])]`',
-            )
-        types.append(TensorType(dtype, tuple(sizes)))
-    return tuple(types)
+def _type(ctx: Context, cls: type[Op], name: str, item: Any) -> TensorType:
+    """A type of a result, which no type in the grammar states: `(f32, ["N", 3])`, and for a
+    sequence `("sequence", f32, ["N", none])`, or `none` where not even the rank is known."""
+    parts = item if isinstance(item, tuple) else ()
+    sequence = len(parts) == 3 and parts[0] == "sequence"
+    dtype, dims = parts[1:] if sequence else parts if len(parts) == 2 else (None, None)
+    listed = isinstance(dims, (list, tuple))
+    sizes: list[Any] = [*dims] if listed else []
+    names = ctx.frame.names
+    for size in sizes:  # a name that has no value is that of a size which only a run tells
+        if isinstance(size, str) and size.isidentifier() and size not in names:
+            names[size] = new_dim(size)
+    sizes = [names.get(size) if isinstance(size, str) else size for size in sizes]
+    known = all(_is_size(d) or (sequence and d is None) for d in sizes)
+    known &= listed or (sequence and dims is None)
+    if not isinstance(dtype, DType) or not known:
+        raise ctx.fail(
+            "NN0201",
+            f"`{name}` of {cls.__name__} must be a type, not {describe(item)}",
+            help='a type is a dtype and a list of dims: `(f32, ["N", 3])`',
+        )
+    if sequence:
+        return SequenceType(dtype, sizes=None if dims is None else tuple(sizes))
+    return TensorType(dtype, tuple(sizes))
 
 
 def _is_size(dim: Any) -> bool:

@@ -17,7 +17,7 @@ from nncomp.errors import CompileError
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ir.verify import verify
 from nncomp.onnx_import.importer import Imported, import_model
-from nncomp.onnx_import.reading import parse_model
+from nncomp.onnx_import.reading import OnnxFile, parse_model
 from nncomp.types import Array, DType, OptionalType, SequenceType, TensorType
 from tests.conformance.cases import Case
 
@@ -93,12 +93,17 @@ def import_case(case: Case, inputs: Mapping[str, Any]) -> tuple[Imported, bool]:
     except CompileError as failure:
         if failure.diagnostics[0].code not in (*_MUST_BE_KNOWN, *_BRANCH):
             raise
+    return with_constants(file, inputs), True
+
+
+def with_constants(file: OnnxFile, inputs: Mapping[str, Any]) -> Imported:
+    """The model with its small inputs as constants."""
     small = {
         name: array
         for name, array in inputs.items()
         if isinstance(array, np.ndarray) and array.ndim <= 1 and array.size <= 64
     }
-    return import_model(file, evaluate, small), True
+    return import_model(file, evaluate, small)
 
 
 def _compare(name: str, result: Any, wanted: Any, case: Case) -> None:

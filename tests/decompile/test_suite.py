@@ -16,7 +16,7 @@ from nncomp.onnx_import.importer import import_model
 from nncomp.onnx_import.reading import parse_model, read_model
 from nncomp.types import is_container
 from tests.conformance.cases import DATA, SETS, Case, bundled_cases, node_cases
-from tests.conformance.running import import_case
+from tests.conformance.running import import_case, with_constants
 from tests.decompile.support import assert_same_outputs
 from tests.onnx_import.mutants import mutant
 from tests.onnx_import.test_mutations import models
@@ -35,6 +35,12 @@ def check_case(case: Case, folder: Path) -> None:
         with pytest.raises(CompileError, match="NN0804"):
             source_of(imported, file)
         return
+    try:
+        source_of(imported, file)
+    except CompileError as failure:  # sizes that a run measures are one here, and `.nn` is strict
+        if failure.diagnostics[0].code != "NN0206":
+            raise
+        imported = with_constants(file, inputs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of NumPy's casts
         assert_same_outputs(imported, file, inputs, folder)

@@ -31,4 +31,17 @@ def test_a_name_that_has_no_value_is_a_size_of_its_own() -> None:
 def test_what_is_no_type(types: str) -> None:
     problem = failure(model(types))
     assert problem.code == "NN0201"
-    assert "must be a list of types" in problem.message
+    assert "must be a type" in problem.message
+
+
+def test_types_of_sequences_are_written_and_read() -> None:
+    for kind, shown in (
+        ('("sequence", f32, ["K", none])', "optional(sequence(f32[K, ?]))"),
+        ('("sequence", i64, none)', "optional(sequence(i64[…]))"),
+        ("(f32, [3])", "optional(f32[3])"),
+    ):
+        text = f"model M() {{\n  a = onnx.Optional(type={kind})\n"
+        graph = program(text + "  output y = onnx.OptionalHasElement(a)\n}\n").graph
+        assert str(graph.nodes[0].outputs[0].type) == shown
+        assert to_text(program(to_text(graph).text).graph).text == to_text(graph).text
+    assert failure('model M() { output y = onnx.Optional(type="sequence(f32)") }').code == "NN0201"
