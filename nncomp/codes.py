@@ -20,6 +20,7 @@ CODES: dict[str, str] = {
     "NN0007": "the file asks for a language version that this compiler does not know",
     "NN0008": "a tensor is too large",
     "NN0009": "a file, a statement or a static value is too long",
+    "NN0010": "a package that this needs is not installed",
     # syntax and names
     "NN0101": "the text does not follow the grammar",
     "NN0102": "a layer to the left of `|>` needs brackets",

@@ -17,6 +17,7 @@ LAYERS: dict[str, list[str]] = {
     "weights": [*FOUNDATION, "ir", "renaming"],
     "ops": [*FOUNDATION, "ir"],
     "syntax": [*FOUNDATION, "grammar"],
+    "highlight": [*FOUNDATION, "ops", "syntax"],
     "decompile": [*FOUNDATION, "ir", "ops", "syntax"],
     "autodiff": [*FOUNDATION, "ir", "ops"],
     "lower": [*FOUNDATION, "ir", "ops", "syntax", "std"],
@@ -42,7 +43,8 @@ MAY_IMPORT = {
     "types": ["dims"],
     **LAYERS,
     "driver": [*FOUNDATION, *LAYERS],
-    "cli": [*FOUNDATION, *LAYERS, "explanations", "driver", "(package)"],
+    "lsp": [*FOUNDATION, *LAYERS, "driver"],
+    "cli": [*FOUNDATION, *LAYERS, "explanations", "driver", "lsp", "(package)"],
     "__main__": ["cli"],
     "__init__": ["driver", "errors", "weights"],
 }

@@ -22,6 +22,7 @@ from nncomp.cli import (
     grad,
     import_,
     inspect,
+    lsp,
     run,
     train,
     tune,
@@ -47,6 +48,7 @@ COMMANDS = (
     view,
     verify,
     explain,
+    lsp,
 )
 INTERNAL_ERROR = 70  # EX_SOFTWARE
 

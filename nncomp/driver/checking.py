@@ -38,11 +38,11 @@ def check(
         try:
             program = load_program(source, name, settings, with_inputs=with_inputs)
             warnings = dict.fromkeys(program.warnings)
-            _compile(program)
+            require_onnx(program)
             if program.optional and not with_inputs:
                 program = load_program(source, name, settings, with_inputs=program.optional)
                 warnings.update(dict.fromkeys(program.warnings))
-                _compile(program)
+                require_onnx(program)
         except CompileError as failure:
             problems.add(failure)
             continue
@@ -58,7 +58,8 @@ def check(
         raise problems.error()
 
 
-def _compile(program: Program) -> None:
+def require_onnx(program: Program) -> None:
+    """Compiles all graphs as far as ONNX. Raises CompileError NN0401, NN0601, NN0603."""
     for graph in {id(g): g for g in (program.graph, *program.entries.values())}.values():
         if graph.outputs:
             onnx_model(optimize(expand_gradients(graph)).graph)

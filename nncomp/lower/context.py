@@ -17,6 +17,8 @@ from nncomp.ir.obligation import Clause, Comparison, Message, Obligation, spelt
 from nncomp.ir.sizes import sources
 from nncomp.lower.expansion import Expansion
 from nncomp.lower.recovery import CONSEQUENCES
+from nncomp.lower.spreading import spread
+from nncomp.lower.watching import Watch
 from nncomp.ops.elementwise import Add, Mul
 from nncomp.source import Span
 from nncomp.syntax import ast
@@ -110,16 +112,6 @@ class Region:
     yielded: list[Yielded] | None = None
 
 
-# the golden ratio in 64 bits, signed: multiples of it lie far apart (Knuth, section 6.4)
-_SPREAD = 0x9E3779B97F4A7C15
-
-
-def _spread(depth: int) -> int:
-    """An odd number for each depth of nesting, by which runs are told apart."""
-    number = pow(_SPREAD, depth + 1, 2**64)
-    return number - 2**64 if number >= 2**63 else number
-
-
 class Store:
     """All parameters of a program, over all of its graphs, with their initial values.
 
@@ -127,10 +119,12 @@ class Store:
     warnings: what is odd but no error, each once
     problems: the errors found so far
     lowered: declarations whose bodies were run
+    watch: who looks on
     """
 
-    def __init__(self, wanted: Collection[str] = ()) -> None:
+    def __init__(self, wanted: Collection[str] = (), watch: Watch | None = None) -> None:
         self.wanted = wanted
+        self.watch = watch
         self.optional: dict[str, None] = {}
         self.warnings: dict[tuple[str, Span | None], Diagnostic] = {}
         self.problems = Problems()
@@ -221,6 +215,7 @@ class Context:
         foresee: Callable[[Expansion], None] = lambda _: None,
     ) -> None:
         self.store = store
+        self.watch = store.watch
         self.prelude = prelude
         self.training = training
         self.section = section
@@ -376,7 +371,7 @@ class Context:
         for depth, region in enumerate(self.regions):
             if region.counter is not None:
                 run = self.b(Add(), region.counter, self.b.constant(1, DType.I64))
-                far = self.b(Mul(), run, self.b.constant(_spread(depth), DType.I64))
+                far = self.b(Mul(), run, self.b.constant(spread(depth), DType.I64))
                 step = self.b(Add(), step, far)
         return step
 

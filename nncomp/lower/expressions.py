@@ -19,7 +19,10 @@ from nncomp.syntax import ast
 
 def evaluate(ctx: Context, expr: ast.Expr) -> Any:
     """The value of an expression."""
-    return _HANDLERS[type(expr)](ctx, expr)
+    value = _HANDLERS[type(expr)](ctx, expr)
+    if ctx.watch is not None:
+        ctx.watch.value(ctx, expr, value)
+    return value
 
 
 def _constant(ctx: Context, expr: Any) -> Any:
@@ -348,6 +351,8 @@ def _pipe(ctx: Context, expr: ast.Pipe) -> Any:
     value = evaluate(ctx, node)
     for stage in reversed(stages):
         value = calls.pipe(ctx, stage, value)
+        if ctx.watch is not None:
+            ctx.watch.value(ctx, stage, value)
     return value
 
 

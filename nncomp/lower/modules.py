@@ -22,6 +22,7 @@ from nncomp.syntax.parser import parse
 
 MAX_IMPORTS = 16  # files importing files
 LANGUAGE_VERSION = 1
+Read = Callable[[Path, Span | None], SourceFile]
 
 
 def read_source(path: Path, span: Span | None = None) -> SourceFile:
@@ -37,14 +38,16 @@ class Loader:
 
     constant: evaluates a constant of a file, `NAME = expr`, when all before it have values
     report: takes an error, after which the file is read on; or raises it
+    read: gives the text of a file, for the import at a span
     """
 
     def __init__(
         self,
         constant: Callable[[Module, ast.ConstDecl], Any],
         report: Callable[[CompileError], None],
+        read: Read = read_source,
     ) -> None:
-        self._constant, self._report = constant, report
+        self._constant, self._report, self._read = constant, report, read
         self._modules: dict[str, Module] = {}
         self._trees: dict[str, ast.File] = {}
         self._loading: list[str] = []
@@ -156,7 +159,7 @@ class Loader:
             raise error(
                 "NN0006", f"imports are nested more than {MAX_IMPORTS} deep", statement.span
             )
-        imported = read_source(path, statement.span)
+        imported = self._read(path, statement.span)
         return self._load(imported, parse(imported), is_std=False)[0]
 
 

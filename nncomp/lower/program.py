@@ -11,6 +11,7 @@ from typing import Any
 from nncomp.collector import collector_paused
 from nncomp.dims import Dim
 from nncomp.errors import CompileError, Diagnostic, did_you_mean, error
+from nncomp.ir.drawn import Drawn
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ir.obligation import Obligation
 from nncomp.ir.sizes import sources
@@ -20,12 +21,13 @@ from nncomp.lower.context import Context, Frame, Module, Store
 from nncomp.lower.expansion import Expansion
 from nncomp.lower.expressions import evaluate
 from nncomp.lower.foresight import Foresight
-from nncomp.lower.modules import Loader, StandardPrelude
+from nncomp.lower.modules import Loader, Read, StandardPrelude, read_source
 from nncomp.lower.recovery import PoisonError
 from nncomp.lower.settings import setting
 from nncomp.lower.statements import execute
 from nncomp.lower.unused import check_unused
 from nncomp.lower.values import Argument, Arguments, Instance, describe
+from nncomp.lower.watching import Watch
 from nncomp.source import SourceFile
 from nncomp.syntax import ast
 from nncomp.syntax.parser import parse
@@ -67,7 +69,7 @@ class Original:
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
+class Program(Drawn):
     """A model with its hyperparameters, as graphs over one set of parameters.
 
     graph: inference; the model's outputs, or those of its first entry
@@ -99,6 +101,8 @@ def lower(
     kinds: Collection[str] = ("entry", "train"),
     wanted: Collection[str] = (),
     base: Base | None = None,
+    watch: Watch | None = None,
+    read: Read = read_source,
 ) -> Program:
     """Lowers one model of a source (the first, if no name is given). Raises CompileError, with all
     errors that do not follow from each other.
@@ -106,11 +110,13 @@ def lower(
     kinds: of sections that are wanted; who only looks at the model itself saves the rest
     wanted: the optional inputs that the graphs have; without the others, these are `none`
     base: a graph that the model goes on from
+    watch: is told what names and expressions stand for
+    read: gives the texts of the files that are imported
     """
-    store = Store(wanted)
+    store = Store(wanted, watch)
     try:
         with _deep_recursion():
-            return _Lowering(source, settings or {}, store, base).program(model, kinds)
+            return _Lowering(source, settings or {}, store, base, read).program(model, kinds)
     except CompileError as failure:
         store.report(failure)
         raise store.problems.error() from None
@@ -146,12 +152,13 @@ class _Lowering:
         settings: Mapping[str, Any],
         store: Store,
         base: Base | None = None,
+        read: Read = read_source,
     ) -> None:
         self.prelude = StandardPrelude()
         self.store = store
         self.base = base
         self.source = source
-        self.module, self.tree = Loader(self._constant, store.report).load(source)
+        self.module, self.tree = Loader(self._constant, store.report, read).load(source)
         self.settings = settings
 
     def _context(

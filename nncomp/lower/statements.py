@@ -47,6 +47,8 @@ def _run(ctx: Context, body: tuple[ast.Stmt, ...]) -> Returned | None:
         except (CompileError, PoisonError) as failure:
             recover(ctx, statement, failure)
             continue
+        if ctx.watch is not None:
+            ctx.watch.bound(ctx, statement)
         if outcome is not None:
             return outcome
     return None
