@@ -22,10 +22,12 @@ from nncomp.driver.compiling import (
 from nncomp.driver.deploying import Deployment, Dtype
 from nncomp.driver.importing import open_file
 from nncomp.driver.learners import make_learner
+from nncomp.driver.notebook import register
 from nncomp.driver.running import Backend, Device, open_session, run_numpy, run_onnx
 from nncomp.driver.stepping import TrainingStep
 from nncomp.driver.train import Data, Trained, samples_for, train
 from nncomp.files import PathLike
+from nncomp.ir.drawn import Bundle
 from nncomp.ir.graph import Graph
 from nncomp.lower.objective import Objective
 from nncomp.lower.program import Program
@@ -40,6 +42,9 @@ from nncomp.weights import save_weights
 
 if TYPE_CHECKING:
     from nncomp.backends.ort.session import Session
+
+
+register()
 
 
 def load(
@@ -113,6 +118,10 @@ class Model:
         self._state = state_of(self.program, weights, seed, rename=rename)
         self._training: TrainingStep | None = None
         self._compiled: dict[tuple[Any, ...], Any] = {}
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Bundle:
+        """The picture and the table of blocks, for a notebook."""
+        return self.program._repr_mimebundle_()
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Literal, cast
 
 from nncomp.dims import DimLike
+from nncomp.ir.drawn import Drawn
 from nncomp.ir.obligation import Obligation
 from nncomp.ir.op import Op
 from nncomp.source import Span
@@ -134,7 +135,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, eq=False)
-class Graph:
+class Graph(Drawn):
     """A function from inputs and parameters to outputs and next parameter values.
 
     inputs:     given at each run, named; rank-0 hyperparameters among them have `defaults`

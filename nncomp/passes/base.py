@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from nncomp.ir.drawn import Drawn
 from nncomp.ir.graph import Graph, Node
 from nncomp.ir.op import Op
 from nncomp.types import Array
@@ -95,7 +96,7 @@ class PassResult:
 
 
 @dataclass(frozen=True)
-class Pass:
+class Pass(Drawn):
     """A graph to a graph that computes the same. Its class docstring states the algebra.
 
     A pass leaves a valid graph, gives the very graph it was given if it changes nothing, and

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nncomp.collector import collector_paused
+from nncomp.ir.drawn import Drawn
 from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.op import Op
 from nncomp.ir.rebuild import remap
@@ -110,7 +111,7 @@ LEVELS: dict[int, tuple[Pass, ...]] = {0: (), 1: O1, 2: O2, 3: O3}
 
 
 @dataclass(frozen=True)
-class PassRecord:
+class PassRecord(Drawn):
     """One entry of the log: a pass that ran, the graph before it, its result, and the time that
     it took with the check of its graph."""
 
@@ -129,7 +130,7 @@ class PassRecord:
 
 
 @dataclass(frozen=True)
-class OptimizeResult:
+class OptimizeResult(Drawn):
     """An optimised graph, and what each pass did to it."""
 
     graph: Graph
