@@ -19,31 +19,9 @@ if TYPE_CHECKING:
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """--data and how it is read."""
+    """--data and how it is read, divided and changed."""
     group = parser.add_argument_group("data")
-    group.add_argument(
-        "--data",
-        required=True,
-        action="append",
-        metavar="DATA",
-        help="sklearn:digits (iris, wine, breast_cancer, diabetes, linnerud, photos, "
-        "descriptions, sentences, words, strokes); networkx:karate; generated:adding (parity, "
-        "copy, reverse, sort, bits, motif, music, ring, facts); an .npz, .safetensors, .csv or "
-        ".tsv file; a folder of .npy files, or of images in a folder for each class; or "
-        "[NAME=]FILE.npy, once for each array",
-    )
-    group.add_argument(
-        "--label",
-        metavar="COLUMN",
-        help="of a table, the target (default: columns named as inputs, else the last)",
-    )
-    group.add_argument(
-        "--columns",
-        metavar="A,B,…",
-        type=lambda text: tuple(name.strip() for name in text.split(",")),
-        default=(),
-        help="of a table, the features (default: all other columns)",
-    )
+    add_source(group, required=True)
     group.add_argument(
         "--split",
         metavar="TRAIN,VALIDATION,TEST",
@@ -77,6 +55,33 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         type=_amount,
         default=0.0,
         help="multiply each sample by a factor in 1 ± SHARE (default: 0)",
+    )
+
+
+def add_source(group: argparse._ActionsContainer, required: bool) -> None:
+    """--data, --label and --columns."""
+    group.add_argument(
+        "--data",
+        required=required,
+        action="append",
+        metavar="DATA",
+        help="sklearn:digits (iris, wine, breast_cancer, diabetes, linnerud, photos, "
+        "descriptions, sentences, words, strokes); networkx:karate; generated:adding (parity, "
+        "copy, reverse, sort, bits, motif, music, ring, facts); an .npz, .safetensors, .csv or "
+        ".tsv file; a folder of .npy files, or of images in a folder for each class; or "
+        "[NAME=]FILE.npy, once for each array",
+    )
+    group.add_argument(
+        "--label",
+        metavar="COLUMN",
+        help="of a table, the target (default: columns named as inputs, else the last)",
+    )
+    group.add_argument(
+        "--columns",
+        metavar="A,B,…",
+        type=lambda text: tuple(name.strip() for name in text.split(",")),
+        default=(),
+        help="of a table, the features (default: all other columns)",
     )
 
 

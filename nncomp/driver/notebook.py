@@ -7,7 +7,8 @@ import inspect
 import io
 
 from nncomp.autodiff.expand import expand_gradients
-from nncomp.inspect.summary import count_nodes, print_summary
+from nncomp.inspect.printing import print_summary
+from nncomp.inspect.summary import count_nodes
 from nncomp.ir.drawn import Bundle, draws
 from nncomp.ir.graph import Graph
 from nncomp.ir.text import to_text

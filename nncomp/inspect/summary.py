@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nncomp.inspect.cost import Cost, Measure, cost, known_before_run
-from nncomp.inspect.units import shape, short_count, size
+from nncomp.inspect.machines import Machine
+from nncomp.inspect.operators import Group
 from nncomp.ir.graph import Graph, Value
 from nncomp.passes.manager import OptimizeResult
 from nncomp.types import TensorType
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 @dataclass
@@ -25,6 +23,7 @@ class BlockSummary:
     output: the type of the last result that is used outside
     parameters: learnt numbers; buffers (running means and the like) are no part of them
     activations: bytes of all results that a run writes
+    work: of its nodes, and on a machine if one is given
     """
 
     path: str
@@ -35,6 +34,7 @@ class BlockSummary:
     buffers: int = 0
     flops: int = 0
     activations: int = 0
+    work: Group = field(default_factory=Group)
 
     @property
     def name(self) -> str:
@@ -55,7 +55,13 @@ class BlockSummary:
             "nodes": self.nodes,
             "activation_bytes": self.activations,
             "operators": dict(self.operators),
+            **self._estimate(),
         }
+
+    def _estimate(self) -> dict[str, Any]:
+        """On a machine, if one was given."""
+        work = self.work
+        return {"seconds": work.seconds, "bound": work.limit} if work.limit else {}
 
 
 @dataclass(frozen=True)
@@ -138,10 +144,12 @@ def summarize(
     graph: Graph,
     optimized: OptimizeResult | None = None,
     sizes: Mapping[str, int] | None = None,
+    machine: Machine | None = None,
 ) -> Summary:
     """The summary of a graph, and of its optimisation if given.
 
     sizes: the size of symbolic dims by name; 1 for those that are not given
+    machine: for which the time of each block is estimated
     """
     costs = cost(graph, sizes)
     passes: list[PassSummary] = []
@@ -152,7 +160,7 @@ def summarize(
                 passes.append(PassSummary(record.name, before, after, record.result.counts))
     return Summary(
         name=graph.name,
-        blocks=_blocks(graph, costs, Measure(sizes or {})),
+        blocks=_blocks(graph, costs, Measure(sizes or {}), machine),
         totals=_totals(costs),
         parameters=costs.parameters,
         buffers=costs.buffers,
@@ -173,7 +181,9 @@ def _totals(costs: Cost) -> Totals:
     return Totals(running, costs.flops, costs.read, costs.written)
 
 
-def _blocks(graph: Graph, costs: Cost, measure: Measure) -> tuple[BlockSummary, ...]:
+def _blocks(
+    graph: Graph, costs: Cost, measure: Measure, machine: Machine | None
+) -> tuple[BlockSummary, ...]:
     blocks: dict[str, BlockSummary] = {"": BlockSummary("")}
     for node, node_cost in costs.nodes.items():
         if node_cost.once:
@@ -187,6 +197,7 @@ def _blocks(graph: Graph, costs: Cost, measure: Measure) -> tuple[BlockSummary, 
             block.flops += node_cost.flops
             block.activations += node_cost.written
             block.operators[node.op.name] += 1
+            block.work.add(node_cost, machine)
         for value in node.outputs:
             for path in scopes[_scopes_kept(graph, value, scopes) :]:
                 blocks[path].output = value.type
@@ -235,72 +246,3 @@ def _in_tree_order(blocks: Mapping[str, BlockSummary]) -> list[BlockSummary]:
         ordered.append(blocks[path])
         pending.extend(reversed(children.get(path, ())))
     return ordered
-
-
-def print_summary(summary: Summary, console: Console | None = None, depth: int | None = 2) -> None:
-    """Prints the summary as tables.
-
-    depth: how many levels of blocks are shown; None for all
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    console = console or Console()
-    table = Table(title=summary.name, title_justify="left")
-    table.add_column("block", no_wrap=True)
-    table.add_column("output", no_wrap=True)
-    buffers = ["buffers"] if summary.buffers else []
-    for heading in ("parameters", *buffers, "FLOPs", "activations"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for block in summary.blocks:
-        if block.depth and (depth is None or block.depth <= depth):
-            name = block.path if block.name.isdigit() else block.name
-            table.add_row("  " * (block.depth - 1) + name, *_cells(block, bool(buffers)))
-    table.add_section()
-    table.add_row("total", *_cells(summary.blocks[0], bool(buffers)), style="bold")
-    console.print(table)
-    console.print(_totals_line(summary), highlight=False)
-    if summary.passes:
-        _print_passes(summary, console)
-
-
-def _cells(block: BlockSummary, buffers: bool) -> list[str]:
-    return [
-        "" if block.output is None else shape(block.output),
-        f"{block.parameters:,}" if block.parameters else "",
-        *([f"{block.buffers:,}" if block.buffers else ""] if buffers else []),
-        short_count(block.flops),
-        size(block.activations),
-    ]
-
-
-def _totals_line(summary: Summary) -> str:
-    parts = [f"{summary.parameters:,} trainable parameters"]
-    if summary.buffers:
-        parts.append(f"{summary.buffers:,} numbers in buffers")
-    if summary.state:
-        parts.append(f"{summary.state:,} in optimiser state")
-    parts.append(f"{summary.nodes} nodes")
-    parts.append(f"{short_count(summary.flops)} FLOPs (a multiply-add is two)")
-    return ", ".join(parts)
-
-
-def _print_passes(summary: Summary, console: Console) -> None:
-    from rich.table import Table
-
-    table = Table(title="passes", title_justify="left")
-    table.add_column("pass")
-    table.add_column("nodes", justify="right")
-    table.add_column("what it changed")
-    for pass_ in summary.passes:
-        rules = ", ".join(f"{rule} ×{times}" for rule, times in pass_.rules.items())
-        table.add_row(pass_.name, f"{pass_.before} → {pass_.after}", rules)
-    console.print(table)
-    if summary.optimized is not None:
-        after = summary.optimized
-        console.print(
-            f"optimised: {after.nodes} nodes, {short_count(after.flops)} FLOPs, "
-            f"{size(after.read + after.written)} of memory traffic "
-            f"(before: {size(summary.totals.read + summary.totals.written)})",
-            highlight=False,
-        )

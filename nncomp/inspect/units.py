@@ -32,3 +32,11 @@ def shape(type_: TensorType) -> str:
     if type_.dtype is DType.F32:
         return sizes or "scalar"
     return f"{type_.dtype} {sizes}".strip()
+
+
+def duration(seconds: float) -> str:
+    """`940 ns`, `12.3 µs`, `4.56 ms`, `7.89 s`."""
+    for unit, name in ((1, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if seconds >= unit:
+            return f"{seconds / unit:.3g} {name}"
+    return f"{seconds / 1e-9:.3g} ns"

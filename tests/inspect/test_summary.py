@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from nncomp.inspect import units
-from nncomp.inspect.summary import Summary, print_summary, summarize
+from nncomp.inspect.printing import print_summary
+from nncomp.inspect.summary import Summary, summarize
 from nncomp.passes.fuse_conv_activation import FuseConvActivation
 from nncomp.passes.manager import run_passes
 from nncomp.types import DType, TensorType

@@ -1,0 +1,151 @@
+"""The reports of `nncomp inspect`, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nncomp.driver.compiling import compiled_step, entry_of, section_of
+from nncomp.driver.inspecting import passed, sizes_for
+from nncomp.driver.probing import activations_on, gradients_on
+from nncomp.driver.train import Data
+from nncomp.inspect.activations import activation_table
+from nncomp.inspect.cost import cost
+from nncomp.inspect.gradients import gradient_tables
+from nncomp.inspect.machines import Machine
+from nncomp.inspect.memory import memory, memory_table, timeline
+from nncomp.inspect.operators import by_operator, machine_totals
+from nncomp.inspect.printing import block_table, pass_table
+from nncomp.inspect.receptive import receptive_table
+from nncomp.inspect.summary import Summary, summarize
+from nncomp.inspect.tables import Table
+from nncomp.ir.graph import Graph
+from nncomp.lower.program import Program
+from nncomp.passes.manager import OptimizeResult
+from nncomp.passes.selection import Plan
+from nncomp.training.sources import Reading
+from nncomp.types import Array
+
+
+@dataclass(frozen=True)
+class Report:
+    """shown: the tables for people; csv: the one that is written as CSV
+    data: those for machines, by name; numbers: what else a machine is told"""
+
+    shown: tuple[Table, ...]
+    csv: Table
+    data: Mapping[str, Table]
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Lists of rows, by the names of the tables."""
+        return {**self.numbers, **{name: table.to_json() for name, table in self.data.items()}}
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A graph of a program with the sizes of its open dims, and what passes made of it.
+
+    optimized: None for a training step, which is optimised already
+    """
+
+    graph: Graph
+    optimized: OptimizeResult | None
+    sizes: Mapping[str, int]
+
+    @property
+    def final(self) -> Graph:
+        """The graph that runs."""
+        return self.graph if self.optimized is None else self.optimized.graph
+
+    def summary(self, machine: Machine | None = None) -> Summary:
+        """By block."""
+        return summarize(self.graph, self.optimized, self.sizes, machine)
+
+    def costs(self, by: str, machine: Machine | None, depth: int | None) -> Report:
+        """By "block" or "operator", and what the passes changed."""
+        summary = self.summary(machine)
+        first = block_table(summary, depth, machine)
+        if by == "operator":
+            first = by_operator(cost(self.graph, self.sizes), machine)
+        notes = first.notes
+        if machine is not None:
+            after = None if self.optimized is None else cost(self.optimized.graph, self.sizes)
+            notes = (*notes, *machine_totals(machine, cost(self.graph, self.sizes), after))
+        first = Table(first.title, first.columns, first.rows, notes, first.total)
+        shown = (first, *([pass_table(summary)] if summary.passes else []))
+        numbers = summary.to_json()
+        if by == "operator":
+            return Report(shown, first, {"operators": first}, numbers)
+        return Report(shown, first, {}, numbers)
+
+    def memory(self) -> Report:
+        """What is alive when, of the graph that runs."""
+        found = memory(self.final, self.sizes)
+        numbers = {"peak": found.peak, "state": found.state}
+        held = memory_table(found)
+        times = timeline(found)
+        return Report((held,), times, {"timeline": times, "held": held}, numbers)
+
+    def receptive_field(self) -> Report:
+        """What convolutions and pooling see of the input."""
+        table = receptive_table(self.graph, self.sizes)
+        return Report((table,), table, {"layers": table})
+
+
+def inspected(
+    program: Program,
+    *,
+    entry: str | None = None,
+    training: bool = False,
+    section: str | None = None,
+    level: int | Plan = 2,
+    batch: int = 1,
+    sizes: Mapping[str, int] | None = None,
+) -> Inspected:
+    """The inference graph, that of an entry, or the training step.
+
+    sizes: of symbolic dims by name; first axes of inputs are `batch`, others count as their least
+    Raises CompileError NN0306, NN0401, NN0403; NN0103 for a size of no dim.
+    """
+    if training:
+        step = compiled_step(section_of(program, section)[1]).step
+        return Inspected(step, None, sizes_for(step, batch, sizes))
+    graph = entry_of(program, entry)
+    return Inspected(graph, passed(graph, level), sizes_for(graph, batch, sizes))
+
+
+def gradient_report(
+    program: Program,
+    state: Mapping[str, Array],
+    data: Data,
+    *,
+    section: str | None = None,
+    samples: int = 64,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+) -> Report:
+    """See `gradients_on`."""
+    found = gradients_on(program, state, data, section=section, samples=samples, reading=reading)
+    tables = gradient_tables(found)
+    names = ["layers", *(f"scan {i}" for i in range(len(found.steps)))]
+    numbers = {"loss": found.value, "samples": found.samples}
+    return Report(tuple(tables), tables[0], dict(zip(names, tables, strict=True)), numbers)
+
+
+def activation_report(
+    program: Program,
+    state: Mapping[str, Array],
+    data: Data,
+    *,
+    entry: str | None = None,
+    samples: int = 64,
+    depth: int | None = None,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+) -> Report:
+    """See `activations_on`. depth: of the blocks that people are shown."""
+    count, found = activations_on(
+        program, state, data, entry=entry, samples=samples, reading=reading
+    )
+    shown, whole = (activation_table(found, count, d) for d in (depth, None))
+    return Report((shown,), whole, {"operators": whole}, {"samples": count})
