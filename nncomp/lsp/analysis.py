@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from nncomp.driver.compiling import KINDS
 from nncomp.errors import CompileError, Diagnostic
 from nncomp.lower.program import Program, lower
 from nncomp.lsp.facts import Recorder
@@ -21,6 +22,7 @@ class Analysis:
     """tree: None for a text that cannot be parsed
     diagnostics: errors and warnings
     programs: the models without errors, lowered
+    whole: whether sections and optional inputs were looked at, if there are any
     """
 
     source: SourceFile
@@ -29,6 +31,11 @@ class Analysis:
     diagnostics: tuple[Diagnostic, ...] = ()
     recorder: Recorder = field(default_factory=Recorder)
     programs: tuple[Program, ...] = ()
+    whole: bool = True
+
+    @property
+    def has_errors(self) -> bool:
+        return any(d.severity == "error" for d in self.diagnostics)
 
     def with_more(self, diagnostics: tuple[Diagnostic, ...]) -> Analysis:
         """With further diagnostics."""
@@ -36,10 +43,15 @@ class Analysis:
 
 
 def analyse(
-    source: SourceFile, texts: Texts, outdated: Callable[[], bool] = lambda: False
+    source: SourceFile,
+    texts: Texts,
+    outdated: Callable[[], bool] = lambda: False,
+    *,
+    whole: bool = True,
 ) -> Analysis:
-    """Lowers every model of the text with its default hyperparameters, without its optional inputs
-    and with them. Raises Outdated when nobody waits for the answer any more."""
+    """Lowers every model of the text with its default hyperparameters; as a whole, with its
+    sections, without its optional inputs and with them. Raises Outdated when nobody waits for the
+    answer any more."""
     try:
         tree = parse(source)
     except CompileError as failure:
@@ -47,20 +59,23 @@ def analyse(
     recorder = Recorder(outdated)
     found: dict[Diagnostic, None] = {}
     programs: list[Program] = []
-    models: list[str] = [d.name.text for d in tree.declarations if isinstance(d, ast.ModelDecl)]
-    for name in (*models,) or (None,):
+    models = [d for d in tree.declarations if isinstance(d, ast.ModelDecl)]
+    has_more = any(isinstance(s, ast.Section) for d in models for s in d.body)
+    kinds = KINDS if whole else ()
+    names = [d.name.text for d in models]
+    for name in (*names,) or (None,):
         try:
-            program = lower(source, name, watch=recorder, read=texts.read)
+            program = lower(source, name, kinds=kinds, watch=recorder, read=texts.read)
             found |= dict.fromkeys(program.warnings)
             programs.append(program)
             if program.optional:
-                lower(source, name, wanted=program.optional, watch=recorder, read=texts.read)
+                has_more = True
+            if program.optional and whole:
+                lower(source, name, {}, kinds, program.optional, watch=recorder, read=texts.read)
         except CompileError as failure:
-            new = failure.diagnostics
-            if not models:
-                new = tuple(d for d in new if d.code != _NO_MODEL)
-            found |= dict.fromkeys(new)
-    return Analysis(source, texts, tree, _each_once(found), recorder, tuple(programs))
+            found |= dict.fromkeys(d for d in failure.diagnostics if models or d.code != _NO_MODEL)
+    complete = whole or not has_more
+    return Analysis(source, texts, tree, _each_once(found), recorder, tuple(programs), complete)
 
 
 def _each_once(found: dict[Diagnostic, None]) -> tuple[Diagnostic, ...]:

@@ -1,17 +1,31 @@
-"""The open texts and their analyses: made in a thread, soon after a change, the newest only."""
+"""The open texts and their analyses: made in a thread, soon after a change, the newest only.
+
+A text is looked at twice: at the models themselves, which is quick, then as a whole, with training
+and what else there is.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from nncomp.lsp.analysis import Analysis, analyse
 from nncomp.lsp.facts import Outdated
 from nncomp.lsp.texts import Texts
 from nncomp.source import SourceFile
 
-DELAY = 0.1  # seconds without a further change, after which a text is looked at
+DELAY = 0.05  # seconds without a further change, after which a text is looked at
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """Of one version of a text; None where it is the newest no more."""
+
+    version: int
+    first: asyncio.Future[Analysis | None]
+    whole: asyncio.Future[Analysis | None]
 
 
 class Desk:
@@ -27,9 +41,10 @@ class Desk:
         self._texts, self._ready = texts, ready
         self._thread = ThreadPoolExecutor(1, "analysis")
         self._versions: dict[str, int] = {}
-        self._tasks: dict[str, tuple[int, asyncio.Future[Analysis]]] = {}
+        self._looks: dict[str, _Looks] = {}
         self._waiting: dict[str, asyncio.Task[None]] = {}
         self._good: dict[str, Analysis] = {}
+        self._late: set[str] = set()  # texts with errors that the first look does not find
 
     def changed(self, name: str) -> None:
         """A text was opened, or is another now. Files that import it may have other errors."""
@@ -42,67 +57,90 @@ class Desk:
 
     def closed(self, name: str) -> None:
         """Forgets a text."""
-        self._versions.pop(name, None)
         waiting = self._waiting.pop(name, None)
         if waiting is not None:
             waiting.cancel()
-        self._tasks.pop(name, None)
+        self._versions.pop(name, None)
+        self._looks.pop(name, None)
         self._good.pop(name, None)
+        self._late.discard(name)
 
     def version(self, name: str) -> int | None:
         """A number for the present text of a file, None if it is not open."""
         return self._versions.get(name)
 
     def good(self, name: str) -> Analysis | None:
-        """That of the last version that could be parsed."""
+        """The newest of a version that could be parsed."""
         return self._good.get(name)
 
-    async def analysis(self, name: str) -> Analysis | None:
-        """Of the present text; None if it is not open."""
+    async def analysis(self, name: str, *, whole: bool = False) -> Analysis | None:
+        """Of the present text, the best that there is; None if it is not open.
+
+        whole: waits for more than the first look
+        """
         while True:
             version = self.version(name)
             if version is None:
                 return None
-            try:
-                return await asyncio.shield(self._started(name, version))
-            except Outdated:
-                continue
+            looks = self._started(name, version)
+            chosen = looks.whole if whole or looks.whole.done() else looks.first
+            found = await asyncio.shield(chosen)
+            if found is not None:
+                return found
 
-    def _started(self, name: str, version: int) -> asyncio.Future[Analysis]:
-        known = self._tasks.get(name)
-        if known is not None and known[0] == version:
-            return known[1]
+    def _started(self, name: str, version: int) -> _Looks:
+        known = self._looks.get(name)
+        if known is not None and known.version == version:
+            return known
         texts = dict(self._texts())
         source = SourceFile(name, texts.get(name, ""))
-        task = asyncio.ensure_future(self._run(name, source, Texts(texts), version))
-        self._tasks[name] = version, task
-        return task
+        first = asyncio.ensure_future(self._look(name, source, Texts(texts), version, False))
+        whole = asyncio.ensure_future(self._rest(name, first, version))
+        self._looks[name] = _Looks(version, first, whole)
+        return self._looks[name]
 
-    async def _run(self, name: str, source: SourceFile, texts: Texts, version: int) -> Analysis:
+    async def _look(
+        self, name: str, source: SourceFile, texts: Texts, version: int, whole: bool
+    ) -> Analysis | None:
         def outdated() -> bool:
             return self.version(name) != version
 
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._thread, _analyse, source, texts, outdated)
-        if found is None:
-            raise Outdated
-        if found.tree is not None:
+        found = await loop.run_in_executor(self._thread, _analyse, source, texts, outdated, whole)
+        if found is not None and found.tree is not None:
             self._good[name] = found
         return found
 
+    async def _rest(
+        self, name: str, first: asyncio.Future[Analysis | None], version: int
+    ) -> Analysis | None:
+        found = await asyncio.shield(first)
+        if found is None or found.whole:
+            return found
+        return await self._look(name, found.source, found.texts, version, True)
+
     async def _later(self, name: str) -> None:
         await asyncio.sleep(DELAY)
-        found = await self.analysis(name)
-        if found is not None:
+        first = await self.analysis(name)
+        shown = first is not None and (first.has_errors or name not in self._late)
+        if first is not None and shown:
+            await self._ready(name, first)
+        found = await self.analysis(name, whole=True)
+        if first is None or found is None:
+            return
+        if not shown or found.diagnostics != first.diagnostics:
             await self._ready(name, found)
+        if {d.code for d in found.diagnostics} <= {d.code for d in first.diagnostics}:
+            self._late.discard(name)
+        else:
+            self._late.add(name)
 
 
-def _analyse(source: SourceFile, texts: Texts, outdated: Callable[[], bool]) -> Analysis | None:
-    """None where the text has changed meanwhile: a future keeps what is raised in it, with all
-    that its frames hold."""
+def _analyse(
+    source: SourceFile, texts: Texts, outdated: Callable[[], bool], whole: bool
+) -> Analysis | None:
+    """None where the text has changed meanwhile."""
     try:
-        if outdated():
-            return None
-        return analyse(source, texts, outdated)
+        return None if outdated() else analyse(source, texts, outdated, whole=whole)
     except Outdated:
         return None

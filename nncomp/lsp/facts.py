@@ -81,10 +81,10 @@ class Recorder:
         return total
 
     def value(self, ctx: Context, expr: ast.Expr, value: Any) -> None:
-        if ctx.frame.module.is_std or not isinstance(expr, _SHOWN):
-            return
         if self._outdated():
             raise Outdated
+        if ctx.frame.module.is_std or not isinstance(expr, _SHOWN):
+            return
         self._note(ctx, expr, value)
         if isinstance(expr, ast.Pipe):
             path = _made_here(ctx, expr.stage)

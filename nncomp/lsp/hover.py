@@ -32,6 +32,15 @@ def hover(analysis: Analysis, offset: int) -> tuple[Span, str] | None:
     return (place.span, "\n\n".join(parts)) if parts else None
 
 
+def knows(analysis: Analysis, offset: int) -> bool:
+    """Whether lowering has told of the name at an offset; true where there is no name."""
+    place = place_at(analysis.tree, offset) if analysis.tree is not None else None
+    if place is None:
+        return True
+    known = fact_of(analysis, place, definition(analysis, place)) or _result(analysis, place)
+    return known is not None
+
+
 def operator_at(place: Place) -> type[Op] | None:
     """The operator that `onnx.Conv` names, at either of its names."""
     for node in place.around[:2]:

@@ -13,7 +13,7 @@ from nncomp.lsp.analysis import Analysis
 from nncomp.lsp.complete import Item, complete, in_tree
 from nncomp.lsp.convert import Positions, name_of, uri_of
 from nncomp.lsp.desk import Desk
-from nncomp.lsp.hover import hover
+from nncomp.lsp.hover import hover, knows
 from nncomp.lsp.outline import Entry, outline
 from nncomp.lsp.places import definition, place_at
 from nncomp.lsp.whole import compile_errors
@@ -77,12 +77,16 @@ class Server(LanguageServer):
         return next(known, None) or uri_of(name)
 
     async def at(
-        self, document: types.TextDocumentIdentifier, position: types.Position
+        self,
+        document: types.TextDocumentIdentifier,
+        position: types.Position,
+        *,
+        whole: bool = False,
     ) -> tuple[Analysis, int] | None:
         """The analysis that tells of a position in a text, and the character there. Of a text
         that cannot be parsed, that of the last version that could."""
         name = name_of(document.uri)
-        found = await self.desk.analysis(name)
+        found = await self.desk.analysis(name, whole=whole)
         if found is None:
             return None
         offset = self.positions.offset(found.source, position)
@@ -119,8 +123,10 @@ def make_server(version: str) -> Server:
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     async def on_hover(ls: Server, params: types.HoverParams) -> types.Hover | None:
         at = await ls.at(params.text_document, params.position)
+        if at is not None and not at[0].whole and not knows(*at):  # a name of the training, perhaps
+            at = await ls.at(params.text_document, params.position, whole=True)
         found = hover(*at) if at is not None else None
-        if at is None or found is None:
+        if found is None:
             return None
         span, text = found
         content = types.MarkupContent(types.MarkupKind.Markdown, text)
@@ -143,12 +149,12 @@ def make_server(version: str) -> Server:
         ls: Server, params: types.CompletionParams
     ) -> types.CompletionList | None:
         name = name_of(params.text_document.uri)
-        found = await ls.desk.analysis(name)
-        if found is None:
-            return None
-        offset = ls.positions.offset(found.source, params.position)
-        items = complete(ls.desk.good(name), found.source.text, offset)
-        return types.CompletionList(False, [_completion(item, found.source) for item in items])
+        if ls.desk.good(name) is None:  # else the last version that could be parsed tells enough
+            await ls.desk.analysis(name)
+        source = SourceFile(name, ls.workspace.get_text_document(params.text_document.uri).source)
+        offset = ls.positions.offset(source, params.position)
+        items = complete(ls.desk.good(name), source.text, offset)
+        return types.CompletionList(False, [_completion(item, source) for item in items])
 
     @server.feature(types.TEXT_DOCUMENT_FORMATTING)
     async def on_formatting(
@@ -182,8 +188,8 @@ def make_server(version: str) -> Server:
 async def _check_all(ls: Server, name: str) -> None:
     """Shows, too, what only compiling to the end finds. Nothing if the text changes meanwhile."""
     version = ls.desk.version(name)
-    found = await ls.desk.analysis(name)
-    if found is None or any(d.severity == "error" for d in found.diagnostics):
+    found = await ls.desk.analysis(name, whole=True)
+    if found is None or found.has_errors:
         return
     loop = asyncio.get_running_loop()
     more = await loop.run_in_executor(None, compile_errors, found)

@@ -26,6 +26,19 @@ model M {
   output y = x |> Linear(4)
 }
 """
+TRAINED = """from std import Linear
+from std.optim import SGD
+
+model M {
+  input x: f32[N, 3]
+  output y = x |> Linear(4)
+
+  train {
+    input target: f32[N, 4]
+    minimize mean((y - target) ** 2) by SGD(lr=0.1)
+  }
+}
+"""
 PATIENCE = 60  # seconds: a machine may be busy
 
 
@@ -166,6 +179,27 @@ def test_related_places_and_other_files(tmp_path: Path) -> None:
             pass
 
     talk(tmp_path / "main.nn", text, session)
+
+
+def test_errors_of_training_come_and_go(tmp_path: Path) -> None:
+    """They are found later than those of the model, and are not forgotten meanwhile."""
+    text = TRAINED.replace("mean(", "meen(")
+
+    async def session(client: Client) -> None:
+        while [d.code for d in await client.errors(1)] != ["NN0103"]:
+            pass
+        client.type(text + "\n", 2)
+        assert [d.code for d in await client.errors(2)] == ["NN0103"]
+        client.type(TRAINED, 3)
+        assert await client.errors(3) == []
+        hover = await client.text_document_hover_async(
+            types.HoverParams(**client.at(TRAINED, "target) "))
+        )
+        assert hover is not None
+        assert isinstance(hover.contents, types.MarkupContent)
+        assert "target: f32[N, 4]" in hover.contents.value
+
+    talk(tmp_path / "net.nn", text, session)
 
 
 def test_saving_compiles_to_the_end(tmp_path: Path) -> None:
