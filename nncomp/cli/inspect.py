@@ -107,6 +107,8 @@ def execute(args: argparse.Namespace) -> int:
         args.parser.error("--format csv writes one table: ask for one report")
     if wants_data and not args.data:
         args.parser.error(f"--{'gradients' if args.gradients else 'activations'} needs --data")
+    if args.data and not wants_data:
+        args.parser.error("--data is for --gradients and --activations")
     if args.layer and not args.filters:
         args.parser.error("--layer is for --filters")
     from nncomp.cli.arguments import program_of

@@ -22,9 +22,11 @@ from nncomp.ops.convolution import Convolution
 _POOLS = frozenset(["MaxPool", "AveragePool", "LpPool"])
 _TRANSPOSED = frozenset(["ConvTranspose", "ConvInputGrad"])
 _SAME_AXES = frozenset(
-    ["Pad", "Slice", "BatchNormalization", "Dropout", "Identity", "StopGradient", "Cast"]
+    ["Pad", "Slice", "Split", "BatchNormalization", "Dropout", "Identity", "StopGradient", "Cast"]
 )
 _BY_ELEMENT = frozenset(["elementwise", "activation"])
+_LOOKS_UP = frozenset(["Gather", "OneHot"])
+_INDICES = 1  # the operand of Gather
 _OVER_AN_AXIS = frozenset(["Softmax", "LogSoftmax", "Hardmax"])
 
 
@@ -56,34 +58,37 @@ class Seen:
 
 
 def receptive_fields(graph: Graph, sizes: Mapping[str, int] | None = None) -> list[Seen]:
-    """What each node sees of the first floating input with spatial axes, as far as windows tell;
-    nothing of nodes that mix all places, such as attention.
+    """What each node sees of the first input with spatial axes, or of tokens, as far as windows
+    tell; nothing of nodes that mix all places, such as attention.
 
     sizes: of symbolic dims by name
     """
     measure = Measure(sizes or {})
     start = next((v for v in graph.inputs if v.rank >= 3 and v.type.dtype.is_float), None)
+    start = start or next((v for v in graph.inputs if v.rank == 2 and v.type.dtype.is_int), None)
     if start is None:
         return []
-    known: dict[Value, Fields] = {start: (None, *(Field(axis, 1) for axis in range(1, start.rank)))}
+    known: dict[Value, Fields | None] = {  # None: who knows which places
+        start: (None, *(Field(axis, 1) for axis in range(1, start.rank)))
+    }
     found: list[Seen] = []
     for node in graph.nodes:
         if isinstance(node.op, Constant) or not any(v in known for v in node.operands):
             continue
         fields = _after(node, known, measure)
+        for value in node.outputs:
+            known[value] = fields if fields and value.rank == len(fields) else None
         if fields is not None:
-            for value in node.outputs:
-                if value.rank == len(fields):
-                    known[value] = fields
             found.append(Seen(node, fields))
     return found
 
 
-def _after(node: Node, known: Mapping[Value, Fields], measure: Measure) -> Fields | None:
+def _after(node: Node, known: Mapping[Value, Fields | None], measure: Measure) -> Fields | None:
     op, name = node.op, node.op.name
     if name == "Concat" or (family(op) in _BY_ELEMENT and name not in _OVER_AN_AXIS):
-        return _merged([(v.rank, known[v]) for v in node.operands if v in known], node)
-    first = node.inputs[0]
+        operands = [known[v] for v in node.operands if v in known]
+        return _merged([f for f in operands if f is not None], node) if all(operands) else None
+    first = node.inputs[_INDICES if name == "Gather" else 0]
     fields = known.get(first) if first is not None else None
     if fields is None:
         return None
@@ -91,6 +96,8 @@ def _after(node: Node, known: Mapping[Value, Fields], measure: Measure) -> Field
         assert node.inputs[1] is not None
         kernel = measure.shape(node.inputs[1])[2:]
         return _windows(node, (fields[0], None), fields[2:], kernel)
+    if name in _LOOKS_UP:  # an embedding, [N, T] to [N, T, D]
+        return (*fields, None) if node.outputs[0].rank == len(fields) + 1 else None
     if name in _POOLS:
         return _windows(node, fields[:2], fields[2:], tuple(getattr(op, "kernel_shape", ())))
     if name.startswith("Global"):
@@ -128,14 +135,13 @@ def _all_of(field: Field | None) -> Field | None:
     return None if field is None else Field(field.axis, None, field.jump)
 
 
-def _merged(operands: Sequence[tuple[int, Fields]], node: Node) -> Fields | None:
+def _merged(operands: Sequence[Fields], node: Node) -> Fields:
     """Of operands side by side, aligned at their last axes, the larger field."""
     rank = node.outputs[0].rank
     result: list[Field | None] = [None] * rank
-    for own, fields in operands:
-        for axis in range(own):
-            place = rank - own + axis
-            result[place] = _larger(result[place], fields[axis])
+    for fields in operands:
+        for place, field in enumerate(fields, rank - len(fields)):
+            result[place] = _larger(result[place], field)
     return tuple(result)
 
 

@@ -164,6 +164,21 @@ def test_receptive_fields_with_strides() -> None:
     assert [str(f.jump) for f in stem[1].fields[2:] if f] == ["4", "4"]
 
 
+def test_receptive_field_of_wavenet() -> None:
+    """Three stacks of dilations 1 to 512: 3·1023 + 1 samples, of tokens that an embedding maps."""
+    program = load_program(ROOT / "models" / "wavenet.nn", kinds=())
+    assert receptive_fields(program.graph)[-1].sizes == [3 * 1023 + 1]
+
+
+def test_no_receptive_field_behind_what_is_not_known() -> None:
+    text = (
+        "from std import Conv\nmodel M {\n  input x: f32[N, 3, 8]\n"
+        "  y = reshape(transpose(reshape(x, [N, 24])), [N, 3, 8])\n"
+        "  output z = (x |> Conv(3, 3, pad=1)) + y\n}\n"
+    )
+    assert [s.node.op.name for s in receptive_fields(program_of(text).graph)] == ["Conv"]
+
+
 def test_receptive_fields_seen_by_gradients() -> None:
     """The input pixels that one output pixel of a network with a skip depends on, by PyTorch."""
     text = (
@@ -337,6 +352,7 @@ CSV = ("--format", "csv")
     [
         (["--gradients"], "--gradients needs --data"),
         (["--activations"], "--activations needs --data"),
+        (["--data", "sklearn:digits"], "--data is for --gradients and --activations"),
         (["--layer", "conv1"], "--layer is for --filters"),
         (["--memory", "--receptive-field", "--format", "csv"], "ask for one report"),
     ],
