@@ -3,8 +3,8 @@
     python docs/passes.py
 
 The passes and their rules are those of the registry. The example of a pass is the smallest graph
-that it changes, of the models in docs/passes.nn, else of those in models/, on their way through
-the passes of `-O2` or of training.
+that it changes, of the models in docs/passes.nn and their training steps, else of those in models/,
+on their way through the passes of `-O2` or of training.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
+from nncomp.autodiff.expand import expand_gradients
 from nncomp.backends.reference.interpreter import evaluate
 from nncomp.driver.compiling import load_program
 from nncomp.files import read_source
@@ -69,9 +70,14 @@ def _size(record: PassRecord) -> int:
 
 
 def _graphs() -> Iterator[tuple[str, Graph, bool]]:
-    """Titles and graphs: those of docs/passes.nn, then, in need, those of models."""
+    """Titles and graphs: those of docs/passes.nn, inference and training steps, then, in need,
+    those of models."""
     for name in models(read_source(EXAMPLES)):
-        yield f"`{name}` of [passes.nn](passes.nn)", load_program(EXAMPLES, name).graph, False
+        program = load_program(EXAMPLES, name)
+        title = f"`{name}` of [passes.nn](passes.nn)"
+        yield title, program.graph, False
+        for section in program.train.values():
+            yield f"the training step of {title}", expand_gradients(section.step), False
     for stem in ELSEWHERE:
         yield (
             f"[models/{stem}.nn](../models/{stem}.nn)",
