@@ -56,7 +56,7 @@ def _smallest() -> dict[str, tuple[str, PassRecord]]:
     for title, graph, is_last_resort in _graphs():
         if is_last_resort and found.keys() >= {*pass_names()}:
             break
-        for passes in (LEVELS[2], TRAINING):
+        for passes in (LEVELS[2], LEVELS[3], TRAINING):
             for record in run_passes(graph, passes, evaluate).log:
                 if record.changed and (
                     record.name not in found or _size(record) < _size(found[record.name][1])
