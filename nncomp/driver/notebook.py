@@ -7,8 +7,9 @@ import inspect
 import io
 
 from nncomp.autodiff.expand import expand_gradients
+from nncomp.driver.compiling import entry_of
 from nncomp.inspect.printing import print_summary
-from nncomp.inspect.summary import count_nodes
+from nncomp.inspect.summary import count_nodes, summarize
 from nncomp.ir.drawn import Bundle, draws
 from nncomp.ir.graph import Graph
 from nncomp.ir.text import to_text
@@ -24,14 +25,18 @@ def draw_program(program: Program) -> Bundle:
     """As written beside as optimised; the table of blocks."""
     from rich.console import Console
 
-    from nncomp.driver.inspecting import picture_of, summary_of
+    from nncomp.driver.inspecting import passed, sizes_for
+    from nncomp.inspect.view import svg
 
     if not program.graph.outputs:  # a model that only trains
         section = next(iter(program.train.values()))
         return draw_graph(expand_gradients(section.evaluation))
+    graph = entry_of(program, None)
+    result = passed(graph)
+    summary = summarize(graph, result, sizes_for(graph))
     page = io.StringIO()
-    print_summary(summary_of(program), Console(file=page, width=_WIDTH))
-    return _bundle(picture_of(program), page.getvalue())
+    print_summary(summary, Console(file=page, width=_WIDTH))
+    return _bundle(svg(result.graph, before=graph), page.getvalue())
 
 
 def draw_graph(graph: Graph) -> Bundle:
