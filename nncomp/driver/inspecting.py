@@ -6,11 +6,22 @@ from collections.abc import Mapping
 from typing import Literal
 
 from nncomp.dims import Dim
+from nncomp.driver.compiling import entry_of
 from nncomp.driver.showing import Shown
 from nncomp.errors import did_you_mean, error
+from nncomp.inspect.summary import Summary, summarize
 from nncomp.ir.graph import Graph
+from nncomp.lower.program import Program
 from nncomp.passes.manager import OptimizeResult, run_passes
 from nncomp.passes.selection import Plan, plan_of
+
+
+def summary_of(
+    program: Program, *, entry: str | None = None, level: int | Plan = 2, batch: int = 1
+) -> Summary:
+    """What the inference graph consists of, and what the passes of a level make of it."""
+    graph = entry_of(program, entry)
+    return summarize(graph, passed(graph, level), sizes_for(graph, batch))
 
 
 def passed(graph: Graph, level: int | Plan = 2) -> OptimizeResult:
