@@ -15,8 +15,9 @@ from pathlib import Path
 
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.backends.reference.interpreter import evaluate
-from nncomp.driver.compiling import load_program
+from nncomp.driver.compiling import initial_values, load_program
 from nncomp.files import read_source
+from nncomp.ir.bind import bind
 from nncomp.ir.graph import Graph
 from nncomp.ir.text import to_text
 from nncomp.lower.program import models
@@ -30,6 +31,7 @@ PAGE = DOCS / "passes.md"
 EXAMPLES = DOCS / "passes.nn"
 ELSEWHERE = ("mlp", "lenet5", "rnn", "lstm", "transformer", "bert")
 _LONGEST = 40  # lines of a graph that are shown
+_WIDEST = 100  # characters of a line
 
 HEAD = """# The passes
 
@@ -76,6 +78,8 @@ def _graphs() -> Iterator[tuple[str, Graph, bool]]:
         program = load_program(EXAMPLES, name)
         title = f"`{name}` of [passes.nn](passes.nn)"
         yield title, program.graph, False
+        if program.graph.parameters:  # some passes want to know the numbers
+            yield title, bind(program.graph, initial_values(program)), False
         for section in program.train.values():
             yield f"the training step of {title}", expand_gradients(section.step), False
     for stem in ELSEWHERE:
@@ -128,7 +132,8 @@ def _code(graph: Graph) -> list[str]:
     lines = to_text(graph).text.rstrip().splitlines()
     if len(lines) > _LONGEST:
         lines = [*lines[:_LONGEST], f"… {len(lines) - _LONGEST} lines more"]
-    return ["```text", *lines, "```", ""]
+    short = [line if len(line) <= _WIDEST else f"{line[: _WIDEST - 2]} …" for line in lines]
+    return ["```text", *short, "```", ""]
 
 
 if __name__ == "__main__":
