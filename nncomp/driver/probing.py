@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from nncomp.autodiff.request import PREFIX, Request
-from nncomp.autodiff.reverse import ancestors
 from nncomp.backends.reference.interpreter import run
 from nncomp.driver.compiling import data_inputs, entry_of, section_of
 from nncomp.driver.differentiating import GradientFunction, compile_request, find_request
@@ -17,6 +16,7 @@ from nncomp.errors import error
 from nncomp.inspect.activations import Activation, Observer
 from nncomp.inspect.gradients import Gradients, Layer, Steps
 from nncomp.ir.graph import Graph, Value
+from nncomp.ir.rebuild import ancestors
 from nncomp.lower.program import Program
 from nncomp.ops.control import Scan
 from nncomp.training.data import Batch, load_data
