@@ -18,6 +18,8 @@ from nncomp.errors import CompileError, Note, error
 Device = Literal["cpu", "cuda"]
 CPU_PROVIDER = "CPUExecutionProvider"
 CUDA_PROVIDER = "CUDAExecutionProvider"
+PROFILED = "ran.onnx"
+"""In the folder of a profile: the graph that onnxruntime runs."""
 
 
 @cache
@@ -66,6 +68,7 @@ def open_session(
     memory_pattern: bool = True,
     blocked_layout: bool = True,
     recomputes: bool = False,
+    profile: Path | None = None,
 ) -> Any:
     """An onnxruntime InferenceSession.
 
@@ -76,6 +79,7 @@ def open_session(
     memory_pattern: plan one block of memory for a run; off, a run takes about half the memory
     recomputes: the model computes values again to save memory: keep equal nodes apart, and plan
         no block
+    profile: a folder for the times of all nodes, and for the graph that runs (`PROFILED`)
 
     CompileError NN0602 if the device is not available, NN0604 if the model is refused.
     """
@@ -89,6 +93,12 @@ def open_session(
         disabled.append("CommonSubexpressionElimination")
     if not optimize:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile / "times")
+        options.optimized_model_filepath = str(profile / PROFILED)
+        weights = "session.optimized_model_external_initializers_file_name"
+        options.add_session_config_entry(weights, "weights.bin")
     # threads spin during a run, for speed, and not after it: the caller needs the cores then
     options.add_session_config_entry("session.force_spinning_stop", "1")
     providers: list[Any] = [CPU_PROVIDER]

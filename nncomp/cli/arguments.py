@@ -49,7 +49,7 @@ def add_choice(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
-def add_weights(parser: argparse.ArgumentParser) -> None:
+def add_weights(parser: argparse._ActionsContainer) -> None:
     """--weights, --rename and --seed."""
     parser.add_argument(
         "--weights",
@@ -166,6 +166,11 @@ def pair(text: str, form: str = "NAME=VALUE") -> tuple[str, str]:
     if not equals or not name.strip():
         raise argparse.ArgumentTypeError(f"expected {form}, not {text!r}")
     return name.strip(), value.strip()
+
+
+def input_pair(text: str) -> tuple[str, str]:
+    """`name=file`, for argparse."""
+    return pair(text, "NAME=FILE.npy")
 
 
 def positive(text: str) -> int:

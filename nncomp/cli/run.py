@@ -8,13 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from nncomp.cli.arguments import add_model, add_place, add_weights, pair
+from nncomp.cli.arguments import add_model, add_place, add_weights, input_pair
 from nncomp.cli.passes import add_passes, add_views
-
-
-def input_pair(text: str) -> tuple[str, str]:
-    """`name=file`, for argparse."""
-    return pair(text, "NAME=FILE.npy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

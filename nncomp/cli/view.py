@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nncomp.cli.arguments import add_model, positive
+from nncomp.cli.arguments import add_model, add_weights, input_pair, positive, size
 from nncomp.cli.passes import add_passes
+
+if TYPE_CHECKING:
+    from nncomp.driver.profiling import Profile
+    from nncomp.driver.showing import Shown
+    from nncomp.lower.program import Program
 
 FORMATS = (".html", ".svg", ".png", ".dot", ".mmd")
 
@@ -37,7 +43,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="the batch size, for what things cost (default: 1)",
     )
+    parser.add_argument(
+        "--size",
+        dest="sizes",
+        action="append",
+        default=[],
+        metavar="NAME=INT",
+        type=size,
+        help="of another open dim: T=128 for the length of sequences; again for more",
+    )
     add_passes(parser)
+    measured = parser.add_argument_group("time")
+    measured.add_argument(
+        "--profile",
+        action="store_true",
+        help="run it by onnxruntime on the CPU, and colour the page by what that spends its time "
+        "on",
+    )
+    measured.add_argument(
+        "--input",
+        metavar="NAME=FILE.npy",
+        action="append",
+        default=[],
+        type=input_pair,
+        dest="inputs",
+        help="for --profile: an input; may be repeated (default: random numbers)",
+    )
+    add_weights(measured)
     picture = parser.add_argument_group("pictures")
     picture.add_argument(
         "--only",
@@ -58,25 +90,32 @@ def execute(args: argparse.Namespace) -> int:
 
     if args.output:
         _require_known(args.output)
+    picture = args.output and Path(args.output).suffix != ".html"
+    if args.profile and (picture or args.other is not None):
+        args.parser.error("--profile is for the page of one model")
+    if args.inputs and not args.profile:
+        args.parser.error("--input is for --profile")
     if args.other is not None:
         return _compare(args)
     file = file_of(args.file)
     kinds = ("train",) if args.train else ("entry",)
-    program = load_program(file, args.model, dict(args.settings), kinds, args.with_inputs)
+    given = [name for name, _ in args.inputs]
+    program = load_program(file, args.model, dict(args.settings), kinds, args.with_inputs, given)
     from nncomp.driver.showing import inference_of, training_of
 
+    sizes = dict(args.sizes)
     if args.train:
-        shown = training_of(program, batch=args.batch)
+        shown = training_of(program, batch=args.batch, sizes=sizes)
     else:
         plan = plan_of_arguments(args)
-        shown = inference_of(program, entry=args.entry, level=plan, batch=args.batch)
+        shown = inference_of(program, entry=args.entry, level=plan, batch=args.batch, sizes=sizes)
     path = args.output or f"{stem_of(args, program)}.html"
     kind = Path(path).suffix[1:]
     if kind == "html":
         from nncomp.driver.viewing import page_of
 
         source = file if isinstance(file, SourceFile) else None
-        content = page_of(shown, source, args.file).encode()
+        content = page_of(shown, source, args.file, _profile(args, program, shown)).encode()
     else:
         from nncomp.driver.inspecting import picture_of
 
@@ -84,6 +123,27 @@ def execute(args: argparse.Namespace) -> int:
     write_atomic(path, content)
     print(f"wrote {path}")
     return 0
+
+
+def _profile(args: argparse.Namespace, program: Program, shown: Shown) -> Profile | None:
+    """What was measured, if that is asked for. Raises CompileError."""
+    if not args.profile:
+        return None
+    from nncomp.cli.arguments import state_of
+    from nncomp.driver.profiling import profile_of
+    from nncomp.inspect.units import duration
+    from nncomp.weights import load_array
+
+    found = profile_of(
+        shown.graph if shown.result is None else shown.result.graph,
+        state_of(args, program, training=args.train),
+        sizes=shown.sizes,
+        given={name: load_array(path) for name, path in args.inputs},
+        seed=args.seed,
+    )
+    share = found.known / found.seconds if found.seconds else 1.0
+    print(f"onnxruntime: {duration(found.seconds)}, {share:.1%} of it told by node")
+    return found
 
 
 def _compare(args: argparse.Namespace) -> int:

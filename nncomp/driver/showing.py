@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.backends.reference.interpreter import evaluate
 from nncomp.driver.compiling import data_inputs, entry_of, section_of
+from nncomp.equivalence.sizes import symbols_of
+from nncomp.errors import error
 from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program
 from nncomp.passes.manager import OptimizeResult, optimize_step, run_passes
 from nncomp.passes.selection import Plan, plan_of
+from nncomp.types import TensorType
 
 
 @dataclass(frozen=True)
@@ -24,21 +27,46 @@ class Shown:
 
 
 def inference_of(
-    program: Program, *, entry: str | None = None, level: int | Plan = 2, batch: int = 1
+    program: Program,
+    *,
+    entry: str | None = None,
+    level: int | Plan = 2,
+    batch: int = 1,
+    sizes: Mapping[str, int] | None = None,
 ) -> Shown:
-    """The inference graph, or that of an entry, and its passes. Raises CompileError NN0306."""
+    """The inference graph, or that of an entry, and its passes.
+
+    batch: the size of the first axis of each input, where that is open; sizes: of open dims by
+        name
+    Raises CompileError NN0306, NN0103 for a size of no dim.
+    """
     graph = entry_of(program, entry)
     plan = plan_of(level)
     result = run_passes(graph, plan.passes, on_pass=plan.on_pass)
-    first = [value.shape[0] for value in graph.inputs if value.rank]
-    return Shown(graph, result, {str(dim): batch for dim in first if not isinstance(dim, int)})
+    first = [value.type for value in graph.inputs]
+    return Shown(graph, result, _sizes(graph, first, batch, sizes))
 
 
-def training_of(program: Program, *, batch: int = 1) -> Shown:
+def training_of(
+    program: Program, *, batch: int = 1, sizes: Mapping[str, int] | None = None
+) -> Shown:
     """The first training step, its gradients expanded, and its passes. Raises CompileError
-    NN0401, NN0403."""
+    NN0401, NN0403, NN0103."""
     _, section = section_of(program)
     step = expand_gradients(section.step)
     result = optimize_step(step, evaluate)
-    first = [type_.shape[0] for type_ in data_inputs(step).values() if type_.rank]
-    return Shown(step, result, {str(dim): batch for dim in first if not isinstance(dim, int)})
+    return Shown(step, result, _sizes(step, data_inputs(step).values(), batch, sizes))
+
+
+def _sizes(
+    graph: Graph, first: Iterable[TensorType], batch: int, given: Mapping[str, int] | None
+) -> dict[str, int]:
+    """first: types whose first axis is the batch"""
+    given = given or {}
+    names = [str(symbol) for symbol in symbols_of(graph)]
+    for name in given:
+        if name not in names:
+            known = f"its open dims are {', '.join(names)}" if names else "it has no open dim"
+            raise error("NN0103", f"{graph.name} has no open dim `{name}`", help=known)
+    heads = [type_.shape[0] for type_ in first if type_.rank]
+    return {str(dim): batch for dim in heads if not isinstance(dim, int)} | dict(given)

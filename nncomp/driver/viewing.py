@@ -9,6 +9,7 @@ from typing import Any
 
 from nncomp.collector import collector_paused
 from nncomp.driver.diffing import Given, compare
+from nncomp.driver.profiling import Profile
 from nncomp.driver.showing import Shown
 from nncomp.inspect.cost import cost
 from nncomp.inspect.diff.result import Diff
@@ -18,7 +19,7 @@ from nncomp.inspect.page.page import page
 from nncomp.inspect.page.sources import Sources
 from nncomp.inspect.page.story import Story, tell
 from nncomp.inspect.page.tables import Tables
-from nncomp.inspect.units import short_count
+from nncomp.inspect.units import duration, short_count
 from nncomp.ir.graph import Graph, Node
 from nncomp.passes.rewrite import RulePass
 from nncomp.source import SourceFile
@@ -26,14 +27,42 @@ from nncomp.syntax.highlight import highlights
 
 
 @collector_paused()
-def page_of(shown: Shown, source: SourceFile | None, file: str) -> str:
-    """The page of one graph. source: the text that stands first; file: where it came from"""
+def page_of(
+    shown: Shown, source: SourceFile | None, file: str, profile: Profile | None = None
+) -> str:
+    """The page of one graph.
+
+    source: the text that stands first; file: where it came from
+    profile: what was measured of the graph after its passes
+    """
     model, story = _model(shown, source)
+    if profile is not None:
+        model |= _measured(profile, story)
     documents = _documents(story)
     name = shown.graph.name
-    return page(
-        [model], files_shown=[file], name=name, summary=_summary(shown), documents=documents
-    )
+    summary = _summary(shown)
+    if profile is not None:
+        at = ", ".join(f"{name} = {size}" for name, size in profile.sizes.items())
+        summary += f" · {duration(profile.seconds)} in onnxruntime" + (f" at {at}" if at else "")
+    return page([model], files_shown=[file], name=name, summary=summary, documents=documents)
+
+
+def _measured(profile: Profile, story: Story) -> dict[str, Any]:
+    """Seconds by number of node, and what ran for each: operator, seconds, how often, and of how
+    many nodes it does the work."""
+    last = story.snapshots[-1]
+    latency: dict[int, float] = {}
+    kernels: dict[int, list[tuple[str, float, int, int]]] = {}
+    for node, number in zip(last.graph.nodes, last.numbers, strict=True):
+        parts = profile.parts.get(node, ())
+        if not parts:
+            continue
+        latency[number] = sum(part.seconds for part in parts)
+        of: dict[tuple[str, int], list[float]] = {}
+        for part in parts:
+            of.setdefault((part.operator, part.nodes), []).append(part.seconds)
+        kernels[number] = [(op, sum(s), len(s), n) for (op, n), s in of.items()]
+    return {"latency": latency, "kernels": kernels}
 
 
 @collector_paused()

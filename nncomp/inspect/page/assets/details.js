@@ -68,6 +68,10 @@ class DetailsPane {
       const value = name === "intensity" ? view._intensity(node) : model.figure(name, node);
       if (value) rows.push([label, figureText(name, value)]);
     }
+    for (const [operator, time, times, nodes] of model.json.kernels?.[node] ?? []) {
+      const what = nodes === 0 ? ", for it" : nodes > 1 ? `, does ${nodes} nodes` : "";
+      rows.push(["runs as", `${operator}${times > 1 ? ` ×${times}` : ""}: ${seconds(time)}${what}`]);
+    }
     for (const number of model.spansOf(node).slice(0, 12)) {
       const { source, line } = model.span(number);
       const name = model.json.sources[source].name.split("/").slice(-2).join("/");
