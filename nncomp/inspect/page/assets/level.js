@@ -4,7 +4,7 @@ const PADDING = 14; // inside an open block
 const HEAD = 34; // of an open block; its name stands there
 
 class Level {
-  /** parent: the level that the block is a part of; number: for the layouter. */
+  /** parent: the level that the block is a part of; number: its own in the view. */
   constructor(view, block, parent, number) {
     this.view = view;
     this.model = view.model;
@@ -171,17 +171,15 @@ class Level {
     return this.alive.get(step);
   }
 
-  /** What the layouter needs. inside: [item, place in the request] of open parts. */
-  request(inside) {
+  /** What the layouter needs. */
+  request() {
     const sizes = [];
     for (const item of this.items) {
       const [width, height] = this.view.sizeOf(item);
       sizes.push(width, height);
     }
     return {
-      number: this.number,
       sizes,
-      inside,
       edges: this.edges.flatMap((edge) => [edge.a, edge.b]),
       entries: this.entries.size,
       exits: this.exitCount,

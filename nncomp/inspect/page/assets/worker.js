@@ -4,24 +4,9 @@
 
 const GAP = { nodesep: 28, ranksep: 40, edgesep: 16, ranker: "tight-tree", marginx: 0, marginy: 0 };
 const PORT = 10; // from the border's lines to the first box
-const known = new Map(); // by what is laid out: equal blocks look alike
 
 onmessage = ({ data: { request, levels } }) => {
-  const done = [];
-  for (const level of levels) {
-    for (const [item, inner] of level.inside) {
-      level.sizes[2 * item] = done[inner].width;
-      level.sizes[2 * item + 1] = done[inner].height;
-    }
-    const key = JSON.stringify([level.sizes, level.edges, level.entries, level.exits, level.least]);
-    let result = known.get(key);
-    if (!result) {
-      result = arrange(level);
-      known.set(key, result);
-    }
-    done.push({ ...result, number: level.number });
-  }
-  postMessage({ request, levels: done });
+  postMessage({ request, levels: levels.map(arrange) });
 };
 
 /**
