@@ -26,19 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="A", help="a .nn or .onnx file; - for standard input")
     parser.add_argument("b", metavar="B", help="the other one")
     add_choice(parser, "the file's first")
-    parser.add_argument(
-        "--set-b",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        type=pair,
-        dest="settings_b",
-        help="the value of a hyperparameter in B only; may be repeated",
-    )
-    parser.add_argument("--model-b", metavar="NAME", help="which model in B (default: --model)")
     parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
     add_weights(parser)
-    parser.add_argument("--weights-b", metavar="FILE", help="those of B (default: --weights)")
+    add_other(parser)
     parser.add_argument(
         "--no-weights", action="store_true", help="do not compare the numbers in weights"
     )
@@ -53,6 +43,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", choices=("text", "json"), default="text", help="(default: text)"
     )
     add_level(parser, 0)
+
+
+def add_other(parser: argparse._ActionsContainer) -> None:
+    """--set-b, --model-b and --weights-b."""
+    parser.add_argument(
+        "--set-b",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        type=pair,
+        dest="settings_b",
+        help="the value of a hyperparameter in B only; may be repeated",
+    )
+    parser.add_argument("--model-b", metavar="NAME", help="which model in B (default: --model)")
+    parser.add_argument("--weights-b", metavar="FILE", help="those of B (default: --weights)")
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -76,7 +81,7 @@ def _execute(args: argparse.Namespace) -> int:
     both = 0.0 if args.tolerance is None else args.tolerance
     atol, rtol = (both if x is None else x for x in (args.atol, args.rtol))
     found = compare(
-        *_sides(args, *files),
+        *sides(args, *files),
         level=args.level,
         tolerance=None if args.no_weights else Tolerance(atol, rtol),
     )
@@ -95,9 +100,10 @@ def _execute(args: argparse.Namespace) -> int:
     return int(not found.equal)
 
 
-def _sides(
+def sides(
     args: argparse.Namespace, a: SourceFile | OnnxFile, b: SourceFile | OnnxFile
 ) -> tuple[Given, Given]:
+    """The two models as the arguments name them. Raises CompileError."""
     from nncomp.cli.arguments import state_of
     from nncomp.driver.compiling import load_program
     from nncomp.driver.diffing import from_file, from_program

@@ -15,6 +15,22 @@ _SHOWN = 12  # gradients listed
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
+    add_request(parser)
+    parser.add_argument(
+        "-o", "--output", metavar="OUT.onnx", help="(default: FILE.grad.onnx, here)"
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="a .safetensors or .npz file that is written into the graph (default: parameters "
+        "are inputs)",
+    )
+    add_level(parser)
+    add_opset(parser)
+
+
+def add_request(parser: argparse._ActionsContainer) -> None:
+    """--wrt, --loss and --section."""
     parser.add_argument(
         "--wrt",
         metavar="NAME",
@@ -31,17 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--section", metavar="NAME", help="which train section (default: the first)"
     )
-    parser.add_argument(
-        "-o", "--output", metavar="OUT.onnx", help="(default: FILE.grad.onnx, here)"
-    )
-    parser.add_argument(
-        "--weights",
-        metavar="FILE",
-        help="a .safetensors or .npz file that is written into the graph (default: parameters "
-        "are inputs)",
-    )
-    add_level(parser)
-    add_opset(parser)
 
 
 def execute(args: argparse.Namespace) -> int:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nncomp.cli.arguments import add_model, add_weights, input_pair, positive, size
+from nncomp.cli.diff import add_other
+from nncomp.cli.grad import add_request
 from nncomp.cli.passes import add_passes
 
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "here, as .html)",
     )
     parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
-    parser.add_argument("--train", action="store_true", help="the training step")
     parser.add_argument(
         "--batch",
         metavar="N",
@@ -53,6 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of another open dim: T=128 for the length of sequences; again for more",
     )
     add_passes(parser)
+    gradients = parser.add_argument_group("gradients and training")
+    gradients.add_argument("--train", action="store_true", help="the training step")
+    gradients.add_argument(
+        "--grad", action="store_true", help="a loss and its gradients, as `nncomp grad` writes them"
+    )
+    add_request(gradients)
     measured = parser.add_argument_group("time")
     measured.add_argument(
         "--profile",
@@ -70,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for --profile: an input; may be repeated (default: random numbers)",
     )
     add_weights(measured)
+    add_other(parser.add_argument_group("the other model"))
     picture = parser.add_argument_group("pictures")
     picture.add_argument(
         "--only",
@@ -83,13 +91,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import file_of, stem_of
-    from nncomp.cli.passes import plan_of_arguments
     from nncomp.driver.compiling import load_program
     from nncomp.files import write_atomic
     from nncomp.source import SourceFile
 
     if args.output:
         _require_known(args.output)
+    args.grad = args.grad or args.wrt is not None or args.loss is not None
+    if args.grad and args.train:
+        args.parser.error("--train has gradients already; --grad is without the optimiser")
+    if args.section and not (args.grad or args.train):
+        args.parser.error("--section is for --train and --grad")
+    alone = args.other is None
+    if alone and (args.settings_b or args.model_b or args.weights_b):
+        args.parser.error("--set-b, --model-b and --weights-b are for a second model")
+    if not alone and (args.grad or args.train):
+        args.parser.error("two models are compared as they are written")
     picture = args.output and Path(args.output).suffix != ".html"
     if args.profile and (picture or args.other is not None):
         args.parser.error("--profile is for the page of one model")
@@ -98,17 +115,10 @@ def execute(args: argparse.Namespace) -> int:
     if args.other is not None:
         return _compare(args)
     file = file_of(args.file)
-    kinds = ("train",) if args.train else ("entry",)
+    kinds = [name for name in ("entry", "train") if args.grad or (name == "train") == args.train]
     given = [name for name, _ in args.inputs]
     program = load_program(file, args.model, dict(args.settings), kinds, args.with_inputs, given)
-    from nncomp.driver.showing import inference_of, training_of
-
-    sizes = dict(args.sizes)
-    if args.train:
-        shown = training_of(program, batch=args.batch, sizes=sizes)
-    else:
-        plan = plan_of_arguments(args)
-        shown = inference_of(program, entry=args.entry, level=plan, batch=args.batch, sizes=sizes)
+    shown = _shown(args, program)
     path = args.output or f"{stem_of(args, program)}.html"
     kind = Path(path).suffix[1:]
     if kind == "html":
@@ -123,6 +133,28 @@ def execute(args: argparse.Namespace) -> int:
     write_atomic(path, content)
     print(f"wrote {path}")
     return 0
+
+
+def _shown(args: argparse.Namespace, program: Program) -> Shown:
+    """The graph that is asked for, and its passes. Raises CompileError."""
+    from nncomp.cli.passes import plan_of_arguments
+    from nncomp.driver.showing import gradients_of, inference_of, training_of
+
+    sizes = dict(args.sizes)
+    if args.train:
+        return training_of(program, section=args.section, batch=args.batch, sizes=sizes)
+    plan = plan_of_arguments(args)
+    if not args.grad:
+        return inference_of(program, entry=args.entry, level=plan, batch=args.batch, sizes=sizes)
+    return gradients_of(
+        program,
+        args.wrt,
+        loss=args.loss,
+        section=args.section,
+        level=plan if args.passes else args.level,
+        batch=args.batch,
+        sizes=sizes,
+    )
 
 
 def _profile(args: argparse.Namespace, program: Program, shown: Shown) -> Profile | None:
@@ -149,29 +181,18 @@ def _profile(args: argparse.Namespace, program: Program, shown: Shown) -> Profil
 def _compare(args: argparse.Namespace) -> int:
     """Two models as they are written, side by side. Raises CompileError."""
     from nncomp.cli.arguments import file_of
-    from nncomp.driver.compiling import load_program, state_of
-    from nncomp.driver.diffing import Given, from_file, from_program
+    from nncomp.cli.diff import sides
     from nncomp.driver.viewing import compared_page
     from nncomp.errors import error
     from nncomp.files import write_atomic
     from nncomp.source import SourceFile
 
-    given: list[Given] = []
-    sources: list[SourceFile | None] = []
-    for name in (args.file, args.other):
-        file = file_of(name)
-        if not isinstance(file, SourceFile):
-            given.append(from_file(file))
-            sources.append(None)
-            continue
-        settings = dict(args.settings)
-        program = load_program(file, args.model, settings, ("entry",), args.with_inputs)
-        given.append(from_program(name, program, state_of(program, None), args.entry))
-        sources.append(file)
     path = args.output or f"{Path(args.file).stem}-{Path(args.other).stem}.html"
     if Path(path).suffix != ".html":
         raise error("NN0001", f"cannot write {path!r}: two models are shown by a page (.html)")
-    write_atomic(path, compared_page(given[0], given[1], sources).encode())
+    a, b = file_of(args.file), file_of(args.other)
+    sources = [file if isinstance(file, SourceFile) else None for file in (a, b)]
+    write_atomic(path, compared_page(*sides(args, a, b), sources).encode())
     print(f"wrote {path}")
     return 0
 

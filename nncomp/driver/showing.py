@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.backends.reference.interpreter import evaluate
 from nncomp.driver.compiling import data_inputs, entry_of, section_of
+from nncomp.driver.differentiating import PASSES, find_request
 from nncomp.equivalence.sizes import symbols_of
 from nncomp.errors import error
 from nncomp.ir.graph import Graph
@@ -47,13 +48,35 @@ def inference_of(
     return Shown(graph, result, _sizes(graph, first, batch, sizes))
 
 
-def training_of(
-    program: Program, *, batch: int = 1, sizes: Mapping[str, int] | None = None
+def gradients_of(
+    program: Program,
+    wrt: Iterable[str] | None = None,
+    *,
+    loss: str | None = None,
+    section: str | None = None,
+    level: int | Plan = 2,
+    batch: int = 1,
+    sizes: Mapping[str, int] | None = None,
 ) -> Shown:
-    """The first training step, its gradients expanded, and its passes. Raises CompileError
-    NN0401, NN0403, NN0103."""
-    _, section = section_of(program)
-    step = expand_gradients(section.step)
+    """The graph of a loss and its gradients, as `grad` finds it, and its passes. Raises
+    CompileError NN0401, NN0402, NN0406, NN0103."""
+    graph = find_request(program, wrt, loss=loss, section=section).gradients()
+    plan = level if isinstance(level, Plan) else Plan(PASSES[level])
+    result = run_passes(graph, plan.passes, evaluate, plan.on_pass)
+    return Shown(graph, result, _sizes(graph, data_inputs(graph).values(), batch, sizes))
+
+
+def training_of(
+    program: Program,
+    *,
+    section: str | None = None,
+    batch: int = 1,
+    sizes: Mapping[str, int] | None = None,
+) -> Shown:
+    """A training step, the first if none is named, its gradients expanded, and its passes. Raises
+    CompileError NN0401, NN0403, NN0103."""
+    _, chosen = section_of(program, section)
+    step = expand_gradients(chosen.step)
     result = optimize_step(step, evaluate)
     return Shown(step, result, _sizes(step, data_inputs(step).values(), batch, sizes))
 
