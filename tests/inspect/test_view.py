@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from nncomp.errors import CompileError
+from nncomp.inspect.families import FAMILIES
 from nncomp.inspect.view import dot, mermaid, svg
 from nncomp.inspect.view.boxes import BoxPainter
 from nncomp.inspect.view.columns import Format
@@ -19,6 +20,7 @@ from nncomp.inspect.view.metrics import shorten, text_width
 from nncomp.inspect.view.outline import open_boxes, outline, visible_leaves
 from nncomp.inspect.view.png import png
 from nncomp.inspect.view.scene import Scene, Shape, build_scene
+from nncomp.inspect.view.style import FAMILY_COLOURS
 from nncomp.inspect.view.svg import BUDGET
 from nncomp.ir.graph import Graph, Origin
 from nncomp.ops.activation import Relu
@@ -28,6 +30,22 @@ from nncomp.passes.manager import run_passes
 from tests.ir.graphs import Net, lenet, resnet
 
 TEXT = "{http://www.w3.org/2000/svg}text"
+
+
+def luminance(colour: str) -> float:
+    """Relative, as WCAG 2.2 defines it."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_every_family_has_colours_that_can_be_read() -> None:
+    assert {*FAMILIES, "other"} == set(FAMILY_COLOURS)
+    for name, (fill, _, text, dark_fill, _, dark_text) in FAMILY_COLOURS.items():
+        for pair in ((fill, text), (dark_fill, dark_text)):
+            low, high = sorted(map(luminance, pair))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, f"WCAG AA, {name}"
+    assert len({colours[0] for colours in FAMILY_COLOURS.values()}) == len(FAMILY_COLOURS)
 
 
 def texts(picture: str) -> list[str]:

@@ -18,6 +18,8 @@ FAMILY_COLOURS: dict[str, tuple[str, str, str, str, str, str]] = {
     "loss": ("#fce7f3", "#f07fb8", "#831843", "#532541", "#db5a9d", "#fce7f3"),
     "random": ("#ecfccb", "#9ccc3c", "#365314", "#37451d", "#84b32a", "#ecfccb"),
     "control": ("#ffedd5", "#f59e5b", "#7c2d12", "#563218", "#e5823a", "#ffedd5"),
+    "signal": ("#cffafe", "#22c3dd", "#164e63", "#154650", "#1ba5bf", "#cffafe"),
+    "text and tables": ("#f5ebe0", "#c8a27c", "#5c3d1e", "#47372a", "#a97f55", "#f5ebe0"),
     "other": ("#f1f1f1", "#b5b5b5", "#3f3f3f", "#3a3a3a", "#7a7a7a", "#ececec"),
 }
 

@@ -68,15 +68,16 @@ function nodeBox(view, item, group, width, height) {
   frame(group, width, height, 7, `frame ${family}`);
   if (isHeated) warm(group, view.heat(item));
   const detail = view._detail(item, node);
-  const low = isHeated ? figureText(page.overlay, view.figure(page.overlay, item)) : detail;
-  const y = height > 40 ? 19.5 : height / 2 + 4.5;
+  const figure = isHeated ? view.figure(page.overlay, item) : 0;
+  const low = figure ? figureText(page.overlay, figure) : isHeated ? "" : detail;
+  const isTall = height > 40;
+  const y = low ? (isTall ? 19.5 : 14.5) : height / 2 + 4.5;
   if (isFused) chipRow(group, chips, width, y);
   else {
     const shade = isHeated ? "" : `${familyClass(chips[0][1])}-t`;
-    const name = shown(chips[0][0]) + (isHeated && height <= 40 ? ` ${low}` : "");
-    words(group, width / 2, y, fit(name, TEXT, width - 12, 600), `name ${shade}`, "middle");
+    words(group, width / 2, y, fit(shown(chips[0][0]), TEXT, width - 12, 600), `name ${shade}`, "middle");
   }
-  if (height > 40 && low) words(group, width / 2, 36.5, fit(low, SMALL, width - 12), "small", "middle");
+  if (low) words(group, width / 2, isTall ? 36.5 : 27, fit(low, SMALL, width - 12), "small", "middle");
 }
 
 function chipRow(group, chips, width, y) {
