@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
-from nncomp.dims import Dim
 from nncomp.driver.compiling import entry_of
-from nncomp.driver.showing import Shown
-from nncomp.errors import did_you_mean, error
+from nncomp.driver.showing import Shown, sizes_for
 from nncomp.inspect.summary import Summary, summarize
 from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program
@@ -28,32 +25,6 @@ def passed(graph: Graph, level: int | Plan = 2) -> OptimizeResult:
     """A graph after the passes of a level or plan, its weights unknown."""
     plan = plan_of(level)
     return run_passes(graph, plan.passes, on_pass=plan.on_pass)
-
-
-def sizes_for(
-    graph: Graph, batch: int = 1, sizes: Mapping[str, int] | None = None
-) -> dict[str, int]:
-    """Sizes of symbolic dims by name: the first axes of inputs are batches; others as given.
-
-    Raises CompileError NN0103 for a name that no dim has.
-    """
-    first = {
-        str(value.shape[0]): batch
-        for value in graph.inputs
-        if value.rank and not isinstance(value.shape[0], int)
-    }
-    given = sizes or {}
-    dims = {
-        s.name for v in graph.inputs for d in v.shape if isinstance(d, Dim) for s in d.symbols()
-    }
-    for name in given:
-        if name not in dims:
-            raise error(
-                "NN0103",
-                f"{graph.name} has no dim `{name}`",
-                help=did_you_mean(name, dims) or f"its open dims are {', '.join(sorted(dims))}",
-            )
-    return {**first, **given}
 
 
 def picture_of(

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nncomp.driver.compiling import compiled_step, entry_of, section_of
-from nncomp.driver.inspecting import passed, sizes_for
+from nncomp.driver.inspecting import passed
 from nncomp.driver.probing import activations_on, gradients_on
+from nncomp.driver.showing import sizes_for
 from nncomp.driver.train import Data
 from nncomp.inspect.activations import activation_table
 from nncomp.inspect.cost import cost

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.backends.reference.interpreter import evaluate
-from nncomp.driver.compiling import data_inputs, entry_of, section_of
+from nncomp.dims import Dim
+from nncomp.driver.compiling import entry_of, section_of
 from nncomp.driver.differentiating import PASSES, find_request
-from nncomp.equivalence.sizes import symbols_of
-from nncomp.errors import error
+from nncomp.errors import did_you_mean, error
 from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program
 from nncomp.passes.manager import OptimizeResult, optimize_step, run_passes
 from nncomp.passes.selection import Plan, plan_of
-from nncomp.types import TensorType
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,7 @@ def inference_of(
     graph = entry_of(program, entry)
     plan = plan_of(level)
     result = run_passes(graph, plan.passes, on_pass=plan.on_pass)
-    first = [value.type for value in graph.inputs]
-    return Shown(graph, result, _sizes(graph, first, batch, sizes))
+    return Shown(graph, result, sizes_for(graph, batch, sizes))
 
 
 def gradients_of(
@@ -63,7 +61,7 @@ def gradients_of(
     graph = find_request(program, wrt, loss=loss, section=section).gradients()
     plan = level if isinstance(level, Plan) else Plan(PASSES[level])
     result = run_passes(graph, plan.passes, evaluate, plan.on_pass)
-    return Shown(graph, result, _sizes(graph, data_inputs(graph).values(), batch, sizes))
+    return Shown(graph, result, sizes_for(graph, batch, sizes))
 
 
 def training_of(
@@ -78,18 +76,30 @@ def training_of(
     _, chosen = section_of(program, section)
     step = expand_gradients(chosen.step)
     result = optimize_step(step, evaluate)
-    return Shown(step, result, _sizes(step, data_inputs(step).values(), batch, sizes))
+    return Shown(step, result, sizes_for(step, batch, sizes))
 
 
-def _sizes(
-    graph: Graph, first: Iterable[TensorType], batch: int, given: Mapping[str, int] | None
+def sizes_for(
+    graph: Graph, batch: int = 1, sizes: Mapping[str, int] | None = None
 ) -> dict[str, int]:
-    """first: types whose first axis is the batch"""
-    given = given or {}
-    names = [str(symbol) for symbol in symbols_of(graph)]
+    """Sizes of symbolic dims by name: the first axes of inputs are batches; others as given.
+
+    Raises CompileError NN0103 for a name that no dim has.
+    """
+    first = {
+        str(value.shape[0]): batch
+        for value in graph.inputs
+        if value.rank and not isinstance(value.shape[0], int)
+    }
+    given = sizes or {}
+    dims = {
+        s.name for v in graph.inputs for d in v.shape if isinstance(d, Dim) for s in d.symbols()
+    }
     for name in given:
-        if name not in names:
-            known = f"its open dims are {', '.join(names)}" if names else "it has no open dim"
-            raise error("NN0103", f"{graph.name} has no open dim `{name}`", help=known)
-    heads = [type_.shape[0] for type_ in first if type_.rank]
-    return {str(dim): batch for dim in heads if not isinstance(dim, int)} | dict(given)
+        if name not in dims:
+            raise error(
+                "NN0103",
+                f"{graph.name} has no dim `{name}`",
+                help=did_you_mean(name, dims) or f"its open dims are {', '.join(sorted(dims))}",
+            )
+    return {**first, **given}

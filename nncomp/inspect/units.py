@@ -15,14 +15,6 @@ def size(number: int) -> str:
     return _scaled(number, 1024, (" B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB"))
 
 
-def duration(seconds: float) -> str:
-    """`85 µs`, `12.3 ms`, `2.41 s`."""
-    if seconds >= 0.9995:
-        return f"{seconds:.3g} s"
-    unit, text = (1e3, "ms") if seconds >= 0.0009995 else (1e6, "µs")
-    return f"{seconds * unit:.3g} {text}"
-
-
 def _scaled(number: int, step: int, units: tuple[str, ...]) -> str:
     value, unit = float(number), 0
     # what would be rounded to 1000 moves on to the next unit
