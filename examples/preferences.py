@@ -13,6 +13,7 @@ import nncomp
 
 SYMBOLS, LENGTH, HIDDEN = 6, 8, 32
 PATTERN = (1, 2)  # by turns
+ENTROPY = 0.1  # a smaller share of it in the loss, and the policy writes one symbol only
 
 
 def worth(text: np.ndarray) -> np.ndarray:
@@ -23,14 +24,13 @@ def worth(text: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     rng = np.random.default_rng(0)
-    model = nncomp.load("models/rlhf.nn")
+    model = nncomp.load("models/rlhf.nn", entropy=ENTROPY)
     step = model.training_step("reward")
-    for _ in range(600):
-        pair = rng.integers(0, SYMBOLS, (2, 64, LENGTH))
-        values = np.stack([worth(text) for text in pair])
-        first = (values[0] >= values[1])[:, None]
-        better, worse = np.where(first, *pair), np.where(first, *pair[::-1])
-        told = step(better=better, worse=worse)
+    for _ in range(1000):
+        a, b = rng.integers(0, SYMBOLS, (2, 96, LENGTH))
+        lead = worth(a) - worth(b)
+        better, worse = (np.where((sign * lead > 0)[:, None], a, b) for sign in (1, -1))
+        told = step(better=better[lead != 0], worse=worse[lead != 0])
     print(f"preferences {told['accuracy']:.3f}")
     start = np.zeros((128, HIDDEN), np.float32)
     policy = model.training_step("policy")

@@ -8,7 +8,7 @@ from zoo.row import Case, Mark, Row
 
 DIGITS = "--data sklearn:digits"
 SMALL = {"features": 6, "hidden": 5}
-SCRATCH = "models/pretraining.nn --data sklearn:digits --epochs 10"
+DEEP = "models/pretraining.nn --data sklearn:digits"
 
 ROWS = (
     Row(
@@ -18,7 +18,7 @@ ROWS = (
         codes.SUBSPACE,
         Mark(
             "digits: within 1 % of the SVD's error",
-            (train(35, f"models/pca.nn {DIGITS} --epochs 40 --schedule cosine"),),
+            (train(35, f"models/pca.nn {DIGITS} --epochs 100 --lr 0.01 --schedule cosine"),),
             "test loss",
             1.01,
             most=True,
@@ -94,11 +94,13 @@ ROWS = (
         (Case("pretraining.nn", {"features": 6, "width": 5, "layers": 2}),),
         None,
         Mark(
-            "digits: times the accuracy of the same net from scratch, at equal steps",
+            "digits: times the accuracy of the same net from scratch, 40 epochs each ≥ 1.02",
             (
-                train(40, SCRATCH, "40-scratch"),
-                train(40, f"{SCRATCH} --section pretrain", "40-pretrained"),
-                train(40, f"{SCRATCH} --weights out/zoo/40-pretrained/best.safetensors"),
+                train(40, f"{DEEP} --epochs 40", "40-scratch"),
+                train(40, f"{DEEP} --epochs 30 --section pretrain", "40-pretrained"),
+                train(
+                    40, f"{DEEP} --epochs 10 --weights out/zoo/40-pretrained/best.safetensors"
+                ),
             ),
             "accuracy",
             1.02,
