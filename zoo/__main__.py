@@ -77,7 +77,8 @@ def agrees(row: Row) -> str:
 def marked(row: Row) -> str:
     assert row.mark
     value = marks.measured(row.mark, ROOT)
-    assert row.mark.reached(value), f"{row.mark.reads} {value:g}, not {row.mark.bound:g}"
+    wanted = f"{'at most' if row.mark.most else 'of'} {row.mark.bound:g}"
+    assert row.mark.reached(value), f"{row.mark.reads} {value:g} {wanted}"
     return f"{value:g}"
 
 

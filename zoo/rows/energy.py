@@ -36,7 +36,7 @@ ROWS = (
         ),
         energies.HOPFIELD,
         Mark(
-            "recalls 9 of 10 digits of which 20 % of the bits are flipped",
+            "recalls a digit of which 20 % of the bits are flipped; share of ten digits",
             ("python examples/recall.py",),
             "recalled",
             0.9,
