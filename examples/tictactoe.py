@@ -11,7 +11,8 @@ import numpy as np
 
 import nncomp
 
-ROUNDS, GAMES, SEARCHES, EPOCHS, BATCH = 12, 48, 50, 4, 64
+ROUNDS, GAMES, EPOCHS, BATCH = 7, 48, 4, 64
+SEARCHES, THINKS = 40, 300  # from each position: while it learns, and in the games that count
 EXPLORES, NOISE, TRIALS = 1.5, 0.25, 100
 LINES = np.array(
     [[0, 1, 2], [3, 4, 5], [6, 7, 8], [0, 3, 6], [1, 4, 7], [2, 5, 8], [0, 4, 8], [2, 4, 6]]
@@ -59,18 +60,18 @@ def expand(model: Model, nodes: list[Node]) -> np.ndarray:
     found = model(state=planes(boards), legal=boards == 0)
     for node, p in zip(nodes, found["p"], strict=True):
         node.P = p
-    return np.array(
-        [v if n.end is None else n.end for n, v in zip(nodes, found["v"], strict=True)]
-    )
+    return np.array([v if n.end is None else n.end for n, v in zip(nodes, found["v"], strict=True)])
 
 
-def search(model: Model, roots: list[Node], rng: np.random.Generator | None = None) -> np.ndarray:
+def search(
+    model: Model, roots: list[Node], count: int, rng: np.random.Generator | None = None
+) -> np.ndarray:
     """How often each move was visited, as shares [N, 9]; with noise at the root in self-play."""
     expand(model, roots)
     for root in roots if rng else ():
         noise = rng.dirichlet(np.ones(9)) * root.legal
         root.P = (1 - NOISE) * root.P + NOISE * noise / noise.sum()
-    for _ in range(SEARCHES):
+    for _ in range(count):
         paths, leaves = [], []
         for root in roots:
             node, path = root, []
@@ -94,7 +95,7 @@ def games(model: Model, rng: np.random.Generator) -> list[tuple[np.ndarray, np.n
     roots, told = [Node(np.zeros(9, int)) for _ in range(GAMES)], []
     histories: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in roots]
     while roots:
-        shares = search(model, roots, rng)
+        shares = search(model, roots, SEARCHES, rng)
         going = []
         for root, pi, history in zip(roots, shares, histories, strict=True):
             history.append((root.board, pi))
@@ -115,7 +116,7 @@ def against_random(model: Model, rng: np.random.Generator) -> tuple[int, int, in
     results = {1: 0, 0: 0, -1: 0}
     boards, ours = [Node(np.zeros(9, int)) for _ in range(TRIALS)], np.arange(TRIALS) % 2 == 0
     while boards:
-        shares = search(model, [Node(node.board) for node in boards])
+        shares = search(model, [Node(node.board) for node in boards], THINKS)
         moves = [
             int(pi.argmax() if mine else rng.choice(np.flatnonzero(node.legal)))
             for node, pi, mine in zip(boards, shares, ours, strict=True)
