@@ -11,8 +11,8 @@ import numpy as np
 
 import nncomp
 
-ROUNDS, GAMES, EPOCHS, BATCH = 7, 48, 4, 64
-SEARCHES, THINKS = 40, 300  # from each position: while it learns, and in the games that count
+ROUNDS, GAMES, EPOCHS, BATCH = 12, 48, 4, 64
+SEARCHES, THINKS = 50, 50  # from each position: while it learns, and in the games that count
 EXPLORES, NOISE, TRIALS = 1.5, 0.25, 100
 LINES = np.array(
     [[0, 1, 2], [3, 4, 5], [6, 7, 8], [0, 3, 6], [1, 4, 7], [2, 5, 8], [0, 4, 8], [2, 4, 6]]

@@ -48,7 +48,6 @@ ROWS = (
             (train(64, "models/random_features.nn --data sklearn:breast_cancer --epochs 30"),),
             "accuracy",
             0.95,
-            quick=True,
         ),
     ),
     Row(
