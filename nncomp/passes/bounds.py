@@ -1,4 +1,4 @@
-"""How large the numbers of a value can be, whatever the inputs are."""
+"""How large the numbers of a value can be, whatever numbers the inputs are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from nncomp.ir.graph import Value
+from nncomp.ops.activation import Sigmoid, Softmax, Tanh
 from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Add, Mul, Sub
 from nncomp.ops.indexing import Gather
@@ -22,7 +23,8 @@ _DEEPEST = 16  # nodes that are looked at from a value up
 def bound_of(value: Value | None, facts: Facts, depth: int = _DEEPEST) -> float:
     """A number that no element's magnitude exceeds, inf where none is found.
 
-    Through constants, selections, casts of bool, sums, products, and what moves elements about.
+    Through constants, selections, casts of bool, sums, products, activations that are bounded
+    themselves, and what moves elements about.
     """
     array = facts.constant(value)
     if array is not None:
@@ -40,6 +42,8 @@ def bound_of(value: Value | None, facts: Facts, depth: int = _DEEPEST) -> float:
 
     if isinstance(op, _MOVING):
         return bound(0)
+    if isinstance(op, Sigmoid | Softmax | Tanh):
+        return 1.0
     if isinstance(op, Where):
         return max(bound(1), bound(2))
     if isinstance(op, Cast):

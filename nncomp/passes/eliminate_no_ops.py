@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from nncomp.dims import equal
+from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.op import Op
 from nncomp.ops.activation import Relu
@@ -241,9 +243,12 @@ class MergeSums(Rule):
                     continue
                 if why := facts.why_not_private(inner_sum):
                     return Refused(f"the constants cannot be added to each other: {why}")
-                op, x_, c_, d_ = node.op, x, c, d
-                return Replacement(lambda b: b(op, x_, b(op, c_, d_)), (inner, node))
+                return Replacement(partial(_sum, x, c, d), (inner, node))
         return None
+
+
+def _sum(x: Value, c: Value, d: Value, b: Builder) -> Value:
+    return b(Add(), x, b(Add(), c, d))
 
 
 @dataclass(frozen=True)

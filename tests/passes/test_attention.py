@@ -29,8 +29,8 @@ from nncomp.passes.manager import run_passes
 from nncomp.passes.selection import plan_of
 from nncomp.passes.simplify_shapes import SimplifyShapes
 from nncomp.passes.simplify_transposes import SimplifyTransposes
-from tests.passes.broken.fault import N
 from nncomp.types import DType
+from tests.passes.broken.fault import N
 from tests.passes.support import Net, assert_close, check, feeds, names
 
 T = new_dim("T")
