@@ -138,12 +138,19 @@ class EliminateExpands(RulePass):
     """Leaves broadcasting to the operators that do it, and does not sum what was broadcast.
 
     exact: only what changes no bit
+    later: whether constants are expanded after what computes with them; in a step graph little of
+        that is folded, and each new shape has to be computed
     """
 
     name = "eliminate-expands"
     exact: bool = False
+    later: bool = True
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        always = BroadcastAnyway(), ExpandLater()
-        return always if self.exact else (*always, SumOfExpand())
+        found: list[Rule] = [BroadcastAnyway()]
+        if self.later:
+            found.append(ExpandLater())
+        if not self.exact:
+            found.append(SumOfExpand())
+        return tuple(found)
