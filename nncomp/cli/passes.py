@@ -60,7 +60,7 @@ def plan_of_arguments(args: argparse.Namespace) -> Plan:
     from nncomp.passes.selection import Plan, named_passes, plan_of
 
     if args.passes is None:
-        return plan_of(args.level)
+        return plan_of(args.level, getattr(args, "opset", None))
     return Plan(named_passes(args.passes, args.level))
 
 

@@ -22,7 +22,7 @@ from nncomp.driver.deploying import Deployed, Deployment, deploy, require_sense
 from nncomp.files import PathLike, write_atomic
 from nncomp.lower.program import Program
 from nncomp.passes.manager import OptimizeResult
-from nncomp.passes.selection import Plan
+from nncomp.passes.selection import Plan, plan_of
 from nncomp.training.variants import Variant
 from nncomp.types import Array
 from nncomp.weights import save_weights
@@ -100,7 +100,7 @@ def build(
     saved: dict[str, Rematerialized] = {}
     result = deployed = None
     if entry or program.graph.outputs or not train:
-        result = optimized(entry_of(program, entry), state, level)
+        result = optimized(entry_of(program, entry), state, plan_of(level, opset))
         if deployment.changes:
             deployed = deploy(program, result.graph, state, deployment, opset)
             inference = deployed.model

@@ -1,21 +1,23 @@
-"""Expands that need not be: before what broadcasts by itself, and before a sum."""
+"""Expands that need not be: before what broadcasts by itself, before a sum, and of constants."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nncomp.dims import equal, product
+from nncomp.dims import Dim, equal, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.op import InferError
-from nncomp.ops.comparison import Comparison, Logic
-from nncomp.ops.conversion import Where
+from nncomp.ops.comparison import Comparison, Logic, Not
+from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Add, Div, Max, Mean, Min, Mul, Sub, Sum
 from nncomp.ops.elementwise_math import Pow
 from nncomp.ops.gradient import dim_as
+from nncomp.ops.indexing import Gather
+from nncomp.ops.indexing_nd import GatherND
 from nncomp.ops.reduction import ReduceSum
 from nncomp.ops.rules import broadcast
-from nncomp.ops.shape import Expand, Unsqueeze
+from nncomp.ops.shape import Expand, Reshape, Unsqueeze
 from nncomp.passes.eliminate_no_ops import operand
 from nncomp.passes.rewrite import Answer, Facts, Replacement, Rule, RulePass, by_node
 
@@ -82,16 +84,73 @@ class SumOfExpand(Rule):
         return Replacement(build, (node, expand))
 
 
+class ExpandLater(Rule):
+    """f(Expand(c), d, …) → Expand(f(c, d, …)) for constants c, d, … and an elementwise f or a Cast;
+    Gather(c, Expand(d), axis=0) → Expand(Gather(c, d)); GatherND(Expand(c), …) → Expand(c) for one
+    number c.
+
+    So what a mask of an unknown number of samples computes is folded, but for how many they are.
+    """
+
+    name = "expand-later"
+    roots = (Cast, *BroadcastAnyway.roots, Not, Gather, GatherND)
+
+    def match(self, node: Node, facts: Facts) -> Answer:
+        y = node.outputs[0]
+        if isinstance(node.op, GatherND):
+            inputs = [_number(_narrow(node.inputs[0], facts))]
+        else:
+            inputs = [_narrow(value, facts) for value in node.inputs]
+        if None in inputs or (y.type.is_static and facts.known.issuperset(node.operands)):
+            return None
+        if isinstance(node.op, Gather) and (node.op.axis or node.inputs[0] is not inputs[0]):
+            return None
+        symbols = {s for dim in y.shape if isinstance(dim, Dim) for s in dim.symbols()}
+        if symbols & facts.found:
+            return None
+
+        def build(b: Builder) -> Value:
+            (x, *_) = inputs
+            assert x is not None
+            if isinstance(node.op, GatherND):
+                narrow = b(Reshape(), x, b.ints())
+            else:
+                narrow = b(node.op, *inputs)
+            return b(Expand(), narrow, b.dims(y.shape))
+
+        return Replacement(build)
+
+
+def _narrow(value: Value | None, facts: Facts) -> Value | None:
+    """The constant itself, or the one that the value is, expanded."""
+    expand = operand(value, Expand)
+    if expand is not None:
+        value = expand.inputs[0]
+    return value if facts.is_known(value) else None
+
+
+def _number(value: Value | None) -> Value | None:
+    return value if value is not None and all(dim == 1 for dim in value.shape) else None
+
+
 @dataclass(frozen=True)
 class EliminateExpands(RulePass):
     """Leaves broadcasting to the operators that do it, and does not sum what was broadcast.
 
     exact: only what changes no bit
+    later: whether constants are expanded after what computes with them; in a step graph little of
+        that is folded, and each new shape has to be computed
     """
 
     name = "eliminate-expands"
     exact: bool = False
+    later: bool = True
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        return (BroadcastAnyway(),) if self.exact else (BroadcastAnyway(), SumOfExpand())
+        found: list[Rule] = [BroadcastAnyway()]
+        if self.later:
+            found.append(ExpandLater())
+        if not self.exact:
+            found.append(SumOfExpand())
+        return tuple(found)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from nncomp.dims import equal
+from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.op import Op
 from nncomp.ops.activation import Relu
@@ -16,10 +18,20 @@ from nncomp.ops.elementwise import Add, Clip, Div, Max, Mean, Min, Mul, Neg, Sub
 from nncomp.ops.elementwise_math import Abs, Ceil, Floor, Pow, Sign
 from nncomp.ops.grad import Grad
 from nncomp.ops.reduction import ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum
+from nncomp.ops.rules import broadcast
 from nncomp.ops.shape import Expand, Flatten, Reshape, Squeeze, Transpose, Unsqueeze
 from nncomp.ops.shape_joining import Concat, Split, Tile
 from nncomp.ops.shape_slicing import Pad, Slice
-from nncomp.passes.rewrite import Answer, Facts, Replacement, Rule, RulePass, by_node, by_value
+from nncomp.passes.rewrite import (
+    Answer,
+    Facts,
+    Refused,
+    Replacement,
+    Rule,
+    RulePass,
+    by_node,
+    by_value,
+)
 from nncomp.passes.simplify_shapes import plain_shape
 from nncomp.types import Array, DType
 
@@ -211,6 +223,34 @@ def is_wider(dtype: DType, other: DType) -> bool:
     return other.is_int and bool(np.can_cast(dtype.numpy, other.numpy, "safe"))
 
 
+class MergeSums(Rule):
+    """(x + c) + d → x + (c + d), for constants c and d whose sum is no larger than they are, if
+    nothing else reads x + c."""
+
+    name = "merge-sums"
+    roots = (Add,)
+
+    def match(self, node: Node, facts: Facts) -> Answer:
+        for inner_sum, d in (node.inputs, node.inputs[::-1]):
+            inner = operand(inner_sum, Add)
+            if inner is None or inner_sum is None or d is None or not facts.is_known(d):
+                continue
+            for x, c in (inner.inputs, inner.inputs[::-1]):
+                if x is None or c is None or not facts.is_known(c) or facts.is_known(x):
+                    continue
+                total = broadcast(c.type, d.type)
+                if not any(v.shape == total for v in (c.type, d.type)):
+                    continue
+                if why := facts.why_not_private(inner_sum):
+                    return Refused(f"the constants cannot be added to each other: {why}")
+                return Replacement(partial(_sum, x, c, d), (inner, node))
+        return None
+
+
+def _sum(x: Value, c: Value, d: Value, b: Builder) -> Value:
+    return b(Add(), x, b(Add(), c, d))
+
+
 @dataclass(frozen=True)
 class EliminateNoOps(RulePass):
     """Removes nodes that do nothing, and joins reshapes, transposes and casts in a row.
@@ -227,4 +267,4 @@ class EliminateNoOps(RulePass):
             *(ReturnOperand(), NeutralElement(self.exact), Twice()),
             *(MergeTransposes(), MergeReshapes(), MergeCasts()),
         )
-        return always if self.exact else (*always, SumOverOne())
+        return always if self.exact else (*always, SumOverOne(), MergeSums())

@@ -32,6 +32,7 @@ from nncomp.ops.normalization_batch import BatchNormalization
 from nncomp.passes.affine import Affine, affine_of, apply, cast, moves_zero, wide_of
 from nncomp.passes.channels import LINEAR, Linear, add_vectors, linear_of
 from nncomp.passes.fold_constants import MAX_GROWTH
+from nncomp.passes.fold_scales import FoldScale
 from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, RulePass
 
 AFFINE = (BatchNormalization, Add, Sub, Mul, Div)
@@ -207,10 +208,10 @@ def _name(node: Node | None) -> str:
 @dataclass(frozen=True)
 class FoldBatchNorm(RulePass):
     """affine(W ∗ x + b) → W' ∗ x + b', and W ∗ affine(x) + b → W' ∗ x + b'; batch normalization
-    and arithmetic beside it → one batch normalization."""
+    and arithmetic beside it → one batch normalization; (x · W) · s → x · (W · s)."""
 
     name = "fold-batch-norm"
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        return FoldAfter(), FoldBefore(), IntoBatchNorm()
+        return FoldAfter(), FoldBefore(), IntoBatchNorm(), FoldScale()

@@ -4,8 +4,13 @@
 
 for Q, K and V of shape [N, heads, length, size]; heads of K and V that serve several of Q need not
 be repeated. Where each of them is cut from [N, length, heads ·
-size], and the result is put together to that again, the operator does so itself. Of a query that
-sees no key the formula makes NaN, and the operator 0. An opset below 23 has the formula again.
+size], and the result is put together to that again, the operator does so itself.
+
+Of a query that sees no key, as every number of its mask is -inf, the formula makes NaN, and the
+operator 0. So it is recognised only where each query is sure to see one: without a mask, with a
+constant one that leaves each query a key (like a causal one), or with one that is finite whatever
+the inputs are (as exporters write it: `Where(seen, 0, lowest)`); or where the formula makes 0 of
+NaN itself. A mask that is given as an input stays the formula.
 """
 
 from __future__ import annotations
@@ -13,6 +18,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from nncomp.dims import DimLike, equal
 from nncomp.ir.builder import Builder
@@ -25,6 +32,7 @@ from nncomp.ops.elementwise import Add, Div, Mul
 from nncomp.ops.elementwise_math import constant_number
 from nncomp.ops.linear import MatMul
 from nncomp.ops.shape import Expand, Reshape, Transpose
+from nncomp.passes.bounds import is_finite
 from nncomp.passes.eliminate_no_ops import RESHAPING, operand, same_type
 from nncomp.passes.patterns import is_number, near, why_not_closed
 from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, RulePass
@@ -90,6 +98,11 @@ class RecogniseAttention(Rule):
             return Refused(f"Attention scales by a number above 0, not by {scale:g}")
         if mask is not None and (why := _misfit(mask, scores.value)):
             return Refused(f"Attention cannot take the mask: {why}")
+        if mask is not None and not guards and not _leaves_a_key(mask, facts):
+            return Refused(
+                "the mask may hide every key from a query, of which the formula makes NaN and"
+                " Attention 0"
+            )
         if why := why_not_closed(facts, nodes, node):
             return Refused(f"the formula of Attention is needed step by step: {why}")
         size = q.value.shape[3]
@@ -138,6 +151,15 @@ def _misfit(mask: Value, scores: Value) -> str | None:
     if equal(mask.shape[-1], scores.shape[-1]) is not True:
         return f"{mask.type} has no number for each of {scores.shape[-1]} keys"
     return None
+
+
+def _leaves_a_key(mask: Value, facts: Facts) -> bool:
+    """Whether each query is sure to see a key that the mask adds a finite number for."""
+    array = facts.constant(mask)
+    if array is None or not mask.type.dtype.is_float:
+        return is_finite(mask, facts)
+    hidden = np.isneginf(array)
+    return bool(np.all(np.isfinite(array) | hidden) and not np.any(hidden.all(axis=-1)))
 
 
 def _turned(b: Builder, k: Value) -> Value:
@@ -267,6 +289,7 @@ class FuseAttention(RulePass):
     """Softmax(scale · Q Kᵀ + mask) V → Attention(Q, K, V, mask)."""
 
     name = "fuse-attention"
+    opset = 23
 
     @property
     def rules(self) -> tuple[Rule, ...]:

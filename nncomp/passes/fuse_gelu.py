@@ -77,6 +77,7 @@ class FuseGelu(RulePass):
     """x · ½ · (1 + erf(x / √2)) → Gelu(x), and the formula with tanh."""
 
     name = "fuse-gelu"
+    opset = 20
 
     @property
     def rules(self) -> tuple[Rule, ...]:

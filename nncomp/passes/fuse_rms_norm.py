@@ -43,6 +43,7 @@ class FuseRmsNorm(RulePass):
     """x / √(mean(x²) + ε) · s → RMSNormalization(x, s)."""
 
     name = "fuse-rms-norm"
+    opset = 23
 
     @property
     def rules(self) -> tuple[Rule, ...]:

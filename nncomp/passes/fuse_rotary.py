@@ -151,6 +151,7 @@ class FuseRotary(RulePass):
     """x · cos + [-x₂ x₁] · sin → RotaryEmbedding(x, cos, sin)."""
 
     name = "fuse-rotary"
+    opset = 23
 
     @property
     def rules(self) -> tuple[Rule, ...]:

@@ -90,7 +90,7 @@ TRAINING: tuple[Pass, ...] = (
     PruneBodies(),
     SimplifyShapes(),
     EliminateNoOps(),
-    EliminateExpands(),
+    EliminateExpands(later=False),
     FoldConstants(),
     EliminateCommonSubexpressions(),
     HoistFromScans(),

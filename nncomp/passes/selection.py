@@ -18,9 +18,12 @@ class Plan:
     on_pass: OnPass | None = None
 
 
-def plan_of(level: int | Plan) -> Plan:
-    """The plan itself, or that of -O0 to -O3."""
-    return level if isinstance(level, Plan) else Plan(LEVELS[level])
+def plan_of(level: int | Plan, opset: int | None = None) -> Plan:
+    """The plan itself, or that of -O0 to -O3: without the passes that recognise the formulas of
+    operators which the opset lacks, and which would have to be written out again."""
+    if isinstance(level, Plan):
+        return level
+    return Plan(tuple(p for p in LEVELS[level] if opset is None or p.opset <= opset))
 
 
 def pass_names() -> list[str]:

@@ -3,7 +3,7 @@
     Reshape(Reduce(x, axes, keepdims=1))  =  Reduce(x, axes, keepdims=0)
 
 where the reshape only drops the axes of size 1 that the reduction has kept: the mean over an image
-before its classifier.
+before its classifier, which GlobalAveragePool is, too.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from nncomp.dims import equal
 from nncomp.ir.graph import Node
-from nncomp.ops.reduction import Reduction
+from nncomp.ops.pooling import GlobalAveragePool
+from nncomp.ops.reduction import ReduceMean, Reduction
 from nncomp.passes.eliminate_no_ops import RESHAPING, operand
-from nncomp.passes.rewrite import Answer, Facts, Refused, Rule, RulePass, by_node
+from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, RulePass, by_node
 
 
 class DropReducedAxes(Rule):
@@ -46,6 +47,28 @@ class DropReducedAxes(Rule):
         return by_node(dataclasses.replace(op, keepdims=0), reduction.inputs, reduction, node)
 
 
+class PoolToVector(Rule):
+    """Reshape(GlobalAveragePool(x)) → ReduceMean(x, axes=[2, …], keepdims=0), for Reshape, Flatten
+    and Squeeze to [N, C], if nothing else reads the pooled image."""
+
+    name = "pool-to-vector"
+    roots = RESHAPING
+
+    def match(self, node: Node, facts: Facts) -> Answer:
+        pool = operand(node.inputs[0], GlobalAveragePool)
+        x = None if pool is None else pool.inputs[0]
+        if pool is None or x is None or node.outputs[0].rank != 2:
+            return None
+        if not all(
+            equal(a, b) is True for a, b in zip(x.shape[:2], node.outputs[0].shape, strict=True)
+        ):
+            return None
+        if why := facts.why_not_private(pool.outputs[0]):
+            return Refused(f"{pool.op.name} keeps its axes: {why}")
+        axes = range(2, x.rank)
+        return Replacement(lambda b: b(ReduceMean(keepdims=0), x, b.ints(*axes)), (pool, node))
+
+
 @dataclass(frozen=True)
 class SqueezeReductions(RulePass):
     """Reshape(Reduce(x, keepdims=1)) → Reduce(x, keepdims=0)."""
@@ -54,4 +77,4 @@ class SqueezeReductions(RulePass):
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        return (DropReducedAxes(),)
+        return DropReducedAxes(), PoolToVector()

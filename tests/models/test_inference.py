@@ -38,6 +38,16 @@ def test_published_parameter_counts(file: str, settings: dict[str, Any], count: 
     )
 
 
+RESNET_50 = 121
+"""Nodes: one fewer than other optimisers leave of PyTorch's export (benchmarks/README.md)."""
+
+
+def test_resnet_50_has_no_more_nodes_than_others_leave_of_the_export() -> None:
+    program = support.load("resnet.nn", depth=50)
+    bound = bind(program.graph, support.own(program.graph, support.weights(program)))
+    assert len(emit(legalize(optimize(bound, 2, evaluate).graph)).graph.node) <= RESNET_50
+
+
 CASES: list[tuple[str, str, str | None, dict[str, Any], Callable[[], nn.Module]]] = [
     ("lenet", "lenet5.nn", None, {}, support.lenet),
     ("mlp", "mlp.nn", None, {"widths": [48, 40], "batch_norm": True}, support.mlp),

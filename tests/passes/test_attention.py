@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from nncomp.backends.reference.interpreter import evaluate
+from nncomp.backends.ort.emit import emit
+from nncomp.backends.ort.legalize import Target, legalize
+from nncomp.backends.reference.interpreter import evaluate, run
 from nncomp.dims import DimLike, new_dim
-from nncomp.ir.graph import Value
+from nncomp.ir.graph import Graph, Value
 from nncomp.ops.activation import Softmax
 from nncomp.ops.attention import Attention
+from nncomp.ops.comparison import IsNaN
+from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Add, Div, Mul, Neg
 from nncomp.ops.elementwise_math import Exp
 from nncomp.ops.forms import reshape, transpose, window
@@ -20,13 +26,16 @@ from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
 from nncomp.passes.fuse_attention import FuseAttention
 from nncomp.passes.fuse_rotary import FuseRotary
 from nncomp.passes.manager import run_passes
+from nncomp.passes.selection import plan_of
 from nncomp.passes.simplify_shapes import SimplifyShapes
 from nncomp.passes.simplify_transposes import SimplifyTransposes
+from nncomp.types import DType
 from tests.passes.broken.fault import N
-from tests.passes.support import Net, check, names
+from tests.passes.support import Net, assert_close, check, feeds, names
 
 T = new_dim("T")
 PASSES = [FuseAttention()]
+LOWEST = float(np.finfo(np.float32).min)
 ROTARY = [SimplifyShapes(), FuseRotary(), EliminateDeadNodes()]
 
 
@@ -96,10 +105,79 @@ def test_keys_turned_with_heads_and_batch_as_one() -> None:
 def test_mask_of_queries_that_the_run_tells() -> None:
     net = Net()
     parts = [heads(net, net.input(N, T, 6)) for _ in range(3)]
-    mask = net.input(N, 1, T, T)
+    seen = net.input(N, 1, T, T, dtype=DType.BOOL)
+    mask = net(Where(), seen, net.const(0.0), net.const(LOWEST))
     y = net(MatMul(), weights(net, parts[0], parts[1], mask), parts[2])
-    after = check(net.bound(rows(net, y)), PASSES).graph
-    assert names(after) == ["Attention"]
+    after = run_passes(net.bound(rows(net, y)), PASSES, evaluate).graph
+    assert names(after) == ["Where", "Attention"]
+
+
+HIDDEN = np.where(np.tri(3), 0, -np.inf)
+
+
+def masked(make: Callable[[Net], Value], *, guarded: bool = False) -> Graph:
+    net = Net()
+    q, k, v = (net.input(2, 2, 3, 3) for _ in range(3))
+    y = weights(net, q, k, make(net))
+    if guarded:
+        y = net(Where(), net(IsNaN(), y), net.const(0.0), y)
+    return net.bound(net(MatMul(), y, v))
+
+
+def selected(net: Net, otherwise: float) -> Value:
+    seen = net.input(1, 1, 3, 3, dtype=DType.BOOL)
+    return net(Where(), seen, net.const(0.0), net.const(otherwise))
+
+
+class TestQueriesThatSeeNoKey:
+    """The formula makes NaN of them, the operator 0."""
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            pytest.param(lambda net: net.const(HIDDEN), id="causal"),
+            pytest.param(lambda net: selected(net, LOWEST), id="finite"),
+            pytest.param(
+                lambda net: net(
+                    Mul(), net(Cast(DType.F32), net.input(3, 3, dtype=DType.BOOL)), -1e9
+                ),
+                id="product",
+            ),
+        ],
+    )
+    def test_none_is_possible(self, make: Callable[[Net], Value]) -> None:
+        graph = masked(make)
+        after = run_passes(graph, PASSES, evaluate).graph
+        assert names(after)[-1] == "Attention"
+        inputs = feeds(graph)
+        for seen in (0, 1):  # no key at all, too, where the mask is an input
+            bools = {v.name for v in graph.inputs if v.type.dtype is DType.BOOL}
+            given = {n: np.full_like(x, seen) if n in bools else x for n, x in inputs.items()}
+            assert_close(run(after, given, {}).outputs, run(graph, given, {}).outputs, 1e-5)
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            pytest.param(lambda net: net.const(np.where(np.eye(3), -np.inf, HIDDEN)), id="row"),
+            pytest.param(lambda net: selected(net, -np.inf), id="selected"),
+            pytest.param(lambda net: net.input(1, 1, 3, 3), id="input"),
+            pytest.param(lambda net: net(Mul(), selected(net, LOWEST), 2.0), id="overflow"),
+        ],
+    )
+    def test_refused_where_one_is_possible(self, make: Callable[[Net], Value]) -> None:
+        graph = masked(make)
+        result = run_passes(graph, PASSES, evaluate)
+        assert "Attention" not in names(result.graph)
+        (refusal,) = result.refusals
+        assert "may hide every key from a query" in refusal.reason
+
+    def test_where_the_formula_makes_0_itself(self) -> None:
+        graph = masked(lambda net: selected(net, -np.inf), guarded=True)
+        after = run_passes(graph, PASSES, evaluate).graph
+        assert names(after) == ["Where", "Attention"]
+        given = {n: np.zeros_like(x) if x.dtype == bool else x for n, x in feeds(graph).items()}
+        for ran in (run(graph, given, {}), run(after, given, {})):
+            assert not ran.outputs["y0"].any()
 
 
 def test_heads_that_stay_apart() -> None:
@@ -244,3 +322,18 @@ class TestRefusals:
         scores = net(Mul(), net(MatMul(), q, transpose(net.b, k, 0, 1, 3, 2)), -1.0)
         reason = self.reason(net, net(MatMul(), net(Softmax(), scores), v))
         assert reason == "Attention scales by a number above 0, not by -1"
+
+
+def test_an_opset_without_the_operator_keeps_the_formula() -> None:
+    """No more nodes than came in, where it would have to be written out again."""
+    net = Net()
+    parts = [heads(net, net.input(2, 5, 6)) for _ in range(3)]
+    graph = net.bound(rows(net, net(MatMul(), weights(net, *parts[:2], causal(net, 5)), parts[2])))
+    sizes = {}
+    for opset in (17, 23):
+        after = run_passes(graph, plan_of(2, opset).passes, evaluate).graph
+        made = emit(legalize(after, Target(opset=opset)), opset=opset)
+        kinds = [node.op_type for node in made.graph.node]
+        assert ("Attention" in kinds) == (opset == 23)
+        sizes[opset] = len(kinds)
+    assert sizes[23] < sizes[17] <= len(names(graph))

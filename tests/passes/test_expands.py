@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from nncomp.dims import new_dim
-from nncomp.ops.comparison import Less
-from nncomp.ops.conversion import Where
+from nncomp.ops.comparison import And, Less
+from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Add, Max, Mul
 from nncomp.ops.elementwise_math import Exp
+from nncomp.ops.indexing import Gather
+from nncomp.ops.indexing_nd import GatherND
 from nncomp.ops.reduction import ReduceSum
 from nncomp.ops.shape import Expand
+from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
 from nncomp.passes.eliminate_expands import EliminateExpands
+from nncomp.passes.fold_constants import FoldConstants
+from nncomp.types import DType
 from tests.passes.support import Net, check
 
 PASSES = (EliminateExpands(),)
@@ -65,3 +71,38 @@ def test_not_a_sum_along_other_axes() -> None:
     net = Net()
     wide = net(Expand(), net.input(N, 1, 5), net.b.dims((N, 7, 5)))
     check(net.graph(net(ReduceSum(), wide, net.b.ints(2))), PASSES, "Dims Expand ReduceSum")
+
+
+class TestExpandLater:
+    """What a mask of any number of samples computes is folded."""
+
+    FOLDED = (EliminateExpands(), FoldConstants(), EliminateDeadNodes())
+
+    def test_a_mask_as_exported(self) -> None:
+        """`where(causal & ones(N, 4)[n, k], 0, lowest)`, looked up by an index that N gives."""
+        net = Net()
+        x = net.input(N, 2, 4, 4)
+        ones = net(Expand(), net.const(1, DType.I64), net.b.dims((N, 4)))
+        seen = net(Cast(DType.BOOL), ones)
+        places = net.input(N, 1, 1, 4, 2, dtype=DType.I64)
+        both = net(
+            And(), net.const(np.tri(4)[None, None], DType.BOOL), net(GatherND(), seen, places)
+        )
+        mask = net(Where(), both, net.const(0.0), net.const(-1e9))
+        result = check(net.graph(net(Add(), x, mask)), self.FOLDED, "Add")
+        assert result.log[0].result.counts["expand-later"] == 4
+
+    def test_rows_of_a_table(self) -> None:
+        net = Net()
+        x, table = net.input(N, 3, 5), net.const(np.arange(10.0).reshape(2, 5))
+        kinds = net(Expand(), net.const([[0, 1, 1]], DType.I64), net.b.dims((N, 3)))
+        check(net.graph(net(Mul(), x, net(Gather(), table, kinds))), self.FOLDED, "Mul")
+
+    def test_other_axes_and_what_a_run_tells_stay(self) -> None:
+        net = Net()
+        table = net.const(np.arange(10.0).reshape(2, 5))
+        kinds = net(Expand(), net.const([[0, 1, 1]], DType.I64), net.b.dims((N, 3)))
+        y = net(Gather(axis=1), table, kinds)
+        wide = net(Expand(), net.input(1, 3), net.b.dims((N, 3)))
+        graph = net.graph(y, net(Exp(), net.input(N)), net(Add(), wide, 1.0))
+        assert not check(graph, self.FOLDED[:1]).log[0].changed

@@ -338,3 +338,37 @@ def test_not_a_pattern() -> None:
     result = check(net.bound(*outputs), PASSES, "Conv Add Mul Relu BatchNormalization")
     (refusal,) = result.refusals
     assert refusal.reason == "no convolution or product stands before it, but Relu"
+
+
+class TestScaleOfRows:
+    """ConvNeXt's layer scale."""
+
+    @pytest.mark.parametrize("shape", [(5,), (1, 1, 5), (1,), ()])
+    @pytest.mark.parametrize("biased", [False, True])
+    def test_into_the_weights(self, shape: tuple[int, ...], biased: bool) -> None:
+        net = Net()
+        y = net(MatMul(), net.input(N, 3, 4), net.param(4, 5))
+        y = net(Add(), y, net.param(5)) if biased else y
+        graph = net.bound(net(Mul(), net.param(*shape), y))
+        check(graph, PASSES, "MatMul Add" if biased else "MatMul")
+
+    def test_not_where_the_product_is_read(self) -> None:
+        net = Net()
+        y = net(MatMul(), net.input(N, 3, 4), net.param(4, 5))
+        graph = net.bound(net(Mul(), y, net.param(5)), y)
+        result = check(graph, PASSES, "MatMul Mul")
+        reasons = {refusal.reason for refusal in result.refusals}
+        assert "MatMul cannot take the scale in: its result is an output of the graph" in reasons
+
+    def test_not_where_the_weights_serve_twice(self) -> None:
+        net = Net()
+        w = net.param(4, 5)
+        parts = [net(MatMul(), net.input(N, 3, 4), w) for _ in range(2)]
+        graph = net.bound(net(Mul(), parts[0], net.param(5)), parts[1])
+        result = check(graph, PASSES, "MatMul MatMul Mul")
+        assert any("stored twice" in refusal.reason for refusal in result.refusals)
+
+    def test_not_along_rows(self) -> None:
+        net = Net()
+        y = net(MatMul(), net.input(N, 5, 4), net.param(4, 5))
+        check(net.bound(net(Mul(), y, net.param(5, 1))), PASSES, "MatMul Mul")

@@ -21,6 +21,7 @@ from nncomp.ops.shape_slicing import Pad, Slice
 from nncomp.passes.base import PassContext
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
 from nncomp.passes.eliminate_no_ops import EliminateNoOps, is_wider
+from nncomp.passes.fold_constants import FoldConstants
 from nncomp.types import DType
 from tests.passes.support import Body, Net, check, names
 
@@ -189,3 +190,29 @@ def test_wider() -> None:
     assert not is_wider(DType.U8, DType.I8)
     assert not is_wider(DType.F32, DType.F16)
     assert not is_wider(DType.F16, DType.BF16)
+
+
+class TestMergeSums:
+    PASSES = (EliminateNoOps(), FoldConstants())
+
+    def test_constants_are_added_to_each_other(self) -> None:
+        net = Net()
+        y = net(Add(), net.param(3, 4), net(Add(), net.input(N, 3, 4), net.param(4)))
+        check(net.bound(y), self.PASSES, "Add")
+
+    def test_not_where_their_sum_is_larger(self) -> None:
+        net = Net()
+        y = net(Add(), net(Add(), net.input(N, 3, 4), net.param(3, 1)), net.param(4))
+        check(net.bound(y), self.PASSES, "Add Add")
+
+    def test_not_where_the_first_is_read(self) -> None:
+        net = Net()
+        y = net(Add(), net.input(N, 4), net.param(4))
+        graph = net.bound(net(Add(), y, net.param(4)), y)
+        (refusal,) = check(graph, self.PASSES, "Add Add").refusals
+        assert refusal.reason.endswith("its result is an output of the graph")
+
+    def test_not_at_o1(self) -> None:
+        net = Net()
+        y = net(Add(), net(Add(), net.input(N, 4), net.param(4)), net.param(4))
+        check(net.bound(y), EXACT, "Add Add", exact=True)

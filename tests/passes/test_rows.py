@@ -8,6 +8,7 @@ from nncomp.ops.elementwise import Add, Mul
 from nncomp.ops.forms import reduce_mean, reshape, transpose
 from nncomp.ops.linear import Gemm, MatMul
 from nncomp.ops.normalization import LayerNormalization
+from nncomp.ops.pooling import GlobalAveragePool
 from nncomp.ops.reduction import ReduceMean
 from nncomp.ops.shape import Flatten, Transpose
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
@@ -195,3 +196,16 @@ def test_axes_that_are_not_merged_stay() -> None:
     x = reshape(net.b, net.input(2, 3, 5, 6), 3, 10, 6)
     y = reshape(net.b, transpose(net.b, x, 0, 2, 1), 2, 6, 5, 3)
     assert not check(net.bound(y), TURN).log[0].changed
+
+
+def test_pooled_image_as_a_vector() -> None:
+    net = Net()
+    y = net(Flatten(), net(GlobalAveragePool(), net.input(N, 4, 5, 6)))
+    check(net.bound(y), SQUEEZE, "ReduceMean")
+
+
+def test_pooled_image_that_others_read_stays() -> None:
+    net = Net()
+    y = net(GlobalAveragePool(), net.input(N, 4, 5, 6))
+    (refusal,) = check(net.bound(net(Flatten(), y), net(Relu(), y)), SQUEEZE).refusals
+    assert refusal.reason == "GlobalAveragePool keeps its axes: its result has 1 other reader"

@@ -12,8 +12,11 @@ from nncomp.ops.elementwise import Add, Div, Mul
 from nncomp.ops.elementwise_math import Exp, Log, Sqrt
 from nncomp.ops.forms import reduce_mean, reshape, transpose
 from nncomp.ops.linear import MatMul
+from nncomp.ops.shape import Expand
 from nncomp.passes import (
+    eliminate_no_ops,
     flatten_rows,
+    fold_scales,
     fuse_activations,
     fuse_attention,
     fuse_gelu,
@@ -107,6 +110,28 @@ def masked(net: Net) -> Value:
 
 def masked_alike(net: Net) -> Value:
     return attention(net, net(Tanh(), net.input(N, 1, 5, 1)))
+
+
+def scaled_rows(net: Net) -> Value:
+    y = net(Add(), net(MatMul(), start(net, N, 3, 4), net.param(4, 5)), net.param(5))
+    return net(Mul(), y, net.param(5))
+
+
+def without_scaled_bias(right: Any) -> Any:
+    def wrong(x: Value, w: Value, bias: Value | None, s: Value) -> Any:
+        product = right(x, w, None, s)
+        return lambda b: b(Add(), product(b), bias)
+
+    return wrong
+
+
+def added_twice(net: Net) -> Value:
+    y = net(Add(), start(net, N, 3, 4), net.param(4))
+    return net(Add(), y, net.param(3, 4))
+
+
+def only_the_first(x: Value, c: Value, d: Value, b: Builder) -> Value:
+    return b(Add(), x, b(Expand(), c, b.ints(*d.type.static_shape)))
 
 
 def without_factor(value: Value) -> Scaled:
@@ -246,6 +271,17 @@ FAULTS = (
         "a mask with one number for all keys",
         *("fuse-attention", "recognise-attention", masked_alike),
         ((fuse_attention, "_misfit", never),),
+    ),
+    pair(
+        "a scale that misses the bias",
+        *("fold-batch-norm", "fold-scale", scaled_rows),
+        ((fold_scales, "_scaled", without_scaled_bias(fold_scales._scaled)),),
+    ),
+    pair(
+        "the second constant forgotten",
+        *("eliminate-no-ops", "merge-sums", added_twice),
+        ((eliminate_no_ops, "_sum", only_the_first),),
+        most=8,
     ),
     pair(
         "rows that have heads before places",
