@@ -16,9 +16,11 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ir.op import Op
 from nncomp.ops.activation import ReluGrad, Swish
+from nncomp.ops.attention import Attention
 from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
+from nncomp.ops.conversion import BitCast
 from nncomp.ops.einsum import Einsum
-from nncomp.ops.indexing import GatherGrad
+from nncomp.ops.indexing import GatherGrad, OneHot
 from nncomp.ops.indexing_nd import ScatterND
 from nncomp.ops.linear import MatMul
 from nncomp.ops.loss import NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss
@@ -141,6 +143,7 @@ def other_cases() -> list[Case]:
     image, dy = floats(BATCH, 4, 5, 6), floats(BATCH, 4, 5, 6)
     scale, bias, mean, inv_std = floats(4), floats(4), floats(4), np.abs(floats(4)) + 0.5
     labels = RNG.integers(0, 4, (BATCH, 5, 6))
+    mask = np.where(RNG.random((BATCH, 1, 1, 7)) < 0.6, 0, -9).astype(np.float32)
     rois = np.array([[0.6, 0.4, 4.3, 3.2], [1.3, 1.1, 5.4, 3.7]], np.float32)
     picked, regional = np.array([2, 0]), (True, False, False)
     numbered = np.array([[1, 0, 1, 4, 4], [2, 2, 2, 3, 9]], np.float32)
@@ -225,6 +228,22 @@ def other_cases() -> list[Case]:
         ),
         Case("crop", CenterCropPad((1, 3)), (image,), (True,), (7, 2), "slices-and-pads"),
         Case("swish", Swish(1.7), (image,), (True,)),
+        Case("truth", BitCast(DType.U8), (image > 0,), (True,), None, "truth-as-number"),
+        Case(
+            *("one-hot", OneHot(axis=1), (labels, np.array(7), np.array([-1, 3], np.int32))),
+            (True, False, False),
+            None,
+            "gathered",
+            (1,),
+        ),
+        Case(
+            "padding-mask",
+            Attention(),
+            (floats(BATCH, 2, 5, 4), floats(BATCH, 2, 7, 4), floats(BATCH, 2, 7, 3), mask),
+            (True, True, True, True),
+            None,
+            "rows-of-the-mask",
+        ),
         Case("regions", RoiAlign("half_pixel", "avg", 2, 3, 2), (image, rois, picked), regional),
         Case("own-regions", RoiAlign(), (image, rois, picked), regional),
         Case("largest", MaxRoiPool((2, 3)), (image, numbered), (True, False)),

@@ -63,7 +63,7 @@ OTHERS = [  # systems that are no rows of the table
     Case("capsnet.nn", {"channels": 8, "capsules": 2}),
     Case("mamba.nn", {"layers": 2, "width": 20, "state": 3, "vocabulary": 11}),
     Case("moe.nn", {"features": 9, "hidden": 5}),
-    Case("senet.nn", {"size": 32, "classes": 10}, sizes=(1, 3)),
+    Case("senet.nn", {"size": 64, "classes": 10}, sizes=(1, 3)),
     Case("wavenet.nn", {"channels": 5, "skip": 6, "symbols": 11, "stacks": 2, "layers": 3}),
 ]
 SMALL = [*cases(), *OTHERS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nncomp.backends.ort.bodies import (
     activation,
+    attention,
     conv,
     conv_input,
     conv_scaled,
@@ -22,6 +23,7 @@ from nncomp.ir.op import Op
 
 _FAMILIES = (
     activation,
+    attention,
     conv,
     conv_input,
     conv_scaled,

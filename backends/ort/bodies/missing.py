@@ -69,7 +69,9 @@ def _gathered(b: Builder, node: Node) -> Results:
         v if v.type.dtype is DType.I64 else b(Cast(DType.I64), v)
         for v in (operand(node, 0), operand(node, 1))
     )
-    return b(Gather(), operand(node, 2), b(node.op, indices, depth, b.ints(0, 1)))
+    assert isinstance(node.op, OneHot)
+    which = b(OneHot(node.op.axis), indices, depth, b.ints(0, 1))
+    return b(Gather(), operand(node, 2), which)
 
 
 BODIES = (
