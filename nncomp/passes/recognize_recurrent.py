@@ -11,9 +11,9 @@ where each gate is a function of x W + h R + b, an LSTM's of p · c, too (peepho
 x W + r · (h R + b'), or of x W + (r · h) R. What is scanned may be x, or x W + b. The weights are
 brought into ONNX's order as nodes; constant folding evaluates them.
 
-onnxruntime runs an LSTM or GRU in one kernel, for small batches in a third of the Scan's time; its
-RNN takes longer than the Scan, three times for a batch of 8. So a Scan becomes an RNN at -O3 only,
-for runtimes that have a better one.
+onnxruntime runs an LSTM or GRU in one kernel, faster than the Scan; its RNN takes longer than the
+Scan (benchmarks/README.md). So a Scan becomes an RNN at -O3 only, for runtimes that have a better
+one.
 """
 
 from __future__ import annotations
