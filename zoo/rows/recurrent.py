@@ -43,8 +43,8 @@ ROWS = (
             (
                 train(
                     25,
-                    "models/lstm.nn --data generated:adding,samples=10000 --set hidden=32 "
-                    "--epochs 8 --lr 0.01",
+                    "models/lstm.nn --data generated:adding,samples=40000 --set hidden=64 "
+                    "--epochs 4 --lr 0.004 --batch-size 50",
                 ),
             ),
             "loss",
