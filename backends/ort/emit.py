@@ -36,7 +36,13 @@ from nncomp.backends.ort.opsets import (
     schema,
     spell,
 )
-from nncomp.backends.ort.protos import attribute_proto, plain_attribute, tensor_proto, type_proto
+from nncomp.backends.ort.protos import (
+    attribute_proto,
+    plain_attribute,
+    provenance,
+    tensor_proto,
+    type_proto,
+)
 from nncomp.collector import collector_paused
 from nncomp.errors import CompileError, Note, error
 from nncomp.ir.constant import Constant
@@ -215,7 +221,7 @@ class _Writer:
         proto.output.extend(self._results(node))
         proto.name = self._node_names.take(scoped(node, node.op.name))
         proto.attribute.extend(self._attributes(node, form))
-        proto.doc_string = _provenance(node)
+        proto.doc_string = provenance(node)
         self.nodes.append(proto)
         if isinstance(node.op, Opaque):
             for name, value in zip(proto.output, node.outputs, strict=False):
@@ -390,12 +396,3 @@ def _result_name(node: Node, index: int) -> str:
     formal = node.op.results()
     last = formal[min(index, len(formal) - 1)]
     return f"{last.name}.{index}" if last.variadic else last.name
-
-
-def _provenance(node: Node) -> str:
-    lines = []
-    if node.origin.spans:
-        lines.append("source: " + ", ".join(str(span) for span in node.origin.spans))
-    if node.origin.history:
-        lines.append("history: " + ", ".join(str(step) for step in node.origin.history))
-    return "\n".join(lines)

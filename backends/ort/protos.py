@@ -11,6 +11,7 @@ from onnx import helper, numpy_helper
 
 from nncomp.backends.ort.opsets import ONNX_DTYPES
 from nncomp.dims import DimLike
+from nncomp.ir.graph import Node
 from nncomp.ir.op import Data
 from nncomp.types import Array, DType, OptionalType, SequenceType, TensorType
 
@@ -63,3 +64,13 @@ def attribute_proto(
         items = [int(item) for item in value]
         return helper.make_attribute(name, items, attr_type=onnx.AttributeProto.INTS)
     return helper.make_attribute(name, list(value) if isinstance(value, tuple) else value)
+
+
+def provenance(node: Node) -> str:
+    """The `doc_string` of a node: where it comes from, and which rewrites made it."""
+    lines = []
+    if node.origin.spans:
+        lines.append("source: " + ", ".join(str(span) for span in node.origin.spans))
+    if node.origin.history:
+        lines.append("history: " + ", ".join(str(step) for step in node.origin.history))
+    return "\n".join(lines)

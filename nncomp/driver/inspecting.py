@@ -1,30 +1,21 @@
-"""What passes make of a graph, at which sizes it is looked at, and its picture."""
+"""The summary of a graph, and its picture."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from nncomp.driver.compiling import entry_of
-from nncomp.driver.showing import Shown, sizes_for
+from nncomp.driver.showing import Shown, inference_of
 from nncomp.inspect.summary import Summary, summarize
-from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program
-from nncomp.passes.manager import OptimizeResult, run_passes
-from nncomp.passes.selection import Plan, plan_of
+from nncomp.passes.selection import Plan
 
 
 def summary_of(
     program: Program, *, entry: str | None = None, level: int | Plan = 2, batch: int = 1
 ) -> Summary:
     """What the inference graph consists of, and what the passes of a level make of it."""
-    graph = entry_of(program, entry)
-    return summarize(graph, passed(graph, level), sizes_for(graph, batch))
-
-
-def passed(graph: Graph, level: int | Plan = 2) -> OptimizeResult:
-    """A graph after the passes of a level or plan, its weights unknown."""
-    plan = plan_of(level)
-    return run_passes(graph, plan.passes, on_pass=plan.on_pass)
+    shown = inference_of(program, entry=entry, level=level, batch=batch)
+    return summarize(shown.graph, shown.result, shown.sizes)
 
 
 def picture_of(

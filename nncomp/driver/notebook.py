@@ -25,8 +25,7 @@ def draw_program(program: Program) -> Bundle:
     """As written beside as optimised; the table of blocks."""
     from rich.console import Console
 
-    from nncomp.driver.inspecting import passed
-    from nncomp.driver.showing import sizes_for
+    from nncomp.driver.showing import passed, sizes_for
     from nncomp.inspect.view import svg
 
     if not program.graph.outputs:  # a model that only trains

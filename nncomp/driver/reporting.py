@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nncomp.driver.compiling import compiled_step, entry_of, section_of
-from nncomp.driver.inspecting import passed
+from nncomp.driver.compiling import compiled_step, section_of
 from nncomp.driver.probing import activations_on, gradients_on
-from nncomp.driver.showing import sizes_for
+from nncomp.driver.showing import Shown, inference_of, sizes_for
 from nncomp.driver.train import Data
 from nncomp.inspect.activations import activation_table
 from nncomp.inspect.cost import cost
@@ -23,7 +22,6 @@ from nncomp.inspect.summary import Summary, summarize
 from nncomp.inspect.tables import Table
 from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program
-from nncomp.passes.manager import OptimizeResult
 from nncomp.passes.selection import Plan
 from nncomp.training.sources import Reading
 from nncomp.types import Array
@@ -45,24 +43,17 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Inspected:
-    """A graph of a program with the sizes of its open dims, and what passes made of it.
-
-    optimized: None for a training step, which is optimised already
-    """
-
-    graph: Graph
-    optimized: OptimizeResult | None
-    sizes: Mapping[str, int]
+class Inspected(Shown):
+    """The same, told in tables. `result` is None for a training step, optimised already."""
 
     @property
     def final(self) -> Graph:
         """The graph that runs."""
-        return self.graph if self.optimized is None else self.optimized.graph
+        return self.graph if self.result is None else self.result.graph
 
     def summary(self, machine: Machine | None = None) -> Summary:
         """By block."""
-        return summarize(self.graph, self.optimized, self.sizes, machine)
+        return summarize(self.graph, self.result, self.sizes, machine)
 
     def costs(self, by: str, machine: Machine | None, depth: int | None) -> Report:
         """By "block" or "operator", and what the passes changed."""
@@ -72,7 +63,7 @@ class Inspected:
             first = by_operator(cost(self.graph, self.sizes), machine)
         notes = first.notes
         if machine is not None:
-            after = None if self.optimized is None else cost(self.optimized.graph, self.sizes)
+            after = None if self.result is None else cost(self.result.graph, self.sizes)
             notes = (*notes, *machine_totals(machine, cost(self.graph, self.sizes), after))
         first = Table(first.title, first.columns, first.rows, notes, first.total)
         shown = (first, *([pass_table(summary)] if summary.passes else []))
@@ -113,8 +104,8 @@ def inspected(
     if training:
         step = compiled_step(section_of(program, section)[1]).step
         return Inspected(step, None, sizes_for(step, batch, sizes))
-    graph = entry_of(program, entry)
-    return Inspected(graph, passed(graph, level), sizes_for(graph, batch, sizes))
+    shown = inference_of(program, entry=entry, level=level, batch=batch, sizes=sizes)
+    return Inspected(shown.graph, shown.result, shown.sizes)
 
 
 def gradient_report(

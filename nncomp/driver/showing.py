@@ -26,6 +26,12 @@ class Shown:
     sizes: Mapping[str, int]
 
 
+def passed(graph: Graph, level: int | Plan = 2) -> OptimizeResult:
+    """A graph after the passes of a level or plan, its weights unknown."""
+    plan = plan_of(level)
+    return run_passes(graph, plan.passes, on_pass=plan.on_pass)
+
+
 def inference_of(
     program: Program,
     *,
@@ -41,9 +47,7 @@ def inference_of(
     Raises CompileError NN0306, NN0103 for a size of no dim.
     """
     graph = entry_of(program, entry)
-    plan = plan_of(level)
-    result = run_passes(graph, plan.passes, on_pass=plan.on_pass)
-    return Shown(graph, result, sizes_for(graph, batch, sizes))
+    return Shown(graph, passed(graph, level), sizes_for(graph, batch, sizes))
 
 
 def gradients_of(

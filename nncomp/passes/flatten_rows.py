@@ -36,6 +36,7 @@ _RULE = "flatten"
 SINGLE: tuple[type[Op], ...] = (FloatFunction, NumberFunction, Cast, Neg, Relu)
 SEVERAL: tuple[type[Op], ...] = (Add, Sub, Mul, Div, Max, Min, Pow)
 ALONG: tuple[type[Op], ...] = (Softmax, LogSoftmax, Hardmax)
+_MAX_ROUNDS = 4  # the reshapes that one region leaves may join what is around it to another
 RUNTIME_SHAPE = 3  # nodes that compute a shape which no constant can say
 
 
@@ -213,12 +214,15 @@ class FlattenRows(Pass):
     name = "flatten-rows"
 
     def run(self, graph: Graph, context: PassContext) -> PassResult:
-        regions = Regions(graph)
-        chosen = [r for r in regions.found() if context.allows(_RULE, *r.nodes)]
-        if not chosen:
-            return PassResult(graph)
-        writer = _Writer(regions, chosen)
-        return PassResult(writer.graph(), {_RULE: len(chosen)})
+        count = 0
+        for _ in range(_MAX_ROUNDS):
+            regions = Regions(graph)
+            chosen = [r for r in regions.found() if context.allows(_RULE, *r.nodes)]
+            if not chosen:
+                break
+            graph = _Writer(regions, chosen).graph()
+            count += len(chosen)
+        return PassResult(graph, {_RULE: count} if count else {})
 
 
 class _Writer:

@@ -48,6 +48,7 @@ O1: tuple[Pass, ...] = (
     FoldConstants(exact=True),
     EliminateNoOps(exact=True),  # after what makes a constant 0 or 1
     EliminateExpands(exact=True),  # of which a no-op was between them and their readers
+    EliminateNoOps(exact=True),  # with a 1 that was expanded
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
 )

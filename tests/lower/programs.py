@@ -11,6 +11,8 @@ from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program, lower
 from nncomp.source import SourceFile
 
+STD = "from std import BatchNorm, Conv, Dropout, Linear\nfrom std.optim import Adam, SGD\n"
+
 
 def program(text: str, model: str | None = None, **settings: Any) -> Program:
     return lower(SourceFile("test.nn", text), model, settings)

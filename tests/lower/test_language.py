@@ -8,9 +8,7 @@ import pytest
 
 from nncomp.lower.modules import read_source
 from nncomp.lower.program import lower
-from tests.lower.programs import body, failure, operators, paths, program
-
-STD = "from std import BatchNorm, Conv, Dropout, Linear\nfrom std.optim import Adam, SGD\n"
+from tests.lower.programs import STD, body, operators, paths, program
 
 
 def shape(text: str, name: str = "y") -> str:
@@ -84,66 +82,6 @@ def test_static_expressions(expression: str, expected: float) -> None:
     node = compiled.graph.outputs["y"].node
     assert node is not None
     assert node.op.value.array.item() == expected
-
-
-def test_paths_are_named_counted_and_indexed() -> None:
-    text = (
-        STD
-        + """
-block Pair(out: int)(x: float[N, D]) {
-  return x |> Linear(out) |> relu |> Linear(out) |> Linear(out) as last
-}
-model M {
-  input x: f32[N, 5]
-  first = Linear(7)
-  h = x |> first |> Pair(6)
-  for i in range(2) { h = h |> Linear(6) as layer |> Linear(6) as "named{i + 1}" }
-  output y = h |> Pair(4) as end
-}"""
-    )
-    weights = [p.removesuffix(".weight") for p in paths(program(text).graph) if "weight" in p]
-    assert weights == [
-        "first",
-        "pair.linear",
-        "pair.linear_2",
-        "pair.last",
-        "layer.0",
-        "named1",
-        "layer.1",
-        "named2",
-        "end.linear",
-        "end.linear_2",
-        "end.last",
-    ]
-
-
-def test_counting_follows_the_source_not_the_branch_taken() -> None:
-    text = (
-        STD
-        + """
-model M(deep: bool = false) {
-  input x: f32[N, 5]
-  h = x |> Linear(5) |> relu if deep else x
-  output y = h |> Linear(3)
-}"""
-    )
-    assert paths(program(text).graph)[0] == "linear_2.weight"
-    assert paths(program(text, deep=True).graph)[0] == "linear.weight"
-
-
-def test_an_instance_shares_its_weights() -> None:
-    text = (
-        STD
-        + """
-model M {
-  input x: f32[N, 5]
-  f = Linear(5)
-  output y = x |> f |> relu |> f
-}"""
-    )
-    graph = program(text).graph
-    assert paths(graph) == ["f.weight", "f.bias"]
-    assert operators(graph).count("MatMul") == 2
 
 
 def test_modes_give_the_same_paths_and_different_graphs() -> None:
@@ -333,40 +271,6 @@ def test_initial_values_may_come_from_constants_of_the_model() -> None:
     assert initial.outputs["w"] in known
 
 
-def test_blocks_that_have_no_plain_name_are_instantiated() -> None:
-    text = (
-        STD
-        + """
-block Each(layers: list[block])(x: float[N, D]) {
-  for i in range(len(layers)) { x = x |> layers[i](D) }
-  return x |> partial(Linear, out=2)() |> partial(Linear, out=2)()
-}
-model M { input x: f32[N, 4]
-  output y = x |> Each([Linear, partial(Linear, use_bias=false)]) }"""
-    )
-    assert [p for p in paths(program(text).graph) if p.endswith("weight")] == [
-        "each.layers.0.weight",
-        "each.layers.1.weight",
-        "each.block.weight",
-        "each.block_2.weight",
-    ]
-
-
-def test_parameters_in_loops_are_numbered_and_trees_are_looped_over() -> None:
-    text = (
-        STD
-        + """
-model M {
-  input x: f32[N, 4]
-  for i in range(2) { param w: float[4] = ones() }
-  net = Linear(3)
-  y = net(x * w)
-  output total = sum([sum(square(p)) for p in net.params])
-}"""
-    )
-    assert paths(program(text).graph) == ["w.0", "w.1", "net.weight", "net.bias"]
-
-
 def test_a_dim_may_have_the_name_of_a_declaration() -> None:
     text = "fn H(x) = x\nmodel M { input x: f32[N, H, M]\n output y = H(x) }"
     assert str(program(text).graph.outputs["y"].type) == "f32[N, H, M]"
@@ -375,22 +279,6 @@ def test_a_dim_may_have_the_name_of_a_declaration() -> None:
 def test_operators_without_operands_take_attributes_by_position() -> None:
     assert shape("  output y = nncomp.Dims([N, 3])") == "i64[2]"
     assert shape("  output y = onnx.ConstantOfShape(i64([2]), value=f16([1]))") == "f16[2]"
-
-
-def test_instances_in_lists_are_numbered() -> None:
-    text = (
-        STD
-        + """
-model M {
-  input x: f32[N, 5]
-  layers = [Linear(5) for i in range(2)]
-  ends = [Linear(4), Linear(5)]
-  for layer in layers + ends { x = layer(x) }
-  output y = x
-}"""
-    )
-    weights = [p.removesuffix(".weight") for p in paths(program(text).graph) if "weight" in p]
-    assert weights == ["layers.0", "layers.1", "ends.0", "ends.1"]
 
 
 @pytest.mark.parametrize("dtype", ["f16", "bf16", "f64"])
@@ -412,38 +300,3 @@ model M {{
 def test_numbers_beside_a_mask_are_numbers() -> None:
     graph = body("  output a = where(x > 0, 1, 0)\n  output b = where(x > 0, x > 1, true)").graph
     assert [str(v.type.dtype) for v in graph.outputs.values()] == ["f32", "bool"]
-
-
-INLINED = """
-from std import Linear
-block Net()(x: float[N, D]) {{
-  return x |> Linear(4) as fc1 |> Linear(2) as fc2
-}}
-model M {{
-  input x: f32[N, 3]
-  {statements}
-}}
-"""
-
-
-def test_an_instance_may_stand_in_the_place_of_its_block() -> None:
-    twice = 'net = Net() as ""\n  output y = net(x)\n  output z = net(x + 1)'
-    graph = program(INLINED.format(statements=twice)).graph
-    assert paths(graph) == ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"]
-
-
-@pytest.mark.parametrize(
-    "statements",
-    [
-        'output y = x |> Net() as "" |> Linear(5) as fc1',
-        'output y = x |> Linear(3) as fc1 |> Net() as ""',
-        'output y = x |> Net() as "" |> Linear(3) |> Net() as ""',
-    ],
-)
-def test_names_of_an_instance_in_the_place_of_its_block_clash(statements: str) -> None:
-    assert failure(INLINED.format(statements=statements)).code == "NN0302"
-
-
-def test_a_parameter_has_a_name() -> None:
-    statements = 'param w: f32[3] = ones() as ""\n  output y = x * w'
-    assert failure(INLINED.format(statements=statements)).code == "NN0101"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,3 +69,10 @@ def refused(model: onnx.ModelProto | bytes | str, opset: int = 17) -> Diagnostic
 
 def normal(*shape: int) -> Array:
     return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
+
+
+def outputs_of(path: Path, x: Array) -> Array:
+    """The first result of a model of one input, from onnxruntime."""
+    session = onnxruntime.InferenceSession(path)
+    found: Array = session.run(None, {session.get_inputs()[0].name: x})[0]
+    return found

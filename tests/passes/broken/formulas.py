@@ -12,6 +12,8 @@ from nncomp.ops.elementwise import Add, Div, Mul
 from nncomp.ops.elementwise_math import Exp, Log, Sqrt
 from nncomp.ops.forms import reduce_mean, reshape, transpose
 from nncomp.ops.linear import MatMul
+from nncomp.ops.pooling import GlobalAveragePool
+from nncomp.ops.reduction import ReduceMax
 from nncomp.ops.shape import Expand
 from nncomp.passes import (
     eliminate_no_ops,
@@ -205,6 +207,10 @@ def along_the_first(right: Any) -> Any:
     return wrong
 
 
+def pooled(net: Net) -> Value:
+    return reshape(net.b, net(GlobalAveragePool(), start(net, 5, 3, 4, 2)), 5, 3)
+
+
 def pair(what: str, *rest: Any, most: int = 12) -> Fault:
     return Fault(what, *rest, most=most)
 
@@ -309,6 +315,12 @@ FAULTS = (
         "the mean along other axes",
         *("squeeze-reductions", "drop-reduced-axes", averaged),
         ((squeeze_reductions, "by_node", along_the_first(squeeze_reductions.by_node)),),
+        most=6,
+    ),
+    pair(
+        "the largest of an image for its mean",
+        *("squeeze-reductions", "pool-to-vector", pooled),
+        ((squeeze_reductions, "ReduceMean", ReduceMax),),
         most=6,
     ),
     pair(

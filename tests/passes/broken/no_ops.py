@@ -1,4 +1,4 @@
-"""Faults in what removes nodes: no-ops, Expands, shapes, constants, dead and equal nodes."""
+"""Faults in what removes nodes: no-ops, shapes, constants, dead and equal nodes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nncomp.ops.indexing import Gather
 from nncomp.ops.linear import MatMul
 from nncomp.ops.random_standard import RandomNormalLike
 from nncomp.ops.reduction import ReduceSum, ReduceSumSquare
-from nncomp.ops.shape import Expand, Reshape, Shape, Transpose
+from nncomp.ops.shape import Reshape, Shape, Transpose
 from nncomp.ops.shape_joining import Split
 from nncomp.ops.shape_slicing import Pad, Slice
 from nncomp.passes import eliminate_common_subexpressions as cse
@@ -27,11 +27,10 @@ from nncomp.passes import eliminate_no_ops as no_ops
 from nncomp.passes import fold_constants
 from nncomp.passes.base import PassContext, PassResult
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
-from nncomp.passes.eliminate_expands import BroadcastAnyway, SumOfExpand
 from nncomp.passes.rewrite import Answer, Facts, Replacement, by_node, by_value
 from nncomp.passes.simplify_shapes import KnownElements
 from nncomp.types import DType
-from tests.passes.broken.fault import Fault, N, altered, start
+from tests.passes.broken.fault import Fault, N, start
 from tests.passes.support import Net
 
 
@@ -136,33 +135,6 @@ def sum_or_squares(self: Any, node: Node, facts: Facts) -> Answer:
     x = node.inputs[0]
     assert x is not None
     return by_value(x) if no_ops.same_type(x, node.outputs[0]) else None
-
-
-def sum_of_expanded(net: Net) -> Value:
-    x = net(Expand(), start(net, N, 1, 3), net.b.ints(1, 4, 3))
-    return net(ReduceSum(keepdims=0), x, net.b.ints(1))
-
-
-def forgets_the_count(node: Node, facts: Facts, answer: Answer) -> Answer:
-    if not isinstance(answer, Replacement):
-        return answer
-    x = answer.nodes[1].inputs[0]
-    return by_node(node.op, (x, *node.inputs[1:]), *answer.nodes)
-
-
-def expanded_alone(net: Net) -> Value:
-    x = net(Expand(), start(net, 1, 3), net.b.ints(4, 3))
-    return net(Add(), x, net.param(3))
-
-
-def whatever_the_others(self: Any, node: Node, facts: Facts) -> Answer:
-    for place, value in enumerate(node.inputs):
-        expand = no_ops.operand(value, Expand)
-        if expand is not None:
-            inputs = [*node.inputs]
-            inputs[place] = expand.inputs[0]
-            return by_node(node.op, inputs, node)
-    return None
 
 
 def two_slopes(net: Net) -> Value:
@@ -292,10 +264,6 @@ def chosen(net: Net) -> Value:
     return net(Where(), net(Less(), x, 0.0), net(Floor(), net(Mul(), x, 3.0)), x)
 
 
-def _match(rule: type, change: Any) -> tuple[tuple[Any, str, Any], ...]:
-    return ((rule, "match", altered(rule.match, change)),)  # type: ignore[attr-defined]
-
-
 NO_OPS = "eliminate-no-ops"
 CSE = "eliminate-common-subexpressions"
 nothing = ((no_ops, "_does_nothing", does_nothing_by_type),)
@@ -355,20 +323,6 @@ FAULTS = (
             (no_ops.SumOverOne, "roots", (ReduceSum, ReduceSumSquare)),
             (no_ops.SumOverOne, "match", sum_or_squares),
         ),
-    ),
-    Fault(
-        "a sum of equal numbers without their count",
-        "eliminate-expands",
-        "sum-of-expand",
-        sum_of_expanded,
-        _match(SumOfExpand, forgets_the_count),
-    ),
-    Fault(
-        "an Expand dropped that nothing else makes up for",
-        "eliminate-expands",
-        "broadcast-anyway",
-        expanded_alone,
-        ((BroadcastAnyway, "match", whatever_the_others),),
     ),
     Fault(
         "nodes of other attributes merged",
