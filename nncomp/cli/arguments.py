@@ -173,15 +173,20 @@ def input_pair(text: str) -> tuple[str, str]:
     return pair(text, "NAME=FILE.npy")
 
 
-def positive(text: str) -> int:
-    """An integer from 1 on, for argparse."""
+def natural(text: str, least: int = 0) -> int:
+    """An integer from 0 on, for argparse."""
     value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
+    if value < least:
+        raise argparse.ArgumentTypeError(f"must be at least {least}")
     return value
 
 
-positive.__name__ = "integer"  # argparse shows it
+def positive(text: str) -> int:
+    """An integer from 1 on, for argparse."""
+    return natural(text, 1)
+
+
+natural.__name__ = positive.__name__ = "integer"  # argparse shows it
 
 
 def source_of(name: str) -> SourceFile:

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nncomp.cli.arguments import add_model, add_weights, input_pair, positive, size
+from nncomp.cli.arguments import add_model, add_weights, input_pair, natural, positive, size
 from nncomp.cli.diff import add_other
 from nncomp.cli.grad import add_request
 from nncomp.cli.passes import add_passes
@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="draw the graph before or after the passes (default: both, side by side)",
     )
     picture.add_argument(
-        "--depth", metavar="N", type=int, help="levels of blocks to open (default: what fits)"
+        "--depth", metavar="N", type=natural, help="levels of blocks to open (default: what fits)"
     )
 
 

@@ -115,9 +115,14 @@ class Desk:
         self, name: str, first: asyncio.Future[Analysis | None], version: int
     ) -> Analysis | None:
         found = await asyncio.shield(first)
-        if found is None or found.whole:
-            return found
-        return await self._look(name, found.source, found.texts, version, True)
+        whole = found
+        if found is not None and not found.whole:
+            whole = await self._look(name, found.source, found.texts, version, True)
+        if found is not None and whole is not None and self.version(name) == version:
+            self._late.discard(name)
+            if {d.code for d in whole.diagnostics} - {d.code for d in found.diagnostics}:
+                self._late.add(name)
+        return whole
 
     async def _later(self, name: str) -> None:
         await asyncio.sleep(DELAY)
@@ -130,10 +135,6 @@ class Desk:
             return
         if not shown or found.diagnostics != first.diagnostics:
             await self._ready(name, found)
-        if {d.code for d in found.diagnostics} <= {d.code for d in first.diagnostics}:
-            self._late.discard(name)
-        else:
-            self._late.add(name)
 
 
 def _analyse(

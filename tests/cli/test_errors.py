@@ -113,6 +113,7 @@ def test_faults_of_the_input(
         ["train", LENET],
         ["train", LENET, "--data", "x", "--epochs", "0"],
         ["inspect", LENET, "--batch", "many"],
+        ["view", LENET, "-o", "g.svg", "--depth", "-3"],
     ],
     ids=" ".join,
 )
