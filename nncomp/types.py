@@ -185,7 +185,7 @@ class TensorType:
 
 @dataclass(frozen=True, slots=True)
 class SequenceType(TensorType):
-    """`sequence(f32[N, ?])`: any number of tensors of one dtype.
+    """`sequence[f32[N, _]]`: any number of tensors of one dtype.
 
     What names, counts or hands on values may take it for a tensor of rank 0; what computes with
     tensors gets none, since only operators that say so (`Op.containers`) are given one.
@@ -227,15 +227,14 @@ class SequenceType(TensorType):
         return SequenceType(self.dtype, sizes=sizes)
 
     def __str__(self) -> str:
-        if self.sizes is None:
-            return f"sequence({self.dtype}{'' if self.empty else '[…]'})"
-        inside = ", ".join("?" if d is None else str(d) for d in self.sizes)
-        return f"sequence({self.dtype}[{inside}])"
+        sizes = ("...",) if self.sizes is None else self.sizes
+        inside = ", ".join("_" if d is None else str(d) for d in sizes)
+        return f"sequence[{self.dtype}[{inside}]]"
 
 
 @dataclass(frozen=True, slots=True)
 class OptionalType(TensorType):
-    """`optional(f32[N])`: a tensor or a sequence, or nothing. As with sequences, only operators
+    """`optional[f32[N]]`: a tensor or a sequence, or nothing. As with sequences, only operators
     that say so are given one.
 
     content: what is there if anything is
@@ -252,8 +251,25 @@ class OptionalType(TensorType):
         return OptionalType.of(self.content.substitute(values))
 
     def __str__(self) -> str:
-        return f"optional({self.content})"
+        return f"optional[{self.content}]"
 
 
 def is_container(t: TensorType) -> bool:
     return t.__class__ is not TensorType
+
+
+def is_number(t: TensorType) -> bool:
+    """Whether it is one floating number, as a loss is."""
+    return not t.rank and t.dtype.is_float and not is_container(t)
+
+
+def tensors_of(values: Mapping[str, Any]) -> dict[str, Array]:
+    """The tensors in values by name: those of a sequence `y` are `y.0`, `y.1`, …; an optional value
+    that is not there has none."""
+    found: dict[str, Array] = {}
+    for name, value in values.items():
+        if isinstance(value, list):
+            found |= {f"{name}.{number}": item for number, item in enumerate(value)}
+        elif value is not None:
+            found[name] = value
+    return found

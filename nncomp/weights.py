@@ -98,6 +98,16 @@ def load_array(path: PathLike) -> Array:
     return _parse_npy(data, f"{path}", "NN0503")
 
 
+def load_sequence(path: PathLike) -> list[Array]:
+    """The arrays of an `.npz` file in their order, for an input that is a sequence. Raises
+    CompileError NN0001, NN0502, NN0503."""
+    data = read_bytes(path)
+    if not data.startswith(b"PK"):
+        help = "write its arrays with `numpy.savez(path, *arrays)`"
+        raise error("NN0503", f"cannot use {path} as a sequence: it is no .npz file", help=help)
+    return [*_load_npz(path, data).values()]
+
+
 def fit(
     weights: Weights, parameters: Iterable[Parameter], known: Collection[str] = ()
 ) -> dict[str, Array]:

@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ from nncomp.lower.values import Factory, Function
 from nncomp.source import SourceFile
 from nncomp.syntax import ast, lexer, literals, parser
 from nncomp.syntax.formatter import format_source
-from nncomp.types import DType
+from nncomp.types import DType, SequenceType, TensorType, tensors_of
 
 DOCS = Path(__file__).parent.parent / "docs"
 REFERENCE = (DOCS / "language.md").read_text("utf-8")
@@ -125,6 +126,15 @@ def _with_tens(dim: Dim) -> DimLike:
     return substitute(dim, dict.fromkeys(dim.symbols(), 10))
 
 
+def _drawn(type_: TensorType, rng: np.random.Generator) -> Any:
+    """Numbers for an input; three tensors for a sequence."""
+    if isinstance(type_, SequenceType):
+        sizes = [10 if size is None else size for size in type_.sizes or ()]
+        return [_drawn(TensorType(type_.dtype, tuple(sizes)), rng) for _ in range(3)]
+    shape = [d if isinstance(d, int) else _with_tens(d) for d in type_.shape]
+    return np.asarray(rng.uniform(0.1, 1, shape)).astype(type_.dtype.numpy)
+
+
 def _run(program: Program) -> None:
     """Each inference graph gives the same in NumPy and in onnxruntime."""
     values = initial_values(program)
@@ -136,11 +146,11 @@ def _run(program: Program) -> None:
         given = {}
         for value in graph.inputs:
             if value.name not in graph.defaults:
-                shape = [d if isinstance(d, int) else _with_tens(d) for d in value.shape]
-                array = np.asarray(rng.uniform(0.1, 1, shape))
-                given[value.name] = array.astype(value.type.dtype.numpy)
+                given[value.name] = _drawn(value.type, rng)
         expected = run(program, values, given, backend="numpy", entry=entry).outputs
-        for name, array in run(program, values, given, entry=entry).outputs.items():
+        expected = tensors_of(expected)
+        found = run(program, values, given, entry=entry).outputs
+        for name, array in tensors_of(found).items():
             np.testing.assert_allclose(array, expected[name], rtol=1e-4, atol=1e-5)
 
 

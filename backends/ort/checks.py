@@ -31,8 +31,35 @@ class InputType:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
-def input_type(info: onnx.ValueInfoProto) -> InputType:
-    """The type that a model states for an input. A dim without a name is given one of its own."""
+@dataclass(frozen=True, slots=True)
+class SequenceInput:
+    """What an input must be that is a list of arrays.
+
+    sizes: of each tensor, None for one of its own; None if their number of dimensions may differ
+    """
+
+    dtype: DType
+    sizes: tuple[int | None, ...] | None
+
+    def __str__(self) -> str:
+        sizes = ("...",) if self.sizes is None else self.sizes
+        shown = ", ".join("_" if size is None else str(size) for size in sizes)
+        return f"sequence[{self.dtype}[{shown}]]"
+
+
+def input_type(info: onnx.ValueInfoProto) -> InputType | SequenceInput:
+    """The type that a model states for an input. A dim without a name is given one of its own.
+    CompileError NN0603 for other kinds than tensors and their sequences."""
+    element = info.type.sequence_type.elem_type.tensor_type
+    if info.type.WhichOneof("value") == "sequence_type" and element.elem_type in _DTYPES:
+        dims = element.shape.dim if element.HasField("shape") else None
+        own = (d.dim_value if d.HasField("dim_value") else None for d in dims or ())
+        return SequenceInput(_DTYPES[element.elem_type], None if dims is None else tuple(own))
+    return tensor_type(info)
+
+
+def tensor_type(info: onnx.ValueInfoProto) -> InputType:
+    """The same of what can only be a tensor."""
     tensor = info.type.tensor_type
     if tensor.elem_type not in _DTYPES:
         raise error("NN0603", f"input `{info.name}` is not a tensor of a dtype known here")
@@ -60,12 +87,39 @@ def check_names(given: Mapping[str, Any], expected: Sequence[str]) -> None:
             raise error("NN0503", f"the input `{name}` is missing")
 
 
-def check_arrays(given: Mapping[str, Any], expected: Mapping[str, InputType]) -> dict[str, Array]:
-    """The inputs as contiguous arrays, in the expected order; CompileError NN0503 if one does not
-    fit, or two disagree about a dim."""
+def check_arrays(
+    given: Mapping[str, Any], expected: Mapping[str, InputType | SequenceInput]
+) -> dict[str, Any]:
+    """The inputs as contiguous arrays, those of a sequence as a list, in the expected order;
+    CompileError NN0503 if one does not fit, or two disagree about a dim."""
     check_names(given, list(expected))
     sizes: dict[str, tuple[int, str]] = {}
-    return {name: _fitting(name, given[name], type_, sizes) for name, type_ in expected.items()}
+    return {
+        name: _items(name, given[name], type_)
+        if isinstance(type_, SequenceInput)
+        else _fitting(name, given[name], type_, sizes)
+        for name, type_ in expected.items()
+    }
+
+
+def _items(name: str, value: Any, type_: SequenceInput) -> list[Array]:
+    if not isinstance(value, list | tuple):
+        message = f"input `{name}` must be {type_}, a list of arrays, not {value!r:.60}"
+        raise error("NN0503", message)
+    found = []
+    for number, item in enumerate(value):
+        array = np.asarray(item)
+        sizes = array.shape if type_.sizes is None else type_.sizes
+        fits = array.dtype == type_.dtype.numpy and len(sizes) == array.ndim
+        if not fits or any(
+            a is not None and a != b for a, b in zip(sizes, array.shape, strict=True)
+        ):
+            raise error(
+                "NN0503",
+                f"input `{name}` is {type_}, and element {number} is {_shown(array)}",
+            )
+        found.append(np.ascontiguousarray(array) if array.ndim else array)
+    return found
 
 
 def _fitting(name: str, value: Any, type_: InputType, sizes: dict[str, tuple[int, str]]) -> Array:
@@ -99,10 +153,13 @@ def _factor(dim: str) -> int:
 
 
 def _misfit(name: str, array: Array, type_: InputType, reason: str = "") -> CompileError:
-    shape = ", ".join(map(str, array.shape))
+    tail = f": {reason}" if reason else ""
+    return error("NN0503", f"input `{name}` must be {type_}, not {_shown(array)}{tail}")
+
+
+def _shown(array: Array) -> str:
     try:
         dtype = str(DType.of(array))
     except KeyError:
         dtype = str(array.dtype)
-    tail = f": {reason}" if reason else ""
-    return error("NN0503", f"input `{name}` must be {type_}, not {dtype}[{shape}]{tail}")
+    return f"{dtype}[{', '.join(map(str, array.shape))}]"

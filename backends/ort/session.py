@@ -13,7 +13,7 @@ from typing import Any
 import onnx
 
 from nncomp.backends.ort.blocked.processor import require_processor
-from nncomp.backends.ort.checks import InputType, check_arrays, input_type
+from nncomp.backends.ort.checks import InputType, SequenceInput, check_arrays, input_type
 from nncomp.backends.ort.external import openable
 from nncomp.backends.ort.manifest import OUTPUTS_KEY
 from nncomp.backends.ort.obligations import read_obligations
@@ -52,7 +52,7 @@ class Session:
         proto = model if isinstance(model, onnx.ModelProto) else load_proto(model_bytes(model))
         require_processor(proto, device)
         self.device = device
-        self.inputs: dict[str, InputType] = _input_types(proto)
+        self.inputs: dict[str, InputType | SequenceInput] = _input_types(proto)
         self._obligations = read_obligations(proto)
         self._written = [value.name for value in proto.graph.output]
         renamed = _renamed(proto)
@@ -66,7 +66,8 @@ class Session:
         """The outputs by name. CompileError NN0503 if an input does not fit, NN0209 if an
         obligation does not hold, NN0604 if onnxruntime fails."""
         arrays = check_arrays(inputs, self.inputs)
-        self._obligations.check({name: array.shape for name, array in arrays.items()})
+        shapes = {n: a.shape for n, a in arrays.items() if not isinstance(a, list)}
+        self._obligations.check(shapes)
         with runtime_errors():
             results = self._session.run(self._written, arrays)
         return dict(zip(self.outputs, results, strict=True))
@@ -86,7 +87,7 @@ def load_proto(source: bytes | Path) -> onnx.ModelProto:
         raise error("NN0604", "this is not an ONNX model") from None
 
 
-def _input_types(proto: onnx.ModelProto) -> dict[str, InputType]:
+def _input_types(proto: onnx.ModelProto) -> dict[str, InputType | SequenceInput]:
     initial = {tensor.name for tensor in proto.graph.initializer}
     return {v.name: input_type(v) for v in proto.graph.input if v.name not in initial}
 

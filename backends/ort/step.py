@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 
 from nncomp.backends.ort.blocked.processor import require_processor
-from nncomp.backends.ort.checks import InputType, check_arrays, input_type
+from nncomp.backends.ort.checks import InputType, check_arrays, tensor_type
 from nncomp.backends.ort.manifest import Slot, read_manifest
 from nncomp.backends.ort.obligations import read_obligations
 from nncomp.backends.ort.runtime import (
@@ -90,7 +90,7 @@ class StepSession:
 
     def _fixed_results(self, proto: onnx.ModelProto) -> dict[str, Array]:
         """Arrays that take the results whose shapes the model states, by output."""
-        types = {value.name: input_type(value) for value in proto.graph.output}
+        types = {value.name: tensor_type(value) for value in proto.graph.output}
         found = {}
         for written in self._results.values():
             shape = [size for size in types[written].shape if isinstance(size, int)]

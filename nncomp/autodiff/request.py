@@ -13,6 +13,7 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Origin, Value
 from nncomp.ir.rebuild import ancestors
 from nncomp.ops.grad import Grad
+from nncomp.types import is_container, is_number
 
 PREFIX = "grad/"
 _MOST = 8  # names that an error lists
@@ -61,7 +62,7 @@ def request(graph: Graph, loss: str, wrt: Iterable[str] | None = None) -> Reques
     value = find(graph, loss)
     if value is None:
         raise unknown([graph], "loss", loss)
-    if value.rank or not value.type.dtype.is_float:
+    if not is_number(value.type):
         raise error(
             "NN0402",
             f"a loss is one floating number, `{loss}` is {value.type}",
@@ -77,7 +78,7 @@ def request(graph: Graph, loss: str, wrt: Iterable[str] | None = None) -> Reques
             help=f"name inputs: {_listed(v.name for v in graph.inputs)}",
         )
     for name, x in chosen.items():
-        if not x.type.dtype.is_float:
+        if is_container(x.type) or not x.type.dtype.is_float:
             raise error("NN0401", f"there is no gradient with respect to `{name}`, {x.type}")
     return Request(graph, loss, value, chosen)
 
@@ -90,7 +91,7 @@ def find(graph: Graph, name: str) -> Value | None:
 
 def scalars_of(graph: Graph) -> str | None:
     """A help line: the outputs that can be a loss."""
-    found = [name for name, v in graph.outputs.items() if not v.rank and v.type.dtype.is_float]
+    found = [name for name, v in graph.outputs.items() if is_number(v.type)]
     return f"scalar outputs are {_listed(found)}" if found else None
 
 

@@ -16,12 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument(
         "--input",
-        metavar="NAME=FILE.npy",
+        metavar="NAME=FILE",
         action="append",
         default=[],
         type=input_pair,
         dest="inputs",
-        help="an input; once for each of the model's",
+        help="an input as a .npy file, a sequence's arrays as .npz; once for each of the model's",
     )
     parser.add_argument("-o", "--output", metavar="OUT.npz", help="where to write the outputs")
     parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
@@ -39,11 +39,17 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.driver.compiling import entry_of
     from nncomp.driver.running import run
     from nncomp.files import write_atomic
-    from nncomp.weights import describe, load_array, npz_bytes
+    from nncomp.types import SequenceType, tensors_of
+    from nncomp.weights import describe, load_array, load_sequence, npz_bytes
 
-    inputs = {name: load_array(path) for name, path in args.inputs}
+    graph = entry_of(program, args.entry)
+    sequences = {v.name for v in graph.inputs if isinstance(v.type, SequenceType)}
+    inputs = {
+        name: load_sequence(path) if name in sequences else load_array(path)
+        for name, path in args.inputs
+    }
     drawn = program.initial.inputs  # an ONNX model has weights of its own
-    if args.weights is None and drawn and entry_of(program, args.entry).parameters:
+    if args.weights is None and drawn and graph.parameters:
         print(
             f"note: the weights are initial values, drawn from seed {args.seed}; "
             "--weights names a file of trained ones",
@@ -62,13 +68,14 @@ def execute(args: argparse.Namespace) -> int:
     viewer.finish()
     for operator in result.fallbacks:
         print(f"runs on the CPU: {operator}", file=sys.stderr)
-    for name, array in result.outputs.items():
+    outputs = tensors_of(result.outputs)
+    for name, array in outputs.items():
         text = f"{name}: {describe(array)}"
         if array.size and array.dtype.kind in "fiu":
             text += f"  min {array.min():.6g}  mean {array.mean():.6g}  max {array.max():.6g}"
         print(text)
     if args.output:
         path = args.output if args.output.endswith(".npz") else f"{args.output}.npz"
-        write_atomic(path, npz_bytes(result.outputs))
+        write_atomic(path, npz_bytes(outputs))
         print(f"wrote {path}")
     return 0

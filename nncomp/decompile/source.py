@@ -15,7 +15,7 @@ from nncomp.ir.naming import name_graph
 from nncomp.ir.text import to_text
 from nncomp.source import SourceFile
 from nncomp.syntax.formatter import format_source
-from nncomp.types import Array, is_container
+from nncomp.types import Array, OptionalType
 
 _LISTED = 100  # renamed names in the comment
 
@@ -55,7 +55,7 @@ def decompile(
     for a graph that it cannot say.
     """
     for value in graph.inputs:
-        if is_container(value.type):
+        if isinstance(value.type, OptionalType):
             message = f"a `.nn` file has no input of the type {value.type}, as `{value.name}` is"
             raise error("NN0804", message)
     named = replace(graph, name=model_name(graph.name, origin.file))

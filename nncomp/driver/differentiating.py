@@ -22,7 +22,7 @@ from nncomp.ir.rebuild import remap
 from nncomp.lower.program import Program
 from nncomp.passes.manager import O1, TRAINING, run_passes
 from nncomp.training.results import losses
-from nncomp.types import Array
+from nncomp.types import Array, is_number
 
 if TYPE_CHECKING:
     from nncomp.backends.ort.session import Session
@@ -87,7 +87,7 @@ def _graphs(program: Program, section: str | None) -> list[Graph]:
 def _default_loss(graphs: list[Graph]) -> tuple[Graph, str]:
     first = graphs[0]
     named = losses(first.outputs)
-    scalars = [n for n, v in first.outputs.items() if not v.rank and v.type.dtype.is_float]
+    scalars = [n for n, v in first.outputs.items() if is_number(v.type)]
     found = named or scalars
     if len(found) == 1:
         return first, found[0]

@@ -23,7 +23,7 @@ from nncomp.lower.program import Program
 from nncomp.passes.base import Pass
 from nncomp.passes.manager import TRAINING
 from nncomp.passes.selection import Plan, plan_of
-from nncomp.types import Array
+from nncomp.types import Array, tensors_of
 from nncomp.weights import npz_bytes
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def write_fault(fault: Fault, folder: PathLike) -> list[Path]:
         if proto is not None:
             files[f"{name}.onnx"] = proto.SerializeToString(deterministic=True)
     feed = fault.piece.feed
-    files["inputs.npz"] = npz_bytes({**feed.parameters, **feed.inputs})
+    files["inputs.npz"] = npz_bytes(tensors_of({**feed.parameters, **feed.inputs}))
     for name, data in files.items():
         write_atomic(base / name, data)
     return [base / name for name in files]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nncomp.types import Array, DType
+from nncomp.types import Array, DType, tensors_of
 
-Answers = Mapping[str, Array]
+Answers = Mapping[str, Array]  # a list of arrays for a sequence
 
 ROUNDING = 1e-5
 """How far a pass of -O2 may move a float32 result, as a part of its largest number."""
@@ -39,6 +39,10 @@ def difference(found: Answers, wanted: Answers, *, exact: bool = False) -> Diffe
     exact: any other bit counts as infinitely far; NaNs are alike
     """
     worst = SAME
+    found = tensors_of({name: found[name] for name in wanted if name in found})
+    wanted = tensors_of(wanted)
+    for name in found.keys() - wanted.keys():
+        return Difference(name, float("inf"))  # a sequence that is longer
     for name, array in wanted.items():
         other = found.get(name)
         size = float("inf") if other is None else _apart(other, array, exact)
@@ -68,7 +72,8 @@ def _apart(found: Array, wanted: Array, exact: bool) -> float:
 
 def bound(answers: Answers) -> float:
     """How far a pass that may change rounding may move these answers."""
-    coarse = [a.dtype for a in answers.values() if a.dtype.kind not in "iubO" and a.itemsize < 4]
+    arrays = tensors_of(answers).values()
+    coarse = [a.dtype for a in arrays if a.dtype.kind not in "iubO" and a.itemsize < 4]
     return max([ROUNDING, *(_COARSE * _last_place(DType.of(np.empty(0, d))) for d in coarse)])
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from nncomp.dims import substitute
-from nncomp.equivalence.ranges import SEVERAL, Bounds
+from nncomp.dims import DimLike, substitute
+from nncomp.equivalence.ranges import SEVERAL, TENSORS, Bounds
 from nncomp.equivalence.running import Feed
 from nncomp.equivalence.sizes import Sizes
 from nncomp.ir.graph import Graph, Value
-from nncomp.types import NARROW_FLOATS, STRINGS, Array, DType
+from nncomp.types import NARROW_FLOATS, STRINGS, Array, DType, SequenceType
 
 _NARROW = (None, 2, 1)  # the widest that integers without known bounds range, from try to try
 
@@ -57,15 +58,40 @@ def draw(
     narrow: 1 and 2 keep integers closer to zero, where a graph refuses others
     """
     rng = np.random.default_rng([seed, *style.name.encode(), *sizes.values()])
-    inputs = {}
+    inputs: dict[str, Any] = {}
     for value in graph.inputs:
         if value.name in graph.defaults:
             default = graph.defaults[value.name]
             inputs[value.name] = np.array(default, value.type.dtype.numpy)
             continue
-        shape = tuple(int(str(substitute(d, sizes))) for d in value.shape)
-        inputs[value.name] = _array(value, shape, style, bounds, sizes, rng, _NARROW[narrow])
+        given = style, bounds, sizes, rng, _NARROW[narrow]
+        if isinstance(value.type, SequenceType):
+            inputs[value.name] = _tensors(value, value.type, *given)
+        else:
+            inputs[value.name] = _array(value, _shape(value.shape, sizes), *given)
     return Feed(inputs, parameters, sizes, style.name)
+
+
+def _shape(dims: Iterable[DimLike], sizes: Sizes) -> tuple[int, ...]:
+    return tuple(int(str(substitute(d, sizes))) for d in dims)
+
+
+def _tensors(
+    value: Value,
+    type_: SequenceType,
+    style: Style,
+    bounds: Mapping[str, Bounds],
+    sizes: Sizes,
+    rng: np.random.Generator,
+    widest: int | None,
+) -> Any:
+    """As many for every sequence, since what walks along several wants them equally long; where
+    each tensor has its own size, the n-th of all sequences have the same."""
+    known = (None,) if type_.sizes is None else type_.sizes
+    shapes = ([n + 2 if d is None else d for d in known] for n in range(TENSORS))
+    return [
+        _array(value, _shape(shape, sizes), style, bounds, sizes, rng, widest) for shape in shapes
+    ]
 
 
 _WORDS = ("", "a", "the cat", "Straße", "7")

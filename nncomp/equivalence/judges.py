@@ -24,7 +24,7 @@ from nncomp.equivalence.running import Backends, Feed, Run
 from nncomp.errors import CompileError
 from nncomp.ir.graph import Graph
 from nncomp.passes.retype import retype
-from nncomp.types import DType
+from nncomp.types import DType, tensors_of
 
 _BROKEN = float("inf")
 _OWN = 10.0  # times as far as NumPy: then it is the runtime's graph that is wrong, not rounding
@@ -93,7 +93,7 @@ class InFloat64(Judge):
         return lambda feed: self.backends.numpy(graph, feed.wide(), None)
 
     def limit(self, before: Answers) -> float:
-        wide = all(a.dtype.itemsize == 8 for a in before.values() if a.dtype.kind == "f")
+        wide = all(a.itemsize == 8 for a in tensors_of(before).values() if a.dtype.kind == "f")
         return STRICT if wide else bound(before)
 
 

@@ -13,6 +13,7 @@ from nncomp.dims import DimLike, minimum
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ops.comparison import Comparison
+from nncomp.ops.containers import SequenceAt
 from nncomp.ops.control import If, Loop
 from nncomp.ops.conversion import Cast, Identity, Where
 from nncomp.ops.elementwise import Add, Div, Mod, Sub
@@ -34,6 +35,7 @@ from nncomp.ops.shape_slicing import Slice
 from nncomp.types import UNSIGNED
 
 SEVERAL = 3  # runs of a loop
+TENSORS = 3  # in a sequence
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ def _demand(node: Node, place: int) -> Bounds | None:
     match op, place:
         case ((Gather() | GatherElements() | ScatterElements()), 1):
             return Bounds(0, shape[op.axis] - 1)
+        case SequenceAt(), 1:
+            return Bounds(0, TENSORS - 1)
         case GatherGrad(), 1:
             return Bounds(0, node.outputs[0].shape[op.axis] - 1)
         case ((GatherND() | ScatterND()), 1):

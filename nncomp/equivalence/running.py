@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -36,10 +37,13 @@ class Feed:
 
 
 def _wide(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    return {
-        name: array.astype(np.float64) if array.dtype == np.float32 else array
-        for name, array in arrays.items()
-    }
+    return {name: _widened(array) for name, array in arrays.items()}
+
+
+def _widened(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_widened(array) for array in value]
+    return value.astype(np.float64) if value.dtype == np.float32 else value
 
 
 def next_of(path: str) -> str:

@@ -24,18 +24,18 @@ It is read by the ordinary parser. What is written follows a few rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nncomp.dims import DimLike, Symbol, substitute
+from nncomp.dims import Dim, DimLike, Symbol, substitute
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ir.literals import attribute_text, can_write, escaped, literal, quoted
 from nncomp.ir.naming import identifier, name_graph
 from nncomp.ir.obligation import Obligation
 from nncomp.ir.text_control import Spelling, write_control
-from nncomp.types import Array, TensorType, is_container
+from nncomp.types import Array, SequenceType, TensorType, is_container
 
 MAX_INLINE = 8  # elements of a constant that is written where it is used
 
@@ -199,19 +199,24 @@ class _Writer:
         return f"  # {'; '.join(part for part in parts if part)}"
 
     def _type(self, type_: TensorType) -> str:
+        if isinstance(type_, SequenceType):
+            known = [d for d in type_.sizes or () if d is not None]
+            return str(type_.substitute(self._renamed(known)))
         if is_container(type_):
             return str(type_)
         return f"{type_.dtype}[{', '.join(map(self._dim, type_.shape))}]"
 
     def _dim(self, dim: DimLike) -> str:
-        if isinstance(dim, int):
-            return str(dim)
-        renamed: dict[Symbol, DimLike] = {
+        return str(dim) if isinstance(dim, int) else str(substitute(dim, self._renamed([dim])))
+
+    def _renamed(self, dims: Iterable[DimLike]) -> dict[Symbol, DimLike]:
+        return {
             s: Symbol(name, s.minimum, s.maximum).dim
+            for dim in dims
+            if isinstance(dim, Dim)
             for s in dim.symbols()
             if (name := self._dims.get(s, s.name)) != s.name
         }
-        return str(substitute(dim, renamed))
 
     def _attribute(self, value: Any) -> str:
         return attribute_text(value, self._dim)

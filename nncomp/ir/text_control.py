@@ -19,6 +19,7 @@ from typing import Any
 
 from nncomp.dims import Dim, Symbol
 from nncomp.ir.graph import Body, Node, Value
+from nncomp.types import is_container
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _loop(node: Node, spell: Spelling) -> str:
         if isinstance(state, Dim) and state.symbol is not None and state not in given.shape
     }
     for inner, given, last in zip(op.states, carried, node.outputs, strict=False):
-        type_ = ""
+        type_ = f": {spell.type(inner.type)}" if is_container(inner.type) else ""
         for dim, after in zip(inner.shape, last.shape, strict=True):
             if isinstance(dim, Dim) and isinstance(after, Dim) and dim.symbol in own:
                 assert dim.symbol is not None

@@ -37,7 +37,7 @@ from nncomp.lower.values import (
 )
 from nncomp.ops import REGISTRY
 from nncomp.syntax import ast
-from nncomp.types import DType
+from nncomp.types import DType, SequenceType
 
 MAX_RANGE = 100_000
 
@@ -83,6 +83,8 @@ def _elementwise(name: str) -> Builtin:
 
 def _len(ctx: Context, args: list[Any], named: dict[str, Any]) -> Any:
     (x,) = ctx.exactly("len", args, named, 1)
+    if isinstance(x, Value) and isinstance(x.type, SequenceType):
+        return ctx.b(tensors.op("SequenceLength"), x)
     if isinstance(x, Value) and x.rank:
         return x.shape[0]
     if not isinstance(x, (list, tuple, str, dict)):

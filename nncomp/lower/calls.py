@@ -9,9 +9,10 @@ from nncomp.ir.graph import Value
 from nncomp.lower import tensors, trees
 from nncomp.lower.arguments import lacking, matched
 from nncomp.lower.context import Context, Frame
+from nncomp.lower.declared_types import is_tensor_type
 from nncomp.lower.names import attribute, look_up_callable
 from nncomp.lower.raw import apply_raw
-from nncomp.lower.signature import check, is_tensor_type
+from nncomp.lower.signature import check
 from nncomp.lower.sites import join, nodes, site_names
 from nncomp.lower.values import (
     Argument,

@@ -13,11 +13,12 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.lower import tensors
 from nncomp.lower.context import Context, Region
-from nncomp.lower.signature import check, item_dims, unbound
+from nncomp.lower.declared_types import sequence_type, unbound
+from nncomp.lower.signature import check, item_dims
 from nncomp.lower.values import Deferred, Results, describe
-from nncomp.ops.control import plain
+from nncomp.ops.control import joined, plain
 from nncomp.syntax import ast
-from nncomp.types import DType
+from nncomp.types import DType, SequenceType, is_container
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,11 +123,15 @@ def _carry(
     if not isinstance(value, Value):
         with ctx.at(span):
             value = tensors.as_tensor(ctx, value, natural_dtype(ctx, value))
-    shape = list(value.shape)
-    for axis, dim in enumerate(item_dims(decl.type)):
-        if isinstance(dim, ast.Ref) and dim.name in grows:
-            shape[axis] = grows[dim.name].dim
-    inner = Value(plain(value.type).with_shape(tuple(shape)))
+    if isinstance(value.type, SequenceType):
+        type_ = decl.type if decl.type is not None and decl.type.name.text == "sequence" else None
+        inner = Value(value.type if type_ is None else sequence_type(ctx, type_))
+    else:
+        shape = list(value.shape)
+        for axis, dim in enumerate(item_dims(decl.type)):
+            if isinstance(dim, ast.Ref) and dim.name in grows:
+                shape[axis] = grows[dim.name].dim
+        inner = Value(plain(value.type).with_shape(tuple(shape)))
     carry = Carry(decl, value, inner, grows, whole, place)
     inner.name = carry.name
     return carry
@@ -221,6 +226,8 @@ def next_value(ctx: Context, carry: Carry) -> Value:
             value = tensors.as_tensor(ctx, value, inner.type.dtype)
     if not isinstance(value, Value):
         raise error("NN0201", f"the carry `{carry.name}` became {describe(value)}", span)
+    if is_container(value.type) or is_container(inner.type):
+        return _next_sequence(carry, value)
     free = [symbol.dim for symbol in carry.grows.values()]
     same: bool | None = value.type.dtype is inner.type.dtype and value.rank == inner.rank
     if same:
@@ -239,6 +246,26 @@ def next_value(ctx: Context, carry: Carry) -> Value:
         notes=[Note("the carry is declared here", carry.decl.span)],
         help="a carry keeps its type; in a `loop`, a dim with a new name may grow, "
         "in a `scan`, `yield` collects",
+    )
+
+
+def _next_sequence(carry: Carry, value: Value) -> Value:
+    """The sequence at the end of a run, whose tensors fit into the carry's type."""
+    wider = joined(carry.inner.type, value.type)
+    if wider == carry.inner.type:
+        return value
+    where = value.node.origin.spans if value.node is not None else ()
+    help = None
+    if isinstance(wider, SequenceType) and wider.sizes is not None:
+        sizes = (d if isinstance(d, int) else None for d in wider.sizes)
+        wider = SequenceType(wider.dtype, sizes=tuple(sizes))
+        help = f"give the carry the type of both: `{wider}`"
+    raise error(
+        "NN0320",
+        f"the carry `{carry.name}` is {carry.inner.type}, its next value is {value.type}",
+        where[0] if where else carry.decl.name.span,
+        notes=[Note("the carry is declared here", carry.decl.span)],
+        help=help,
     )
 
 

@@ -15,6 +15,7 @@ from nncomp.lower.names import attribute, look_up
 from nncomp.lower.targets import bind
 from nncomp.lower.values import MAX_ITEMS, Deferred, Results, Tree, describe
 from nncomp.syntax import ast
+from nncomp.types import SequenceType
 
 
 def evaluate(ctx: Context, expr: ast.Expr) -> Any:
@@ -286,6 +287,8 @@ def _index(ctx: Context, expr: ast.Index) -> Any:
         value = value[0]
     items = [_index_item(ctx, item) for item in expr.items]
     with ctx.at(expr.span):
+        if isinstance(value, Value) and isinstance(value.type, SequenceType):
+            return indexing.element(ctx, value, items)
         if isinstance(value, Value):
             items = [tensors.tensor_of(ctx, i) if isinstance(i, list) else i for i in items]
             return indexing.index(ctx, value, items)

@@ -8,7 +8,7 @@ from typing import Any
 from nncomp.dims import Dim, DimLike, bounds
 from nncomp.ir.graph import Value
 from nncomp.lower.context import Context
-from nncomp.lower.tensors import op
+from nncomp.lower.tensors import as_tensor, op
 from nncomp.lower.values import describe
 from nncomp.types import DType
 
@@ -65,6 +65,16 @@ def index(ctx: Context, value: Value, items: Sequence[Any]) -> Value:
     if added:
         result = ctx.b(op("Unsqueeze"), result, ctx.b.ints(*added))
     return result
+
+
+def element(ctx: Context, value: Value, items: Sequence[Any]) -> Value:
+    """`value[i]` of a sequence: one of its tensors, from the end where `i` is negative."""
+    at = items[0] if len(items) == 1 else None
+    number = isinstance(at, (int, Dim)) and not isinstance(at, bool)
+    if not number and not (isinstance(at, Value) and not at.rank and at.type.dtype.is_int):
+        shown = describe(at) if len(items) == 1 else f"{len(items)} indices"
+        raise ctx.fail("NN0201", f"a sequence is indexed by one integer, not by {shown}")
+    return ctx.b(op("SequenceAt"), value, as_tensor(ctx, at, DType.I64) if number else at)
 
 
 def _slices(ctx: Context, value: Value, items: Sequence[Any]) -> Value:

@@ -23,7 +23,7 @@ from nncomp.lower.values import (
     describe,
 )
 from nncomp.syntax import ast
-from nncomp.types import DType
+from nncomp.types import DType, is_container
 
 CALLABLE = (Function, Factory, Instance, Builtin, RawOp, DType)
 _MISSING = object()
@@ -110,6 +110,13 @@ def attribute(ctx: Context, value: Any, name: ast.Name) -> Any:
             )
         return found
     if isinstance(value, Value) and name.text in ("shape", "dtype", "rank"):
+        if is_container(value.type) and name.text != "dtype":
+            raise error(
+                "NN0201",
+                f"{describe(value)} has no {name.text}: each of its tensors has one",
+                name.span,
+                help=f"of the first: `[0].{name.text}`",
+            )
         return {"shape": list(value.shape), "dtype": value.type.dtype, "rank": value.rank}[
             name.text
         ]

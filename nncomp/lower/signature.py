@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from nncomp.dims import Dim, DimLike, Symbol, equal, new_dim
+from nncomp.dims import Dim, DimLike, Symbol, equal
 from nncomp.errors import CompileError, Note, did_you_mean, error
 from nncomp.ir.graph import Value
 from nncomp.ir.obligation import Comparison, compared
 from nncomp.lower.context import Context
+from nncomp.lower.declared_types import (
+    declared_type,
+    is_tensor_type,
+    require_dim,
+    sequence_type,
+    unbound,
+)
 from nncomp.lower.static_types import DTYPES, check_static, item_type
 from nncomp.lower.tensors import as_tensor
 from nncomp.lower.values import Deferred, Results, describe
 from nncomp.ops.shape import reshaped
 from nncomp.source import Span
 from nncomp.syntax import ast
-from nncomp.types import DType, Shape, TensorType
+from nncomp.types import DType, SequenceType, Shape, is_container
 
 _CONVERTED = {"float": "f32", "int": "i64"}
-
-
-def is_tensor_type(type_: ast.TypeExpr) -> bool:
-    return type_.dims is not None and type_.name.text != "list"
 
 
 def check(
@@ -47,6 +50,8 @@ def check(
     if type_.name.text == "list" and isinstance(value, (list, tuple)) and type_.dims is not None:
         item = item_type(type_)
         return [check(ctx, item, v, f"each item of {what}", span, asserts=asserts) for v in value]
+    if type_.name.text == "sequence":
+        return _check_sequence(ctx, type_, value, what, span)
     if not is_tensor_type(type_):
         return check_static(type_, value, what, span)
     if isinstance(value, Deferred):
@@ -62,7 +67,7 @@ def check(
         return value.make(ctx, declared_type(ctx, type_))
     if isinstance(value, (bool, int, float, Dim)):
         return _number_as_tensor(ctx, type_, value, what, span)
-    if not isinstance(value, Value):
+    if not isinstance(value, Value) or is_container(value.type):
         raise error("NN0201", f"{what} must be a tensor, this is {describe(value)}", span)
     _check_dtype(ctx, type_, value, what, span)
     claim = _Claim(type_, value, what, span, asserts)
@@ -71,6 +76,26 @@ def check(
         return value
     with ctx.at(span):
         return reshaped(ctx.b, value, shape)
+
+
+def _check_sequence(ctx: Context, type_: ast.TypeExpr, value: Any, what: str, span: Span) -> Value:
+    """The sequence, whose tensors may have the sizes that the type says as far as is known."""
+    wanted = sequence_type(ctx, type_)
+    if not isinstance(value, Value) or not isinstance(value.type, SequenceType):
+        raise error("NN0201", f"{what} must be a sequence, this is {describe(value)}", span)
+    found = value.type
+    pairs = zip(wanted.sizes or (), found.sizes or (), strict=False)
+    same_rank = wanted.sizes is None or found.sizes is None or len(wanted.sizes) == len(found.sizes)
+    apart = any(a is not None and b is not None and equal(a, b) is False for a, b in pairs)
+    if found.dtype is not wanted.dtype or ((apart or not same_rank) and not found.empty):
+        code = "NN0203" if found.dtype is not wanted.dtype else "NN0205" if apart else "NN0204"
+        raise error(
+            code,
+            f"{what} must be {_spelt(type_)}, this is {found}",
+            span,
+            notes=_came_from(value),
+        )
+    return value
 
 
 def _number_as_tensor(
@@ -85,7 +110,7 @@ def _number_as_tensor(
 
 def item_dims(type_: ast.TypeExpr | None) -> tuple[ast.Expr, ...]:
     """The dims of a type; of lists, of what they hold at last."""
-    while type_ is not None and type_.name.text == "list" and type_.dims is not None:
+    while type_ is not None and type_.name.text in ("list", "sequence") and type_.dims is not None:
         type_ = item_type(type_)
     return () if type_ is None or type_.dims is None else type_.dims
 
@@ -207,7 +232,7 @@ def _bind_splice(ctx: Context, splice: ast.Splice, dims: Shape, claim: _Claim) -
             splice.span,
         )
     for item in bound:
-        _require_dim(item, splice.span)
+        require_dim(item, splice.span)
     answer = compared("==", bound, dims)
     if answer is None or answer is False:
         unequal = [(d, b) for d, b in zip(dims, bound, strict=False) if equal(d, b) is False]
@@ -245,7 +270,7 @@ def _bind_dim(ctx: Context, pattern: ast.Expr, dim: DimLike, claim: _Claim) -> D
         sized: DimLike = ctx.evaluate(pattern)
         return sized
     expected: DimLike = ctx.evaluate(pattern)
-    _require_dim(expected, pattern.span)
+    require_dim(expected, pattern.span)
     same = equal(expected, dim)
     if same is None:
         claim.unknown(ctx, Comparison(expected, "==", dim))
@@ -254,30 +279,6 @@ def _bind_dim(ctx: Context, pattern: ast.Expr, dim: DimLike, claim: _Claim) -> D
         known = f"{spelt} = {expected}" if spelt != str(expected) else spelt
         raise claim.error("NN0205", f"size {dim} where {known} is needed")
     return expected
-
-
-def _require_dim(value: Any, span: Span) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, Dim)):
-        raise error("NN0201", f"a dim must be an int, this is {describe(value)}", span)
-
-
-def unbound(ctx: Context, expr: ast.Expr) -> list[str]:
-    """Names in a dim expression that have no value yet."""
-    found: list[str] = []
-    pending: list[ast.Expr] = [expr]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.Ref):
-            # a fn, block or model of the file is no size, so its name is free for a dim
-            constant = isinstance(ctx.frame.module.names.get(node.name), (int, Dim))
-            known = node.name in ctx.frame.names or constant
-            if not known and node.name not in found:
-                found.append(node.name)
-        elif isinstance(node, ast.Binary):
-            pending += [node.left, node.right]
-        elif isinstance(node, ast.Unary):
-            pending.append(node.operand)
-    return found
 
 
 def _solve(
@@ -303,56 +304,3 @@ def _solve(
     elif not divides:
         return None
     return (dim - rest) // factor
-
-
-def declared_type(ctx: Context, type_: ast.TypeExpr) -> TensorType:
-    """The type that a declaration states; all its names must have values."""
-    name = type_.name.text
-    if type_.dims is None:
-        check_static(type_, object(), "it", type_.span)
-    if name in ("float", "int"):
-        dtype = ctx.frame.float_dtype if name == "float" else DType.I64
-    elif name in DTYPES:
-        dtype = DTYPES[name]
-    else:
-        raise error("NN0103", f"there is no dtype `{name}`", type_.name.span)
-    return TensorType(dtype, tuple(dims_of(ctx, type_.dims or ())))
-
-
-def dims_of(ctx: Context, exprs: tuple[ast.Expr, ...]) -> list[DimLike]:
-    dims: list[DimLike] = []
-    for expr in exprs:
-        if isinstance(expr, ast.Splice):
-            items = ctx.evaluate(expr.value) if expr.value is not None else None
-            if not isinstance(items, (list, tuple)):
-                raise error("NN0206", "only a list of dims can be spliced", expr.span)
-        else:
-            items = [ctx.evaluate(expr)]
-        for item in items:
-            _require_dim(item, expr.span)
-            if isinstance(item, int) and item >= 2**63:
-                raise error("NN0005", f"the dim {item} does not fit into 63 bits", expr.span)
-            if isinstance(item, int) and item < 0:
-                raise error("NN0205", f"a dim cannot be negative, this is {item}", expr.span)
-            dims.append(item)
-    return dims
-
-
-def input_type(ctx: Context, type_: ast.TypeExpr) -> TensorType:
-    """The type of a model's input: names without a value become fresh symbolic dims."""
-    if not is_tensor_type(type_):
-        raise error(
-            "NN0201",
-            f"an input must be a tensor, `{type_.span.text}` is none",
-            type_.span,
-            help="write `f32[]` for a scalar; `--set` gives static values",
-        )
-    declared_type(
-        ctx, replace(type_, dims=())
-    )  # before dims come into being: is there such a dtype?
-    for dim in type_.dims or ():
-        if isinstance(dim, ast.Splice):
-            raise error("NN0206", "an input's number of dimensions must be fixed", dim.span)
-        for name in unbound(ctx, dim):
-            ctx.frame.names[name] = new_dim(name)
-    return declared_type(ctx, type_)

@@ -11,9 +11,9 @@ from nncomp.ir.graph import Value
 from nncomp.lower import calls, state
 from nncomp.lower.assertions import assert_
 from nncomp.lower.context import Context, Yielded
+from nncomp.lower.declared_types import input_type
 from nncomp.lower.expressions import evaluate, iterate, truth
 from nncomp.lower.recovery import PoisonError, recover
-from nncomp.lower.signature import input_type
 from nncomp.lower.targets import bind
 from nncomp.lower.training import metric, minimize
 from nncomp.lower.values import Instance, Results, describe

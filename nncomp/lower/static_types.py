@@ -28,7 +28,7 @@ _FITS: dict[str, tuple[type, ...]] = {  # a bool is no number
 
 def is_type(type_: ast.TypeExpr) -> bool:
     """Whether there is a type of that name."""
-    return type_.name.text in (*_FITS, *DTYPES, "any")
+    return type_.name.text in (*_FITS, *DTYPES, "any", "sequence")
 
 
 def no_type(type_: ast.TypeExpr) -> CompileError:
@@ -78,7 +78,8 @@ def _initial(value: Any) -> str | None:
 
 
 def item_type(type_: ast.TypeExpr) -> ast.TypeExpr:
-    """`int` of `list[int]`, `list[int]` of `list[list[int]]`, `float[N]` of `list[float[N]]`."""
+    """`int` of `list[int]`, `list[int]` of `list[list[int]]`, `float[N]` of `list[float[N]]` and of
+    `sequence[float[N]]`."""
     items = type_.dims or ()
     if len(items) == 1:
         item = items[0]
@@ -95,7 +96,9 @@ def item_type(type_: ast.TypeExpr) -> ast.TypeExpr:
         "NN0103",
         f"`{type_.span.text}` is no type",
         type_.span,
-        help="a list has one type of item: `list[int]`, `list[float[N]]`",
+        help="a list has one type of item: `list[int]`, `list[float[N]]`"
+        if type_.name.text == "list"
+        else "a sequence has tensors of one dtype: `sequence[f32[_, 3]]`",
     )
 
 

@@ -32,7 +32,7 @@ Kind = Literal[
     "fn", "block", "operator", "argument", "value", "dim", "module", "keyword", "type", "parameter"
 ]
 _PRELUDE = StandardPrelude()
-_TYPES = ("float", "int", "bool", "str", "list", "block", "fn", "dim", "dtype", "any")
+_TYPES = ("float", "int", "bool", "str", "list", "sequence", "block", "fn", "dim", "dtype", "any")
 _FILE_WORDS = ("from", "import", "model", "block", "fn", "optimizer")
 _BODY_WORDS = tuple(
     words("input output param buffer state update metric minimize maximize train entry")

@@ -276,7 +276,7 @@ def binders(declaration: ast.Decl) -> Iterator[Binder]:
             case ast.Loop(carries=carries):
                 for carry in carries:
                     yield _carry(carry, whole.end)
-            case ast.TypeExpr(dims=dims) if dims and node.name.text != "list":
+            case ast.TypeExpr(dims=dims) if dims and node.name.text not in ("list", "sequence"):
                 for ref in (inner for dim in dims for inner in nodes(dim)):
                     if isinstance(ref, ast.Ref) and ref.name not in known:
                         known.add(ref.name)

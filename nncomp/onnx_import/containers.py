@@ -15,7 +15,7 @@ import onnx
 from nncomp.errors import CompileError, error
 from nncomp.ir.graph import Value
 from nncomp.onnx_import.attributes import make_op
-from nncomp.onnx_import.dtypes import ONNX_NUMBERS, dtype_of
+from nncomp.onnx_import.dtypes import dtype_of
 from nncomp.onnx_import.scope import Item, Items, Missing, Scope
 from nncomp.ops import REGISTRY
 from nncomp.ops.containers import Optional, OptionalGetElement, SequenceConstruct, SequenceEmpty
@@ -280,7 +280,7 @@ def whole(importer: Importer, scope: Scope, item: Item, wanted: TensorType | Non
         if item.values:
             item = importer.add(scope, SequenceConstruct(), item.values).outputs[0]
         else:
-            item = scope.b(SequenceEmpty(ONNX_NUMBERS[item.dtype]))
+            item = scope.b(SequenceEmpty(item.dtype))
     if isinstance(wanted, SequenceType) and isinstance(item.type, OptionalType):
         return importer.add(scope, OptionalGetElement(), [item]).outputs[0]
     if isinstance(wanted, OptionalType) and not isinstance(item.type, OptionalType):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from nncomp.dims import DimLike, equal, floordiv, new_dim
 from nncomp.ir.op import Gradients, InferError, NoGradientError, Op, Vjp
-from nncomp.ops.rules import normalize_axis, numbered_dtype, same_dtype
+from nncomp.ops.rules import normalize_axis, same_dtype
 from nncomp.types import NARROW, STRINGS, DType, OptionalType, SequenceType, TensorType
 
 
@@ -53,14 +53,13 @@ class _Container(Op):
 
 @dataclass(frozen=True)
 class SequenceEmpty(_Container):
-    """A sequence of nothing (ONNX SequenceEmpty-11). dtype: ONNX's number; f32 if left out"""
+    """A sequence of nothing (ONNX SequenceEmpty-11). dtype: of its tensors, f32 if left out"""
 
     signature = "-> output"
-    dtype: int | None = None
+    dtype: DType | None = None
 
     def infer(self) -> SequenceType:
-        number = 1 if self.dtype is None else self.dtype
-        return SequenceType(numbered_dtype(number, special=True), empty=True)
+        return SequenceType(self.dtype or DType.F32, empty=True)
 
 
 @dataclass(frozen=True)

@@ -203,6 +203,31 @@ def test_inspect_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert "61,706" in out
 
 
+def test_sequences(capsys: pytest.CaptureFixture[str]) -> None:
+    """An input is an .npz file, an output as many arrays."""
+    Path("rest.nn").write_text(
+        "model Rest {\n  input xs: sequence[f32[_]]\n"
+        "  output ys = onnx.SequenceErase(xs, i64(0))\n}\n"
+    )
+    np.savez("xs.npz", *(np.full(n, n, np.float32) for n in (2, 3, 4)))
+    np.save("xs.npy", np.zeros(2, np.float32))
+    for backend in ("numpy", "onnx"):
+        given = ["run", "rest.nn", "--backend", backend, "--input"]
+        assert main([*given, "xs=xs.npz", "-o", "ys.npz"]) == 0
+        with np.load("ys.npz") as found:
+            assert {name: found[name].tolist() for name in found} == {
+                "ys.0": [3.0] * 3,
+                "ys.1": [4.0] * 4,
+            }
+        assert "ys.0: f32[3]  min 3" in capsys.readouterr().out
+        assert main([*given, "xs=xs.npy"]) == 1
+        assert "it is no .npz file" in capsys.readouterr().err
+    assert main(["verify", "rest.nn"]) == 0
+    assert main(["build", "rest.nn", "-o", "rest.onnx", "--verify"]) == 0
+    assert main(["import", "rest.onnx", "-o", "again.nn"]) == 0
+    assert main(["diff", "rest.nn", "again.nn"]) == 0
+
+
 def test_view() -> None:
     assert main(["view", LENET, "-o", "g.svg"]) == 0
     assert Path("g.svg").read_text().startswith("<svg")

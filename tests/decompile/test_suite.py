@@ -14,7 +14,6 @@ from nncomp.driver.decompiling import source_of
 from nncomp.errors import CompileError
 from nncomp.onnx_import.importer import import_model
 from nncomp.onnx_import.reading import parse_model, read_model
-from nncomp.types import is_container
 from tests.conformance.cases import DATA, SETS, Case, bundled_cases, node_cases
 from tests.conformance.running import import_case, with_constants
 from tests.decompile.support import assert_same_outputs
@@ -31,10 +30,6 @@ def check_case(case: Case, folder: Path) -> None:
     inputs, _ = case.data[0]
     file = parse_model(case.model.SerializeToString(), f"{case.name}.onnx")
     imported, _ = import_case(case, inputs)
-    if any(is_container(value.type) for value in imported.graph.inputs):
-        with pytest.raises(CompileError, match="NN0804"):
-            source_of(imported, file)
-        return
     try:
         source_of(imported, file)
     except CompileError as failure:  # sizes that a run measures are one here, and `.nn` is strict

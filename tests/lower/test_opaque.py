@@ -36,9 +36,9 @@ def test_what_is_no_type(types: str) -> None:
 
 def test_types_of_sequences_are_written_and_read() -> None:
     for kind, shown in (
-        ('("sequence", f32, ["K", none])', "optional(sequence(f32[K, ?]))"),
-        ('("sequence", i64, none)', "optional(sequence(i64[…]))"),
-        ("(f32, [3])", "optional(f32[3])"),
+        ('("sequence", f32, ["K", none])', "optional[sequence[f32[K, _]]]"),
+        ('("sequence", i64, none)', "optional[sequence[i64[...]]]"),
+        ("(f32, [3])", "optional[f32[3]]"),
     ):
         text = f"model M() {{\n  a = onnx.Optional(type={kind})\n"
         graph = program(text + "  output y = onnx.OptionalHasElement(a)\n}\n").graph

@@ -170,11 +170,11 @@ def test_refusals(text: str, code: str) -> None:
 def test_types() -> None:
     t, other = TensorType(DType.F32, (2, 3)), TensorType(DType.F32, (2, 4))
     both = SequenceType.of(t).joined(other)
-    assert str(both) == "sequence(f32[2, ?])"
+    assert str(both) == "sequence[f32[2, _]]"
     assert str(SequenceAt().infer(both, TensorType(DType.I64, ()))) == "f32[2, element_1]"
     assert SequenceType(DType.F32, empty=True).joined(t) == SequenceType.of(t)
-    assert str(both.joined(TensorType(DType.F32, (2,)))) == "sequence(f32[…])"
-    assert str(OptionalType.of(both)) == "optional(sequence(f32[2, ?]))"
+    assert str(both.joined(TensorType(DType.F32, (2,)))) == "sequence[f32[...]]"
+    assert str(OptionalType.of(both)) == "optional[sequence[f32[2, _]]]"
     assert ConcatFromSequence(-1, 1).infer(both).rank == 3
     two = TensorType(DType.I64, (), elements=(2,))
     split = SplitToSequence(1).infer(TensorType(DType.F32, (2, 6)), two)
