@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from nncomp.dims import Dim, DimLike, Function, Symbol, bounds
+from nncomp.dims import Dim, DimLike, Function, Symbol, bounds, equal, product
 from nncomp.errors import error
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Dims
@@ -138,7 +138,8 @@ class RuntimeShapes:
 def static_reshape(shape: tuple[DimLike, ...], source: tuple[DimLike, ...]) -> list[int] | None:
     """Reshape's operand as known numbers: 0 copies an axis of the source, -1 is what is left.
 
-    None where that cannot say it. It spares computing the shape at run time.
+    None where that cannot say it: -1 takes any number of elements, so it stands only where this is
+    known to be the source's. It spares computing the shape at run time.
     """
     numbers: list[int] = []
     open_axis = False
@@ -155,5 +156,7 @@ def static_reshape(shape: tuple[DimLike, ...], source: tuple[DimLike, ...]) -> l
             open_axis = True
             numbers.append(-1)
     if open_axis and any((bounds(d)[0] or 0) < 1 for d in shape if not isinstance(d, int)):
+        return None
+    if open_axis and equal(product(shape), product(source)) is not True:
         return None
     return numbers

@@ -131,6 +131,7 @@ class _ModelBody(Body):
             self._statements,
             model.type,
             self.template.names.fresh,
+            self.names.__getitem__,
         )
         self.template.lines.append([write_control(node, spelling)])
 

@@ -19,6 +19,7 @@ It is read by the ordinary parser. What is written follows a few rules:
   larger one is a `buffer` at `constant.1`, …, whose data stand beside the text
 * an obligation is an `assert` of dims, after the inputs and parameters
 * control flow is written as `scan`, `loop` and `cond` (`text_control.py`)
+* a result has its type only where that names a size which nothing else tells (`text_sizes.py`)
 * spans, scopes and histories are not part of it; with `comments` they trail each line
 """
 
@@ -35,6 +36,7 @@ from nncomp.ir.literals import attribute_text, can_write, escaped, literal, quot
 from nncomp.ir.naming import identifier, name_graph
 from nncomp.ir.obligation import Obligation
 from nncomp.ir.text_control import Spelling, write_control
+from nncomp.ir.text_sizes import typed_results
 from nncomp.types import Array, SequenceType, TensorType, is_container
 
 MAX_INLINE = 8  # elements of a constant that is written where it is used
@@ -71,6 +73,7 @@ class _Writer:
         self._aliases: dict[Value, Value] = {}  # captures in bodies: values of the graph around
         self.outputs = names.outputs
         self._dims = dict(names.symbols)
+        self._typed = typed_results(graph)
         self._written: dict[Value, str] = {}  # large constants
 
     def write(self) -> Text:
@@ -113,6 +116,7 @@ class _Writer:
             self._statements,
             self._type,
             self._fresh,
+            self._target,
         )
 
     def _input(self, value: Value) -> str:
@@ -174,7 +178,7 @@ class _Writer:
         op = node.op
         uses, results = graph.uses, graph.result_values
         used = [i for i, v in enumerate(node.outputs) if v in uses or v in results]
-        names = [self.names[v] for v in node.outputs[: (used[-1] if used else 0) + 1]]
+        names = [self._target(v) for v in node.outputs[: (used[-1] if used else 0) + 1]]
         target = names[0] if len(names) == 1 else f"({', '.join(names)})"
         if isinstance(op, Dims):
             arguments = [self._attribute(op.dims)]
@@ -183,6 +187,11 @@ class _Writer:
             arguments += [f"{k}={self._attribute(v)}" for k, v in op.attributes().items()]
         domain, name = op.domain or "onnx", type(op).__name__
         return f"{target} = {domain}.{name}({', '.join(arguments)}){self._comment(node)}"
+
+    def _target(self, value: Value) -> str:
+        """The name of a result, with its type where that tells of a size."""
+        name = self.names[value]
+        return f"{name}: {self._type(value.type)}" if value in self._typed else name
 
     def _operand(self, value: Value) -> str:
         value = self._aliases.get(value, value)

@@ -29,7 +29,7 @@ class Spelling:
     operand: a value as it is written where it is read
     names: of values and of dims; entries are added for what a body is given
     statements: the lines of a body's nodes
-    type: a type as text
+    type: a type as text; fresh: a name that nothing has; target: a result where it is assigned
     """
 
     operand: Callable[[Value], str]
@@ -39,6 +39,7 @@ class Spelling:
     statements: Callable[[Body], list[str]]
     type: Callable[[Any], str]
     fresh: Callable[[str], str]
+    target: Callable[[Value], str]
 
 
 def write_control(node: Node, spell: Spelling) -> str:
@@ -205,7 +206,7 @@ def _read(value: Value | None, spell: Spelling) -> str:
 
 
 def _target(values: Sequence[Value], spell: Spelling) -> str:
-    names = [spell.names[v] for v in values]
+    names = [*map(spell.target, values)]
     return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nncomp.dims import Dim, DimLike, Symbol, equal
 from nncomp.errors import CompileError, Note, did_you_mean, error
 from nncomp.ir.graph import Value
 from nncomp.ir.obligation import Comparison, compared
+from nncomp.ir.sizes import sources
 from nncomp.lower.context import Context
 from nncomp.lower.declared_types import (
     declared_type,
@@ -155,13 +156,16 @@ def _came_from(value: Value) -> list[Note]:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """That a value has a type. What it `asserts` and only a run can tell is left to the run."""
+    """That a value has a type. What it `asserts` and only a run can tell is left to the run: to an
+    obligation, or where no input's shape tells, to the Reshape to the dims that are claimed. One
+    size can be `measured` so, since a Reshape compares numbers of elements."""
 
     type: ast.TypeExpr
     value: Value
     what: str
     span: Span
     asserts: bool
+    measured: list[Comparison] = field(default_factory=list)
 
     def __str__(self) -> str:
         return f"{self.what} must be {_spelt(self.type)}, this is {self.value.type}"
@@ -193,6 +197,11 @@ class _Claim:
                 self.span,
                 help="if they are, say so before: `name: type = …` is checked at each run",
             )
+        known = sources(ctx.inputs.values())
+        sizes = [d for d in (comparison.left, comparison.right) if isinstance(d, Dim)]
+        if not self.measured and any(s not in known for d in sizes for s in d.symbols()):
+            self.measured.append(comparison)
+            return
         ctx.oblige((comparison,), (str(self),), self.span)
 
 

@@ -15,7 +15,7 @@ from nncomp.errors import CompileError
 from nncomp.onnx_import.importer import import_model
 from nncomp.onnx_import.reading import parse_model, read_model
 from tests.conformance.cases import DATA, SETS, Case, bundled_cases, node_cases
-from tests.conformance.running import import_case, with_constants
+from tests.conformance.running import import_case
 from tests.decompile.support import assert_same_outputs
 from tests.onnx_import.mutants import mutant
 from tests.onnx_import.test_mutations import models
@@ -30,12 +30,6 @@ def check_case(case: Case, folder: Path) -> None:
     inputs, _ = case.data[0]
     file = parse_model(case.model.SerializeToString(), f"{case.name}.onnx")
     imported, _ = import_case(case, inputs)
-    try:
-        source_of(imported, file)
-    except CompileError as failure:  # sizes that a run measures are one here, and `.nn` is strict
-        if failure.diagnostics[0].code != "NN0206":
-            raise
-        imported = with_constants(file, inputs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of NumPy's casts
         assert_same_outputs(imported, file, inputs, folder)

@@ -76,7 +76,7 @@ def test_what_is_known_is_decided_and_the_rest_left_to_the_run(
         ),
         (
             "n = loop (l: f32[L] = a[0], i=0) while i < 3 { l = concat([l, l])\n i = i + 1 }\n"
-            "  y: f32[T] = l",
+            "  y: f32[N, T] = ones([L, L])",
             "NN0206",
             "no input's shape tells `L`",
         ),
