@@ -109,13 +109,13 @@ polynomials = st.recursive(
 values = st.fixed_dictionaries({s: st.integers(s.minimum, 40) for s in SYMBOLS})
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(expressions, values)
 def test_substituting_numbers_computes_the_expression(e: Expression, v: dict[Symbol, int]) -> None:
     assert substitute(e.dim, v) == e.value(v)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(expressions, values)
 def test_substituting_one_at_a_time_is_the_same(e: Expression, v: dict[Symbol, int]) -> None:
     dim = e.dim
@@ -124,7 +124,7 @@ def test_substituting_one_at_a_time_is_the_same(e: Expression, v: dict[Symbol, i
     assert dim == e.value(v)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(expressions, values)
 def test_bounds_hold(e: Expression, v: dict[Symbol, int]) -> None:
     low, high = bounds(e.dim)
@@ -132,7 +132,7 @@ def test_bounds_hold(e: Expression, v: dict[Symbol, int]) -> None:
     assert high is None or e.value(v) <= high
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(expressions, expressions, values)
 def test_equal_never_errs(a: Expression, b: Expression, v: dict[Symbol, int]) -> None:
     same = equal(a.dim, b.dim)
@@ -141,7 +141,7 @@ def test_equal_never_errs(a: Expression, b: Expression, v: dict[Symbol, int]) ->
     assert equal(a.dim, a.dim) is True
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(polynomials, polynomials)
 def test_polynomials_are_equal_when_sympy_says_so(a: Expression, b: Expression) -> None:
     names = {s: sympy.Symbol(s.name) for s in SYMBOLS}
@@ -153,7 +153,7 @@ def test_polynomials_are_equal_when_sympy_says_so(a: Expression, b: Expression) 
         assert str(a.dim) == str(b.dim)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(expressions)
 def test_printing_reads_back(e: Expression) -> None:
     v = {s: s.minimum + 7 * i for i, s in enumerate(SYMBOLS)}

@@ -296,7 +296,7 @@ UNARY = [Tanh(), Sigmoid(), Exp(), Neg(), Transpose(), Relu(), Identity()]
 BINARY = [Add(), Sub(), Mul(), Max(), MatMul(), Div()]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_random_graphs(data: st.DataObject) -> None:
     """Square matrices through random operators, read any number of times."""

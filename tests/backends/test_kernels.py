@@ -71,7 +71,7 @@ BINARY: list[Op] = [Add(), Sub(), Mul(), Div(), Max()]
 CHOICE = st.tuples(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(CHOICE, min_size=1, max_size=12), st.integers(0, 10**6))
 def test_random_graphs_compute_what_their_nodes_do_one_by_one(
     choices: list[tuple[int, int, int]], shown: int

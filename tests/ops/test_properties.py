@@ -5,8 +5,6 @@ The recipes of the random graphs say what fits; hypothesis chooses the numbers t
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +22,6 @@ FAMILIES = {
     for number, recipe in enumerate(dict.fromkeys((*RECIPES, *IMAGE_RECIPES, *MATRIX_RECIPES)))
 }
 ATTEMPTS = 40
-EXAMPLES: dict[str, Any] = {"deadline": None, "derandomize": True}
 
 
 def made(recipe: Recipe, seed: int) -> tuple[Case, list[Value], list[Value]]:
@@ -48,7 +45,7 @@ def made(recipe: Recipe, seed: int) -> tuple[Case, list[Value], list[Value]]:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@settings(max_examples=8, **EXAMPLES)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 2**32))
 def test_first_order_and_forward_mode(family: str, seed: int) -> None:
     c, results, wrt = made(FAMILIES[family], seed)
@@ -57,7 +54,7 @@ def test_first_order_and_forward_mode(family: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@settings(max_examples=4, **EXAMPLES)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 2**32))
 def test_second_order(family: str, seed: int) -> None:
     c, results, wrt = made(FAMILIES[family], seed)

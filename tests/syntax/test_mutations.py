@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.test_mutations import survives
@@ -15,17 +15,15 @@ WORDS = """
 """
 PIECES = [*WORDS.split(), "\n", " ", "\n\n", "\t", "\r", '"' * 3, "9" * 40]
 
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-
-@settings(relaxed, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(PIECES), max_size=30), st.sampled_from(["", " "]))
 def test_noise_of_tokens(pieces: list[str], joint: str) -> None:
     survives(joint.join(pieces))
     survives("fn f(x) {\n" + joint.join(pieces) + "\n}")
 
 
-@settings(relaxed, max_examples=60)
+@settings(max_examples=60)
 @given(st.text())
 def test_noise_of_characters(text: str) -> None:
     survives(text)
