@@ -85,6 +85,11 @@ class DType(Enum):
         found = of(self.numpy)
         return found.min, found.max
 
+    @property
+    def epsilon(self) -> float:
+        """From 1 to the next larger number; of floats."""
+        return float(ml_dtypes.finfo(self.numpy).eps)
+
     def __str__(self) -> str:
         return str(self.value)
 

@@ -318,7 +318,7 @@ def _runner(
         known[value] = array
     varying, captures = body.inputs[:first], set(known)
     own = _own_symbols(body, symbols)
-    once = [s for s in plan.steps if not s.inputs and not (own and isinstance(s.node.op, Dims))]
+    once = [s for s in plan.steps if not s.inputs and not _changes(s.node.op, own, symbols)]
     first_steps = set(once)
     again = [s for s in plan.steps if s not in first_steps]
     _execute(once, plan.read, known, symbols, watch, watch)
@@ -337,6 +337,15 @@ def _runner(
         return [values[v] for v in results]
 
     return run_body
+
+
+def _changes(op: Op, own: set[Symbol], symbols: Symbols) -> bool:
+    """Whether the operator gives sizes that a run of the body brings in or measures."""
+    if not isinstance(op, Dims):
+        return False
+    return bool(own) or any(
+        s not in symbols.values for d in op.dims if isinstance(d, Dim) for s in d.symbols()
+    )
 
 
 def _own_symbols(body: Body, symbols: Symbols) -> set[Symbol]:

@@ -60,4 +60,4 @@ def bound_of(value: Value | None, facts: Facts, depth: int = _DEEPEST) -> float:
 def is_finite(value: Value, facts: Facts) -> bool:
     """Whether it is sure that no element is infinite or NaN."""
     dtype = value.type.dtype
-    return dtype.is_float and bound_of(value, facts) <= float(np.finfo(dtype.numpy).max)
+    return dtype.is_float and bound_of(value, facts) <= dtype.limits[1]

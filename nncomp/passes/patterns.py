@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.elementwise import Add, Div, Mul, Neg, Sub
 from nncomp.ops.elementwise_math import Pow, Reciprocal, Sqrt, constant_number
@@ -30,7 +28,7 @@ def near(found: float, wanted: float, like: Value) -> bool:
     """Whether two numbers differ by no more than a few roundings in the value's dtype."""
     if not like.type.dtype.is_float:
         return found == wanted
-    eps = float(np.finfo(like.type.dtype.numpy).eps)
+    eps = like.type.dtype.epsilon
     return abs(found - wanted) <= 8 * eps * abs(wanted)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import nncomp
 from nncomp.backends.reference.interpreter import evaluate
 from nncomp.driver.decompiling import source_of
 from nncomp.errors import CompileError
@@ -83,3 +84,17 @@ def test_damaged_models() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_many_damaged_models(seed: int) -> None:
     damaged(100 + seed, 2_000)
+
+
+@pytest.mark.parametrize("name", ["add_2_sequences", "add_1_sequence_1_tensor"])
+def test_onnxruntime_runs_sequences_that_were_written(name: str, tmp_path: Path) -> None:
+    """Sizes that each run of a loop measures anew, claimed to be equal."""
+    wanted = f"test_sequence_map_{name}_expanded"
+    case = next(case for case in node_cases() if case.name == wanted)
+    check_case(case, tmp_path)
+    source = parse_model(case.model.SerializeToString(), "model.onnx")
+    inputs, expected = case.data[0]
+    (tmp_path / "model.nn").write_text(source_of(import_case(case, inputs)[0], source).text)
+    found = nncomp.load(tmp_path / "model.nn").run(inputs)
+    for mine, other in zip(found["y0"], expected[0], strict=True):
+        np.testing.assert_array_equal(mine, other)

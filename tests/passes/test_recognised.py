@@ -10,6 +10,7 @@ import pytest
 
 from nncomp.backends.ort.emit import emit
 from nncomp.backends.ort.legalize import Target, legalize
+from nncomp.backends.reference.interpreter import evaluate
 from nncomp.ir.graph import Value
 from nncomp.ops.activation import Gelu, HardSigmoid, Softplus, Tanh
 from nncomp.ops.elementwise import Add, Clip, Div, Mul, Sub
@@ -20,7 +21,9 @@ from nncomp.passes.fuse_activations import FuseActivations
 from nncomp.passes.fuse_gelu import FuseGelu
 from nncomp.passes.fuse_layer_norm import FuseLayerNorm
 from nncomp.passes.fuse_rms_norm import FuseRmsNorm
-from nncomp.passes.manager import run_passes
+from nncomp.passes.manager import optimize, run_passes
+from nncomp.passes.retype import retype
+from nncomp.types import DType
 from tests.passes.broken.fault import N
 from tests.passes.support import Net, check, names
 
@@ -67,6 +70,15 @@ def test_gelu(formula: Callable[[Net, Value], Value], approximate: str) -> None:
     net = Net()
     result = check(net.bound(formula(net, net.input(N, 5))), [FuseGelu()], "Gelu")
     assert result.graph.nodes[-1].op == Gelu(approximate)
+
+
+@pytest.mark.parametrize("dtype", [DType.F16, DType.BF16])
+@pytest.mark.parametrize("formula", [erf_gelu, tanh_gelu])
+def test_gelu_of_other_dtypes(formula: Callable[[Net, Value], Value], dtype: DType) -> None:
+    """Constants are what they round to."""
+    net = Net()
+    graph = retype(net.bound(formula(net, net.input(N, 5))), {DType.F32: dtype})
+    assert names(optimize(graph, 2, evaluate).graph) == ["Gelu"]
 
 
 class TestGeluRefusals:
