@@ -88,7 +88,8 @@ class DType(Enum):
     @property
     def epsilon(self) -> float:
         """From 1 to the next larger number; of floats."""
-        return float(ml_dtypes.finfo(self.numpy).eps)
+        of: Any = ml_dtypes.finfo
+        return float(of(self.numpy).eps)
 
     def __str__(self) -> str:
         return str(self.value)
