@@ -1,8 +1,9 @@
 """Show what a model consists of, and what it does on data.
 
 A table by block or by operator: shapes, parameters, FLOPs, bytes, what a machine would take at
-best; and what each pass changed. Or reports: memory over time, receptive fields; with --data the
-size of gradients layer by layer, what operators give; learnt filters as an image.
+best; and what each pass changed. Or reports: memory over time, what onnxruntime spends its time on,
+receptive fields; with --data the size of gradients layer by layer, what operators give; learnt
+filters as an image.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from nncomp.cli.arguments import add_model, add_weights, positive, size
+from nncomp.cli.arguments import add_model, add_weights, input_pair, positive, size
 from nncomp.cli.passes import add_passes, add_views
 from nncomp.cli.training import add_source
 
@@ -66,6 +67,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--memory", action="store_true", help="what is alive while the graph runs, and the peak"
     )
     group.add_argument(
+        "--profile",
+        action="store_true",
+        help="run it by onnxruntime on the CPU: what that spends its time on, by block or operator",
+    )
+    group.add_argument(
+        "--input",
+        metavar="NAME=FILE.npy",
+        action="append",
+        default=[],
+        type=input_pair,
+        dest="inputs",
+        help="for --profile: an input; may be repeated (default: random numbers)",
+    )
+    group.add_argument(
         "--receptive-field",
         action="store_true",
         help="how much of the input convolutions and pooling see",
@@ -102,13 +117,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     wants_data = args.gradients or args.activations
-    asked = [args.memory, args.receptive_field, args.gradients, args.activations]
+    asked = [args.memory, args.profile, args.receptive_field, args.gradients, args.activations]
     if args.format == "csv" and sum(asked) > 1:
         args.parser.error("--format csv writes one table: ask for one report")
     if wants_data and not args.data:
         args.parser.error(f"--{'gradients' if args.gradients else 'activations'} needs --data")
     if args.data and not wants_data:
         args.parser.error("--data is for --gradients and --activations")
+    if args.inputs and not args.profile:
+        args.parser.error("--input is for --profile")
     if args.layer and not args.filters:
         args.parser.error("--layer is for --filters")
     from nncomp.cli.arguments import program_of
@@ -142,7 +159,7 @@ def _reports(args: argparse.Namespace, program: Program) -> dict[str, Report]:
     from nncomp.driver.reporting import activation_report, gradient_report, inspected
 
     found: dict[str, Report] = {}
-    structure = args.memory or args.receptive_field
+    structure = args.memory or args.receptive_field or args.profile
     if structure or not (args.gradients or args.activations):
         from nncomp.cli.passes import Viewer
         from nncomp.inspect.machines import machine_of
@@ -161,6 +178,16 @@ def _reports(args: argparse.Namespace, program: Program) -> dict[str, Report]:
         viewer.finish()
         if args.memory:
             found["memory"] = graph.memory()
+        if args.profile:
+            from nncomp.weights import load_array
+
+            found["latency"] = graph.latency(
+                state_of(args, program, training=args.train),
+                args.by,
+                args.depth,
+                given={name: load_array(path) for name, path in args.inputs},
+                seed=args.seed,
+            )
         if args.receptive_field:
             found["receptive_field"] = graph.receptive_field()
         if not structure:

@@ -18,6 +18,7 @@ from nncomp.equivalence.ranges import bounds_of
 from nncomp.equivalence.sizes import Sizes, candidates, symbols_of
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.inspect.cost import cost
+from nncomp.inspect.latency import Part
 from nncomp.ir.bind import bind
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node, Value
@@ -31,16 +32,6 @@ if TYPE_CHECKING:
 
 _TRIES = 8  # of sizes for symbolic dims that none are given for
 _MARK = "\x00node"
-
-
-@dataclass(frozen=True)
-class Part:
-    """What onnxruntime runs for a node: its operator there, and its seconds. nodes: how many of
-    the graph it does the work of; 0 if it serves the node only, as a reorder does."""
-
-    operator: str
-    seconds: float
-    nodes: int
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ from typing import Any
 
 from nncomp.driver.compiling import compiled_step, section_of
 from nncomp.driver.probing import activations_on, gradients_on
+from nncomp.driver.profiling import profile_of
 from nncomp.driver.showing import Shown, inference_of, sizes_for
 from nncomp.driver.train import Data
 from nncomp.inspect.activations import activation_table
 from nncomp.inspect.cost import cost
 from nncomp.inspect.gradients import gradient_tables
+from nncomp.inspect.latency import Latency
 from nncomp.inspect.machines import Machine
 from nncomp.inspect.memory import memory, memory_table, timeline
 from nncomp.inspect.operators import by_operator, machine_totals
@@ -79,6 +81,32 @@ class Inspected(Shown):
         held = memory_table(found)
         times = timeline(found)
         return Report((held,), times, {"timeline": times, "held": held}, numbers)
+
+    def latency(
+        self,
+        state: Mapping[str, Array],
+        by: str,
+        depth: int | None,
+        *,
+        given: Mapping[str, Array] | None = None,
+        seed: int = 0,
+    ) -> Report:
+        """What onnxruntime spends its time on, by "block" or "operator", of the graph that runs.
+
+        state: the values of its parameters
+        given: inputs by name; without, random numbers that the graph can use
+        Raises CompileError NN0503 if an input does not fit, NN0602, NN0604.
+        """
+        found = profile_of(self.final, state, sizes=self.sizes, given=given, seed=seed)
+        table = Latency(self.final, found.parts, found.seconds, found.sizes)
+        shown = table.by_operator() if by == "operator" else table.by_block(depth)
+        numbers = {"seconds": found.seconds, "known": found.known, "sizes": dict(found.sizes)}
+        tables = {
+            "blocks": table.by_block(),
+            "operators": table.by_operator(),
+            "nodes": table.by_node(),
+        }
+        return Report((shown,), shown, tables, numbers)
 
     def receptive_field(self) -> Report:
         """What convolutions and pooling see of the input."""

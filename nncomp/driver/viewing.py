@@ -53,7 +53,7 @@ def _measured(profile: Profile, story: Story) -> dict[str, Any]:
     last = story.snapshots[-1]
     latency: dict[int, float] = {}
     kernels: dict[int, list[tuple[str, float, int, int]]] = {}
-    for node, number in zip(last.graph.nodes, last.numbers, strict=True):
+    for node, number in last.by_original.items():
         parts = profile.parts.get(node, ())
         if not parts:
             continue
@@ -71,7 +71,7 @@ def compared_page(a: Given, b: Given, sources: Sequence[SourceFile | None]) -> s
     found = compare(a, b, tolerance=Tolerance())
     shown = [Shown(graph, None, {}) for graph in found.graphs]
     models, stories = zip(*map(_model, shown, sources), strict=True)
-    numbers = [{node: i for i, node in enumerate(story.nodes)} for story in stories]
+    numbers = [story.snapshots[0].by_original for story in stories]
     files = [found.a.file, found.b.file]
     changes = sum(not change.follows for change in found.changes)
     return page(

@@ -6,7 +6,7 @@ Symbolic dims count as 1 unless sizes are given, so that a model's cost is that 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from nncomp.dims import Dim, DimLike, Symbol, substitute
@@ -66,7 +66,7 @@ def cost(graph: Graph, sizes: Mapping[str, int] | None = None) -> Cost:
     """
     measure = Measure(sizes or {})
     once = known_before_run(graph)
-    kinds = {p.value: p.kind for p in graph.parameters}
+    learnt = frozenset(p.value for p in graph.parameters if p.kind == "param")
     counted: dict[Node, NodeCost] = {}
     for node in graph.nodes:
         operands = dict.fromkeys(node.operands)
@@ -77,11 +77,7 @@ def cost(graph: Graph, sizes: Mapping[str, int] | None = None) -> Cost:
             flops=flops(_sized(node, measure)),
             read=_bytes_read(graph, node, operands, measure),
             written=_bytes_written(graph, node, measure),
-            parameters=sum(
-                measure.size(v)
-                for v in operands
-                if kinds.get(v) == "param" or (v.node is not None and is_weight(v, once))
-            ),
+            parameters=parameters_read(node, learnt, once, measure),
             once=all(v in once for v in node.outputs),
         )
     running = [c for c in counted.values() if not c.once]
@@ -100,14 +96,30 @@ def cost(graph: Graph, sizes: Mapping[str, int] | None = None) -> Cost:
 
 
 def _control(node: Node, measure: Measure, sizes: Mapping[str, int]) -> NodeCost:
-    op = node.op
-    runs = 1
-    if isinstance(op, Scan):
-        scanned = node.inputs[op.num_states]
-        assert scanned is not None
-        runs = measure.dim(scanned.shape[op.input_places[0][0]])
-    dearest = max((cost(body, sizes) for body in op.bodies), key=lambda c: (c.flops, c.written))
-    return NodeCost(runs * dearest.flops, runs * dearest.read, runs * dearest.written)
+    bodies = [cost(body, sizes) for body in node.op.bodies]
+    dearest = max(bodies, key=lambda c: (c.flops, c.written))
+    times = runs(node, measure)
+    return NodeCost(times * dearest.flops, times * dearest.read, times * dearest.written)
+
+
+def runs(node: Node, measure: Measure) -> int:
+    """How often the body of a Scan is run; 1 for a Loop or If."""
+    if not isinstance(node.op, Scan):
+        return 1
+    scanned = node.inputs[node.op.num_states]
+    assert scanned is not None
+    return measure.dim(scanned.shape[node.op.input_places[0][0]])
+
+
+def parameters_read(
+    node: Node, learnt: Collection[Value], once: frozenset[Value], measure: Measure
+) -> int:
+    """Learnt numbers among the operands, those computed from parameters alone too."""
+    return sum(
+        measure.size(v)
+        for v in dict.fromkeys(node.operands)
+        if v in learnt or (v.node is not None and is_weight(v, once))
+    )
 
 
 def known_before_run(graph: Graph) -> frozenset[Value]:

@@ -63,6 +63,7 @@ _FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in nam
 _FAMILY_OF_MODULE = {
     "activation": "activation",
     "comparison": "elementwise",
+    "opened": "control",
     "conv": "convolution",
     "elementwise": "elementwise",
     "linear": "linear",

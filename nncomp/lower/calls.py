@@ -175,6 +175,14 @@ def _apply_function(ctx: Context, function: Function, arguments: Arguments, span
 
 def apply_instance(ctx: Context, instance: Instance, arguments: Arguments, span: Span) -> Any:
     """Runs the block's body on tensors. Its parameters come into being the first time."""
+    if ctx.store.memory is None:
+        return _run(ctx, instance, arguments, span)
+    return ctx.store.memory.apply(
+        ctx, instance, arguments, lambda: _run(ctx, instance, arguments, span)
+    )
+
+
+def _run(ctx: Context, instance: Instance, arguments: Arguments, span: Span) -> Any:
     decl = instance.factory.decl
     frame = Frame(
         decl,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nncomp.dims import Dim
 from nncomp.errors import CompileError, Diagnostic, Note, Problems, error
@@ -23,6 +23,9 @@ from nncomp.ops.elementwise import Add, Mul
 from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import Array, DType, TensorType
+
+if TYPE_CHECKING:
+    from nncomp.lower.remembering import Memory
 
 MAX_CALLS = 64  # blocks within blocks
 SCALAR = TensorType(DType.I64, ())
@@ -120,11 +123,18 @@ class Store:
     problems: the errors found so far
     lowered: declarations whose bodies were run
     watch: who looks on
+    memory: what blocks gave before, if graphs need not be run
     """
 
-    def __init__(self, wanted: Collection[str] = (), watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        wanted: Collection[str] = (),
+        watch: Watch | None = None,
+        memory: Memory | None = None,
+    ) -> None:
         self.wanted = wanted
         self.watch = watch
+        self.memory = memory
         self.optional: dict[str, None] = {}
         self.warnings: dict[tuple[str, Span | None], Diagnostic] = {}
         self.problems = Problems()
@@ -241,6 +251,8 @@ class Context:
         self.expansion = Expansion(foresee)
         self.failures = 0  # statements that failed, by an error of their own or not
         self._draws: dict[str, int] = {}
+        self.drawn = 0  # random draws, those of initial values left out
+        self.applied: set[str] = set()  # paths of instances, where a memory is kept
 
     @property
     def frame(self) -> Frame:
@@ -363,6 +375,7 @@ class Context:
         site = self.store.site(f"{name}:{number}")
         if self.initializing is not None:
             return self.store.seed, self.b.constant(0, DType.I64), site
+        self.drawn += 1
         return self.graph_input("seed", SCALAR, 0), self._step_and_runs(), site
 
     def _step_and_runs(self) -> Value:

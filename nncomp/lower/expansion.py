@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from nncomp.errors import CompileError, Note, error
 from nncomp.limits import limits
@@ -17,6 +18,7 @@ from nncomp.lower.sites import nodes
 from nncomp.source import Span
 from nncomp.syntax import ast
 
+_Given = TypeVar("_Given")
 DEEP = 12  # levels of calls and loops: beyond, there is room for few, since what doubles at each
 MAX_DEEP_WORK = 5_000  # level would go on for ever. The deepest model here has eight
 MAX_LOOKED_AT = 500_000  # items of lists and texts
@@ -46,6 +48,20 @@ class _Loop:
         return 0 if any(isinstance(n, ast.Return) for n in nodes(self.node)) else self.runs
 
 
+@dataclass(frozen=True)
+class Growth:
+    """By how much a part of the program expands a graph, beside its nodes.
+
+    depth: of calls and loops around it
+    """
+
+    depth: int
+    work: int
+    deep_work: int
+    looked_at: int
+    taken: frozenset[tuple[int, bool]]
+
+
 class Expansion:
     """What one graph has expanded to so far.
 
@@ -58,18 +74,16 @@ class Expansion:
         self._foresee = foresee
         self.most = limits().nodes
         self.taken: set[tuple[int, bool]] = set()
-        self._depth = self._work = self._deep_work = self._looked_at = 0
+        self.depth = self._work = self._deep_work = self._looked_at = 0
         self._loops: list[_Loop] = []
 
     @contextmanager
     def level(self, span: Span | None) -> Iterator[None]:
         """Counts a call or a run of a loop, with what is in it."""
-        self._depth += 1
-        self._work += 1
-        self._deep_work += self._depth > DEEP
+        self.depth += 1
+        self._deep_work += self.depth > DEEP
         try:
-            if self._work > self.most:
-                raise self.too_much("calls and runs of loops", span)
+            self._add(1, span)
             if self._deep_work > MAX_DEEP_WORK:
                 raise error(
                     "NN0004",
@@ -77,11 +91,39 @@ class Expansion:
                     f"that are {DEEP} deep",
                     span,
                 )
-            if self._work == _FEW:
-                self._foresee(self)
             yield
         finally:
-            self._depth -= 1
+            self.depth -= 1
+
+    def _add(self, work: int, span: Span | None) -> None:
+        self._work += work
+        if self._work > self.most:
+            raise self.too_much("calls and runs of loops", span)
+        if self._work >= _FEW > self._work - work:
+            self._foresee(self)
+
+    def measured(self, run: Callable[[], _Given]) -> tuple[_Given, Growth]:
+        """What a part of the program gives, and by how much it expands the graph."""
+        taken, self.taken = self.taken, set()
+        work, deep_work, looked_at = self._work, self._deep_work, self._looked_at
+        try:
+            given = run()
+        finally:
+            own, self.taken = self.taken, taken
+            taken |= own
+        return given, Growth(
+            self.depth,
+            self._work - work,
+            self._deep_work - deep_work,
+            self._looked_at - looked_at,
+            frozenset(own),
+        )
+
+    def grow(self, by: Growth, span: Span | None) -> None:
+        """Counts what such a part would add."""
+        self.taken |= by.taken
+        self._add(by.work, span)
+        self.look_through(by.looked_at, span)
 
     def branch(self, node: ast.Node, holds: bool) -> bool:
         """Takes note of how the condition of a node came out, and returns it."""

@@ -23,6 +23,7 @@ from nncomp.lower.expressions import evaluate
 from nncomp.lower.foresight import Foresight
 from nncomp.lower.modules import Loader, Read, StandardPrelude, read_source
 from nncomp.lower.recovery import PoisonError
+from nncomp.lower.remembering import Memory
 from nncomp.lower.settings import setting
 from nncomp.lower.statements import execute
 from nncomp.lower.unused import check_unused
@@ -103,6 +104,7 @@ def lower(
     base: Base | None = None,
     watch: Watch | None = None,
     read: Read = read_source,
+    memory: Memory | None = None,
 ) -> Program:
     """Lowers one model of a source (the first, if no name is given). Raises CompileError, with all
     errors that do not follow from each other.
@@ -112,8 +114,9 @@ def lower(
     base: a graph that the model goes on from
     watch: is told what names and expressions stand for
     read: gives the texts of the files that are imported
+    memory: of what blocks gave before; the graphs then tell of types and cannot be run
     """
-    store = Store(wanted, watch)
+    store = Store(wanted, watch, memory)
     try:
         with _deep_recursion():
             return _Lowering(source, settings or {}, store, base, read).program(model, kinds)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from nncomp.driver.compiling import KINDS
 from nncomp.errors import CompileError, Diagnostic
-from nncomp.lower.program import Program, lower
+from nncomp.lower.program import lower
+from nncomp.lower.remembering import Memory
 from nncomp.lsp.facts import Recorder
 from nncomp.lsp.texts import Texts
 from nncomp.source import SourceFile
@@ -21,7 +23,6 @@ _NO_MODEL = "NN0306"  # a file of blocks and fns alone has none, and is fine
 class Analysis:
     """tree: None for a text that cannot be parsed
     diagnostics: errors and warnings
-    programs: the models without errors, lowered
     whole: whether sections and optional inputs were looked at, if there are any
     """
 
@@ -30,7 +31,6 @@ class Analysis:
     tree: ast.File | None
     diagnostics: tuple[Diagnostic, ...] = ()
     recorder: Recorder = field(default_factory=Recorder)
-    programs: tuple[Program, ...] = ()
     whole: bool = True
 
     @property
@@ -48,34 +48,37 @@ def analyse(
     outdated: Callable[[], bool] = lambda: False,
     *,
     whole: bool = True,
+    memory: Memory | None = None,
 ) -> Analysis:
     """Lowers every model of the text with its default hyperparameters; as a whole, with its
     sections, without its optional inputs and with them. Raises Outdated when nobody waits for the
-    answer any more."""
+    answer any more.
+
+    memory: of other texts, for a faster answer
+    """
     try:
         tree = parse(source)
     except CompileError as failure:
         return Analysis(source, texts, None, failure.diagnostics)
     recorder = Recorder(outdated)
     found: dict[Diagnostic, None] = {}
-    programs: list[Program] = []
     models = [d for d in tree.declarations if isinstance(d, ast.ModelDecl)]
     has_more = any(isinstance(s, ast.Section) for d in models for s in d.body)
     kinds = KINDS if whole else ()
     names = [d.name.text for d in models]
+    lower_watched = partial(lower, source, watch=recorder, read=texts.read, memory=memory)
     for name in (*names,) or (None,):
         try:
-            program = lower(source, name, kinds=kinds, watch=recorder, read=texts.read)
+            program = lower_watched(name, {}, kinds)
             found |= dict.fromkeys(program.warnings)
-            programs.append(program)
             if program.optional:
                 has_more = True
             if program.optional and whole:
-                lower(source, name, {}, kinds, program.optional, watch=recorder, read=texts.read)
+                lower_watched(name, {}, kinds, program.optional)
         except CompileError as failure:
             found |= dict.fromkeys(d for d in failure.diagnostics if models or d.code != _NO_MODEL)
     complete = whole or not has_more
-    return Analysis(source, texts, tree, _each_once(found), recorder, tuple(programs), complete)
+    return Analysis(source, texts, tree, _each_once(found), recorder, complete)
 
 
 def _each_once(found: dict[Diagnostic, None]) -> tuple[Diagnostic, ...]:

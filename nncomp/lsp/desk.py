@@ -1,7 +1,7 @@
 """The open texts and their analyses: made in a thread, soon after a change, the newest only.
 
 A text is looked at twice: at the models themselves, which is quick, then as a whole, with training
-and what else there is.
+and what else there is. What blocks of the standard library gave in one text serves for the next.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
+from nncomp.lower.remembering import Memory
 from nncomp.lsp.analysis import Analysis, analyse
+from nncomp.lsp.complete import complete
 from nncomp.lsp.facts import Outdated
 from nncomp.lsp.texts import Texts
 from nncomp.source import SourceFile
@@ -40,11 +43,16 @@ class Desk:
     ) -> None:
         self._texts, self._ready = texts, ready
         self._thread = ThreadPoolExecutor(1, "analysis")
+        self._memory = Memory()
         self._versions: dict[str, int] = {}
         self._looks: dict[str, _Looks] = {}
         self._waiting: dict[str, asyncio.Task[None]] = {}
         self._good: dict[str, Analysis] = {}
         self._late: set[str] = set()  # texts with errors that the first look does not find
+
+    def warm_up(self) -> None:
+        """Loads what the first text would wait for: the grammar, the standard library."""
+        self._thread.submit(_warm_up, self._memory)
 
     def changed(self, name: str) -> None:
         """A text was opened, or is another now. Files that import it may have other errors."""
@@ -106,7 +114,8 @@ class Desk:
             return self.version(name) != version
 
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._thread, _analyse, source, texts, outdated, whole)
+        work = partial(_analyse, source, texts, outdated, whole, self._memory)
+        found = await loop.run_in_executor(self._thread, work)
         if found is not None and found.tree is not None:
             self._good[name] = found
         return found
@@ -137,11 +146,29 @@ class Desk:
             await self._ready(name, found)
 
 
+_FIRST = """from std import BatchNorm, Conv, Linear
+
+model M {
+  input x: f32[N, 3, 8, 8]
+  output y = x |> Conv(8, 3) |> BatchNorm() |> relu |> global_avg_pool |> flatten |> Linear(2)
+}
+"""
+
+
+def _warm_up(memory: Memory) -> None:
+    source = SourceFile("", _FIRST)
+    complete(analyse(source, Texts(), memory=memory), _FIRST, len(_FIRST))
+
+
 def _analyse(
-    source: SourceFile, texts: Texts, outdated: Callable[[], bool], whole: bool
+    source: SourceFile,
+    texts: Texts,
+    outdated: Callable[[], bool],
+    whole: bool,
+    memory: Memory,
 ) -> Analysis | None:
     """None where the text has changed meanwhile."""
     try:
-        return None if outdated() else analyse(source, texts, outdated, whole=whole)
+        return None if outdated() else analyse(source, texts, outdated, whole=whole, memory=memory)
     except Outdated:
         return None

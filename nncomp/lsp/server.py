@@ -100,6 +100,10 @@ def make_server(version: str) -> Server:
     """The server with its features; `start_io` runs it."""
     server = Server(version)
 
+    @server.feature(types.INITIALIZED)
+    async def on_initialized(ls: Server, params: types.InitializedParams) -> None:
+        ls.desk.warm_up()
+
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     async def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
         name = name_of(params.text_document.uri)

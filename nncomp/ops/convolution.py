@@ -129,7 +129,7 @@ def _channels(count: DimLike) -> str:
 def _channel_help(channels: DimLike, w: TensorType, group: int) -> str | None:
     if not isinstance(channels, int) or not isinstance(w.shape[1], int):
         return None
-    if group == 1 and channels % w.shape[1] == 0:
+    if group == 1 and w.shape[1] and channels % w.shape[1] == 0:
         return f"group={channels // w.shape[1]} would fit these weights"
     if channels % group == 0:
         return (

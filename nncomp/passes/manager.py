@@ -14,7 +14,7 @@ from nncomp.ir.op import Op
 from nncomp.ir.rebuild import remap
 from nncomp.ir.verify import verify
 from nncomp.ops.grad import DERIVATIVES
-from nncomp.passes.base import Evaluate, Pass, PassContext, PassResult, Refusal
+from nncomp.passes.base import Evaluate, Pass, PassContext, PassResult, Refusal, Rewritten
 from nncomp.passes.eliminate_common_subexpressions import EliminateCommonSubexpressions
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
 from nncomp.passes.eliminate_expands import EliminateExpands
@@ -185,12 +185,14 @@ def run_everywhere(pass_: Pass, graph: Graph, context: PassContext) -> PassResul
         return pass_.run(graph, context)
     counts: Counter[str] = Counter()
     refusals: list[Refusal] = []
+    rewrites: list[Rewritten] = []
     changed: dict[Node, Op] = {}
     for node in holders:
         results = [run_everywhere(pass_, body, context) for body in node.op.bodies]
         for result in results:
             counts.update(result.counts)
             refusals += result.refusals
+            rewrites += result.rewrites
         bodies = [result.graph for result in results if isinstance(result.graph, Body)]
         if any(new is not old for new, old in zip(bodies, node.op.bodies, strict=True)):
             changed[node] = node.op.with_bodies(bodies)
@@ -199,7 +201,7 @@ def run_everywhere(pass_: Pass, graph: Graph, context: PassContext) -> PassResul
     result = pass_.run(graph, context)
     counts.update(result.counts)
     told = (*refusals, *result.refusals)
-    return PassResult(result.graph, dict(counts), told, result.rewrites)
+    return PassResult(result.graph, dict(counts), told, (*rewrites, *result.rewrites))
 
 
 def _with_ops(graph: Graph, changed: Mapping[Node, Op]) -> Graph:

@@ -11,6 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from nncomp.inspect.opened import Opened, Opener
 from nncomp.inspect.page.order import blockwise
 from nncomp.inspect.view.outline import visible_nodes
 from nncomp.ir.graph import Graph, Node
@@ -34,16 +35,27 @@ class Step:
 
 @dataclass
 class Snapshot:
-    """The graph after a pass; the first is the graph as it was given, after none.
+    """The graph after a pass, its bodies laid open; the first is the graph as it was given, after
+    none.
 
     unread: nodes that went because nobody read them any more
     """
 
-    graph: Graph
+    opened: Opened
     record: PassRecord | None
     numbers: list[int]
     steps: list[Step] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)
+
+    @property
+    def graph(self) -> Graph:
+        return self.opened.graph
+
+    @property
+    def by_original(self) -> dict[Node, int]:
+        """Numbers of nodes by what they are there for; a body that two share counts once."""
+        nodes = zip(self.graph.nodes, self.numbers, strict=True)
+        return {self.opened.original(node): number for node, number in nodes}
 
 
 @dataclass
@@ -82,12 +94,14 @@ class _Teller:
         self.scopes: list[str] = []  # of places
         self.hints: list[float] = []  # of places: where they come in the order as written
         self.numbers: dict[Node, int] = {}
+        self.opener = Opener()
         self.snapshots: list[Snapshot] = []
-        shown = set(visible_nodes(graph))
-        numbers = [self._new(node, node in shown) for node in graph.nodes]
+        opened = self.opener.open(graph)
+        shown = set(visible_nodes(opened.graph))
+        numbers = [self._new(node, node in shown) for node in opened.graph.nodes]
         for number in numbers:
             self._settle(number, float(number))
-        self.snapshots.append(Snapshot(graph, None, numbers))
+        self.snapshots.append(Snapshot(opened, None, numbers))
 
     def _new(self, node: Node, visible: bool) -> int:
         number = len(self.nodes)
@@ -106,7 +120,8 @@ class _Teller:
 
     def follow(self, record: PassRecord) -> None:
         """The next snapshot."""
-        before, graph = self.snapshots[-1], record.result.graph
+        before, opened = self.snapshots[-1], self.opener.open(record.result.graph)
+        graph = opened.graph
         there = set(graph.nodes)
         renewed: dict[Key, deque[int]] = defaultdict(deque)
         for node, number in zip(before.graph.nodes, before.numbers, strict=True):
@@ -122,7 +137,7 @@ class _Teller:
                 else:
                     made.append(self._new(node, node in shown))
             numbers.append(self.numbers[node])
-        after = Snapshot(graph, record, numbers)
+        after = Snapshot(opened, record, numbers)
         alive = set(numbers)
         removed = [number for number in before.numbers if number not in alive]
         after.steps, after.unread = _Grouping(self, before, after).steps(removed, made)
@@ -156,15 +171,21 @@ class _Teller:
         ]
         return max(hints, default=0.0) + 0.5
 
+    def _sources(self, node: Node) -> set[int]:
+        """The places of its operands."""
+        return {self.place[self.numbers[v.node]] for v in node.operands if v.node is not None}
+
     def finish(self) -> Story:
         """The story, its nodes and places in their final order."""
         sources: list[set[int]] = [set() for _ in self.scopes]
         for snapshot in self.snapshots:
             for node, number in zip(snapshot.graph.nodes, snapshot.numbers, strict=True):
-                into = sources[self.place[number]]
-                into.update(
-                    self.place[self.numbers[v.node]] for v in node.operands if v.node is not None
-                )
+                sources[self.place[number]] |= self._sources(node)
+            for nodes in snapshot.opened.inside.values():  # a body waits for all that it is given
+                given = set[int]().union(*map(self._sources, nodes))
+                inside = {self.place[self.numbers[node]] for node in nodes}
+                for place in inside:
+                    sources[place] |= given - inside
         places = blockwise(self.scopes, sources, self.hints)
         rank = {place: i for i, place in enumerate(places)}
         order = sorted(range(len(self.nodes)), key=lambda n: (rank[self.place[n]], n))
@@ -202,16 +223,33 @@ class _Grouping:
         self._teller = teller
         self._record = after.record
         self._known: dict[Key, int] = {}
+        self._originals: dict[Node, int] = {}
+        self._inside: dict[int, list[int]] = {}  # of an operator with a body, the nodes there
         for snapshot in (before, after):
-            for node, number in zip(snapshot.graph.nodes, snapshot.numbers, strict=True):
-                self._known.setdefault(_key(node), number)
+            numbers = dict(zip(snapshot.graph.nodes, snapshot.numbers, strict=True))
+            for node, number in numbers.items():
+                original = snapshot.opened.original(node)
+                self._originals.setdefault(original, number)
+                self._known.setdefault(_key(original), number)
+            for node, inside in snapshot.opened.inside.items():
+                self._inside.setdefault(numbers[node], [numbers[inner] for inner in inside])
 
     def _number(self, node: Node) -> int | Key:
         """The node's number; its key if it stands neither in the graph before nor in that after."""
-        number = self._teller.numbers.get(node)
+        number = self._teller.numbers.get(node, self._originals.get(node))
         if number is not None:
             return number
         return self._known.get(_key(node), _key(node))
+
+    def _all(self, nodes: Iterable[Node]) -> list[int | Key]:
+        """Their numbers; with an operator that has a body those of the body's nodes."""
+        found: list[int | Key] = []
+        for node in nodes:
+            number = self._number(node)
+            found.append(number)
+            if isinstance(number, int):
+                found += self._inside.get(number, ())
+        return found
 
     def steps(self, removed: Sequence[int], made: Sequence[int]) -> tuple[list[Step], list[int]]:
         """The steps, and what went without one."""
@@ -221,8 +259,7 @@ class _Grouping:
         found: dict[_Group, None] = {}
         for rewrite in self._record.result.rewrites:
             group = _Group()
-            taken = [self._number(node) for node in rewrite.taken]
-            result = [self._number(node) for node in rewrite.made]
+            taken, result = self._all(rewrite.taken), self._all(rewrite.made)
             for item in dict.fromkeys((*taken, *result)):
                 if item in groups:
                     group.take_in(groups[item].top())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
-from nncomp.inspect.cost import VIEWS, Measure, cost
+from nncomp.inspect.cost import VIEWS, Measure
 from nncomp.inspect.page.sources import Sources
 from nncomp.inspect.page.story import Snapshot, Story
 from nncomp.inspect.view.captions import chips, detail
@@ -106,7 +106,7 @@ class Tables:
 
     def _nodes(self) -> dict[str, list[int]]:
         story = self.story
-        costs = [cost(s.graph, self._sizes).nodes for s in story.snapshots]
+        costs = [s.opened.costs(self._sizes) for s in story.snapshots]
         spans = self._spans()
         columns: dict[str, list[int]] = {
             name: []
@@ -195,14 +195,14 @@ class Tables:
             "inputs": inputs,
             "outputs": outputs,
             "updates": updates,
-            **self._pass(snapshot, numbers),
+            **self._pass(snapshot),
         }
 
-    def _pass(self, snapshot: Snapshot, numbers: Mapping[Node, int]) -> dict[str, Any]:
+    def _pass(self, snapshot: Snapshot) -> dict[str, Any]:
         record = snapshot.record
         if record is None:
             return {"pass": "", "rules": [], "steps": [], "unread": [], "refusals": []}
-        refusals = []
+        numbers, refusals = snapshot.by_original, []
         for refusal in record.result.refusals[:_REFUSALS]:
             if refusal.node in numbers:
                 reason = self.strings(refusal.reason)

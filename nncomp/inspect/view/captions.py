@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nncomp.inspect.families import family
+from nncomp.inspect.opened import Given
 from nncomp.inspect.view.outline import Box
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node, Rewrite, Value
@@ -70,6 +71,8 @@ def detail(node: Node) -> str:
         return " ".join(map(str, op.perm))  # type: ignore[attr-defined]
     if op.name == "Cast":
         return f"to {op.to}"  # type: ignore[attr-defined]
+    if isinstance(op, Given):
+        return op.called
     parts = []
     for formal, value in zip(op.operands(), node.inputs, strict=False):
         if value is not None and value.node is not None and isinstance(value.node.op, Constant):

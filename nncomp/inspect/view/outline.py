@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nncomp.inspect.cost import known_before_run
+from nncomp.inspect.opened import opened
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Value
 
@@ -52,7 +53,10 @@ class Box:
 @dataclass
 class Outline:
     """The tree, and its nodes in order. What is hidden (constants, parameters, what is computed
-    from them, shape arithmetic) has no box."""
+    from them, shape arithmetic) has no box.
+
+    graph: with its bodies laid open
+    """
 
     graph: Graph
     root: Box
@@ -61,7 +65,8 @@ class Outline:
 
 
 def outline(graph: Graph) -> Outline:
-    """The tree of a graph, all closed, repeats found."""
+    """The tree of a graph, all closed, repeats found; bodies of control flow are blocks."""
+    graph = opened(graph).graph
     nodes = visible_nodes(graph)
     root = _tree(nodes)
     root.name = graph.name

@@ -39,8 +39,8 @@ def svg(graph: Graph, *, before: Graph | None = None, depth: int | None = None) 
     titles = [graph.name] if before is None else ["as written", "optimised"]
     panels: list[tuple[float, float, list[str]]] = []
     families: set[str] = set()
-    for title, whole in zip(titles, outlines, strict=True):
-        costs = cost(whole.graph)
+    for title, whole, of in zip(titles, outlines, graphs, strict=True):
+        costs = cost(of)
         painter = BoxPainter(whole)
         if before is None:
             format = Format(ASPECT)

@@ -132,6 +132,7 @@ FAILURES = [
     Failure(
         Conv(), IMAGE, f32(4, 1, 3, 3), code="NN0205", words="3 channels|take 1|group=3 would fit"
     ),
+    Failure(Conv(), IMAGE, f32(4, 0, 3, 3), code="NN0205", words="3 channels|take 0"),
     Failure(Conv(group=2), IMAGE, f32(4, 1, 3, 3), code="NN0205", words="2 groups|3 channels"),
     Failure(
         Conv(group=3), IMAGE, f32(4, 1, 3, 3), code="NN0205", words="group 3|4 output channels"

@@ -2,7 +2,11 @@
 
 "use strict";
 
-const GAP = { nodesep: 28, ranksep: 40, edgesep: 16, ranker: "tight-tree", marginx: 0, marginy: 0 };
+const BETWEEN = 40; // pixels from rank to rank
+// dagre halves the distance of ranks and doubles the length of lines, to have a rank in between for
+// labels, of which there are none here: with lines of half the length it lays out half as much.
+const GAP = { nodesep: 28, ranksep: 2 * BETWEEN, edgesep: 16, ranker: "tight-tree", marginx: 0, marginy: 0 };
+const LENGTH = 0.5;
 const PORT = 10; // from the border's lines to the first box
 
 onmessage = ({ data: { request, levels } }) => {
@@ -68,7 +72,7 @@ function asChain(total, size, edges, items, entries) {
   for (; item >= 0; item = next[item]) {
     const [, height] = size(item);
     y[item] = at + height / 2;
-    at += height + GAP.ranksep;
+    at += height + BETWEEN;
     placed += 1;
   }
   if (placed < total) return null;
@@ -88,19 +92,35 @@ function byDagre(total, size, edges, items, entries) {
     g.setNode(String(i), { width, height });
   }
   for (let i = 0; i < edges.length; i += 2) {
-    g.setEdge(String(edges[i]), String(edges[i + 1]), { weight: 1, minlen: 1 });
+    g.setEdge(String(edges[i]), String(edges[i + 1]), { weight: 1, minlen: LENGTH });
   }
   pinPorts(g, total, edges, items, entries);
-  dagre.layout(g);
+  dagre.layout(g, { customOrder: bendless });
   const x = new Float64Array(total);
   const y = new Float64Array(total);
   for (let i = 0; i < total; i += 1) ({ x: x[i], y: y[i] } = g.node(String(i)));
   const routes = [];
   for (let i = 0; i < edges.length; i += 2) {
     const [a, b] = [edges[i], edges[i + 1]];
-    routes.push(route(g.edge(String(a), String(b)).points, size(a), size(b), x[a], y[a], x[b], y[b]));
+    const ends = [size(a), size(b), x[a], y[a], x[b], y[b]];
+    const isNext = g.node(String(b)).rank === g.node(String(a)).rank + 1;
+    routes.push(isNext ? straight(...ends) : route(g.edge(String(a), String(b)).points, ...ends));
   }
   return { x, y, routes };
+}
+
+/** Gives lines from one rank to the next, which have no bends, the one that dagre counts on. */
+function bendless(graph, order) {
+  for (const edge of graph.edges()) graph.edge(edge).points ??= [{ x: 0, y: 0 }];
+  order(graph);
+}
+
+/** A line from rank to rank, between the points where one from centre to centre leaves the boxes. */
+function straight([, heightA], [, heightB], xa, ya, xb, yb) {
+  const slope = (xb - xa) / (yb - ya);
+  const from = Math.max(-heightA, Math.min(heightA, (slope * heightA) / 2));
+  const to = Math.max(-heightB, Math.min(heightB, (slope * heightB) / 2));
+  return [xa + from, ya + heightA / 2, xb - to, yb - heightB / 2];
 }
 
 /** Lines leave a box at its lower edge and enter one at its upper edge. */
@@ -144,6 +164,6 @@ function pinPorts(g, total, edges, items, entries) {
   const deepest = depth.indexOf(Math.max(...depth));
   for (let port = items; port < total; port += 1) {
     const [a, b] = port < items + entries ? [port, highest] : [deepest, port];
-    if (!g.hasEdge(String(a), String(b))) g.setEdge(String(a), String(b), { weight: 0, minlen: 1 });
+    if (!g.hasEdge(String(a), String(b))) g.setEdge(String(a), String(b), { weight: 0, minlen: LENGTH });
   }
 }
