@@ -88,6 +88,7 @@ O2: tuple[Pass, ...] = (
 
 TRAINING: tuple[Pass, ...] = (
     EliminateDeadNodes(),
+    InlineBodies(),  # gradients of loops that run once, too
     PruneBodies(),
     SimplifyShapes(),
     EliminateNoOps(),
