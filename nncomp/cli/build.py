@@ -107,6 +107,8 @@ def execute(args: argparse.Namespace) -> int:
             print(f"wrote {file}")
             if file.data:
                 print(f"wrote {file.data}: its weights")
+    for note in result.notes:
+        print(f"note: {note}")
     for section, saved in result.saved.items():
         print(f"{section}: {saved}" if len(result.steps) > 1 else saved)
     if result.initial:

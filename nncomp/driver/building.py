@@ -19,6 +19,7 @@ from nncomp.driver.compiling import (
     sized,
 )
 from nncomp.driver.deploying import Deployed, Deployment, deploy, require_sense
+from nncomp.errors import error
 from nncomp.files import PathLike, write_atomic
 from nncomp.lower.program import Program
 from nncomp.passes.manager import OptimizeResult
@@ -56,6 +57,7 @@ class BuildResult:
     initial: the state that training starts from
     saved: what recomputing activations saves, by section, where a budget was given
     deployed: what less precision changes of the inference model, where it was asked for
+    notes: what was asked for and does not hold for all of it
     """
 
     inference: Written | None
@@ -65,6 +67,7 @@ class BuildResult:
     initial: Path | None
     saved: Mapping[str, Rematerialized] = field(default_factory=dict, repr=False)
     deployed: Deployed | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
 
 
 def build(
@@ -94,12 +97,20 @@ def build(
     Raises CompileError.
     """
     require_sense(deployment)
+    has_inference = bool(entry or program.graph.outputs or not train)
+    if deployment.changes and not has_inference:
+        raise error(
+            "NN0606",
+            f"{program.name} has no outputs: training steps are all that there is to build, and"
+            f" {deployment.asked} is for the inference model",
+            help="`--precision mixed` trains in float16",
+        )
     whole = Path(path)
     stem = whole.with_suffix("") if whole.suffix == ".onnx" else whole
     protos: dict[tuple[str, str], tuple[Path, onnx.ModelProto]] = {}
     saved: dict[str, Rematerialized] = {}
     result = deployed = None
-    if entry or program.graph.outputs or not train:
+    if has_inference:
         result = optimized(entry_of(program, entry), state, plan_of(level, opset))
         if deployment.changes:
             deployed = deploy(program, result.graph, state, deployment, opset)
@@ -133,7 +144,18 @@ def build(
         for kind in ("train", "eval")
     )
     inference_file = written.get(("", ""))
-    return BuildResult(inference_file, result, steps, evaluations, initial, saved, deployed)
+    notes = _notes(deployment, variant) if train else ()
+    return BuildResult(inference_file, result, steps, evaluations, initial, saved, deployed, notes)
+
+
+def _notes(deployment: Deployment, variant: Variant) -> tuple[str, ...]:
+    """What was asked of the inference model, and does not hold for the training step."""
+    if not deployment.changes or variant.precision == "mixed":
+        return ()
+    return (
+        f"the training step computes in float32: {deployment.asked} is for the inference model,"
+        " `--precision mixed` trains in float16",
+    )
 
 
 def write_model(file: PathLike, proto: onnx.ModelProto) -> Written:

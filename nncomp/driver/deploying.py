@@ -57,6 +57,11 @@ class Deployment:
     def changes(self) -> bool:
         return self.dtype == "float16" or self.quantize is not None
 
+    @property
+    def asked(self) -> str:
+        """The option that asks for less precision."""
+        return f"`--quantize {self.quantize}`" if self.quantize else f"`--dtype {self.dtype}`"
+
 
 @dataclass(frozen=True)
 class Deployed:

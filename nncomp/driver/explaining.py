@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nncomp.driver.compiling import compiled_step, entry_of, optimized, section_of, sized
+from nncomp.driver.showing import passed
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.inspect.cost import known_before_run
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Origin
 from nncomp.lower.program import Program
 from nncomp.passes.base import Refusal
-from nncomp.passes.manager import LEVELS, OptimizeResult, optimize
+from nncomp.passes.manager import LEVELS, OptimizeResult
 from nncomp.passes.rewrite import RulePass
 from nncomp.source import Span
 from nncomp.types import Array
@@ -127,7 +128,7 @@ def explain_node(
     Raises CompileError NN0103 if there is none.
     """
     before = entry_of(program, entry)
-    result = optimize(before, level) if state is None else optimized(before, state, level)
+    result = passed(before, level) if state is None else optimized(before, state, level)
     found = [node for node in result.graph.nodes if _is_called(node, wanted)]
     if not found:
         gone = [node for node in before.nodes if _is_called(node, wanted)]

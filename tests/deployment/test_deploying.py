@@ -42,6 +42,19 @@ model Products {
   output p = softmax(y)
 }
 """
+TRAINED_PRODUCTS = """nn 1
+from std import Linear
+from std.optim import Adam
+
+model Products {
+  input x: f32[N, 16]
+  y = x |> Linear(32) |> gelu |> Linear(16)
+  output y = tanh(y)
+  train {
+    minimize mean(y * y) by Adam(lr=1e-3)
+  }
+}
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -150,6 +163,32 @@ def test_what_is_near_the_end_of_float16_stays() -> None:
     assert told["Gemm"].endswith("e+05, and float16 ends at 65504")
     assert result.deployed.float16.half == 1
     assert result.deployed.accuracy.outputs[0].largest < 1e-2
+
+
+@pytest.mark.parametrize("asked", ["--dtype float16", "--quantize int8"])
+def test_training_steps_stay_float32_and_it_is_said(
+    asked: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["build", "products.nn" if "int8" in asked else "classifier.nn", *asked.split()]
+    if "int8" in asked:
+        Path("products.nn").write_text(TRAINED_PRODUCTS)
+    assert main([*command, "--train", "-o", "out.onnx"]) == 0
+    note = f"note: the training step computes in float32: `{asked}` is for the inference model"
+    assert note in capsys.readouterr().out
+    step = onnx.load("out.train.onnx")
+    assert {w.data_type for w in step.graph.initializer if len(w.dims) > 1} <= {
+        onnx.TensorProto.FLOAT,
+        onnx.TensorProto.INT64,
+    }
+    assert main([*command, "--train", "--precision", "mixed", "-o", "out.onnx"]) == 0
+    assert "the training step computes" not in capsys.readouterr().out
+
+
+def test_training_steps_alone_cannot_be_less_precise() -> None:
+    Path("step.nn").write_text(TRAINED_PRODUCTS.replace("  output y = tanh(y)\n", ""))
+    found = error_of(file="step.nn", dtype="float16", train=True)
+    assert found.startswith("NN0606: Products has no outputs")
+    assert "`--precision mixed`" in found
 
 
 def test_contradictions() -> None:
