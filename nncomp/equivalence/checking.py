@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from nncomp.equivalence.compare import Answers, Difference
+from nncomp.equivalence.compare import Answers, Difference, nan_share
 from nncomp.equivalence.culprit import Culprit, apply_pass, find_culprit
 from nncomp.equivalence.cutting import Piece, smallest
 from nncomp.equivalence.feeds import feeds_for
@@ -104,6 +104,7 @@ class _Checker:
         report.runs = [(feed.sizes, feed.style) for feed in feeds]
         report.sides, report.unseen = len(coverage.sides), coverage.unseen
         tracks = self._tracks(feeds)
+        report.notes += _incomparable(tracks[0].answers)
         for number, pass_ in enumerate(passes):
             if on_progress is not None:
                 on_progress(number, len(passes), pass_.name)
@@ -253,6 +254,17 @@ class _Blame:
 
         start: tuple[Node, ...] = () if culprit.held is None else culprit.held.nodes
         return smallest(graph, start, values, shows)
+
+
+def _incomparable(answers: Sequence[Answers]) -> list[str]:
+    """Outputs of which some numbers are NaN in every run."""
+    shares = [nan_share(found) for found in answers]
+    least = {name: min(s.get(name, 0.0) for s in shares) for name in shares[0]}
+    return [
+        f"`{name}`: {share:.0%} of its numbers are NaN in every run, and not compared"
+        for name, share in least.items()
+        if share
+    ]
 
 
 def _streams(graph: Graph) -> int:

@@ -23,7 +23,7 @@ _COARSE = 8  # last places of float16 and bfloat16, which hold no 1e-5
 @dataclass(frozen=True)
 class Difference:
     """The largest over all outputs: which one, and how far as a part of its largest number;
-    infinite where shapes or dtypes differ, or what is finite in one only."""
+    infinite where shapes or dtypes differ, or a NaN appears or disappears."""
 
     output: str
     size: float
@@ -33,8 +33,9 @@ SAME = Difference("", 0.0)
 
 
 def difference(found: Answers, wanted: Answers, *, exact: bool = False) -> Difference:
-    """How far the answers are apart. Where the wanted ones are not finite, only an exact
-    comparison looks.
+    """How far the answers are apart. NaN is like NaN, and infinitely far from all else. Where the
+    wanted ones are infinite, all but NaN will do: the same formula, rounded otherwise, may overflow
+    a little later.
 
     exact: any other bit counts as infinitely far; NaNs are alike
     """
@@ -61,6 +62,8 @@ def _apart(found: Array, wanted: Array, exact: bool) -> float:
     if exact:
         same = (found == wanted) & (np.signbit(found) == np.signbit(wanted))
         return 0.0 if bool(np.all(same | (np.isnan(found) & np.isnan(wanted)))) else float("inf")
+    if not np.array_equal(np.isnan(found), np.isnan(wanted)):
+        return float("inf")
     finite = np.isfinite(wanted)
     found, wanted = found[finite], wanted[finite]
     if not np.isfinite(found).all():
@@ -68,6 +71,15 @@ def _apart(found: Array, wanted: Array, exact: bool) -> float:
     largest = float(np.abs(wanted).max(initial=0.0))
     apart = float(np.abs(found - wanted).max(initial=0.0))
     return apart / largest if largest else apart
+
+
+def nan_share(answers: Answers) -> dict[str, float]:
+    """Which part of each output is NaN, so that no numbers can be compared there."""
+    return {
+        name: float(np.isnan(a.astype(np.float64) if a.itemsize < 4 else a).mean())
+        for name, a in tensors_of(answers).items()
+        if a.dtype.kind not in "iubO" and a.size
+    }
 
 
 def bound(answers: Answers) -> float:

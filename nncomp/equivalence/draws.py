@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ class Style:
 
     scale, shift: of normal numbers; heads: the share of `true`
     place: where in its bounds an integer is, None for anywhere; runs: of loops
+    moved: brings real numbers into a range
     """
 
     name: str
@@ -32,6 +34,7 @@ class Style:
     heads: float
     place: float | None
     runs: int
+    moved: Callable[[Array], Array] = np.asarray
 
 
 STYLES = (
@@ -44,6 +47,28 @@ STYLES = (
 )
 
 
+@dataclass(frozen=True)
+class Range:
+    """Where the numbers of one input are kept, for functions that give NaN outside.
+
+    moved: the numbers of a style, brought there; heads: the share of `true` of bools
+    """
+
+    moved: Callable[[Array], Array]
+    heads: float
+
+    def of(self, style: Style) -> Style:
+        return replace(style, moved=self.moved, heads=self.heads)
+
+
+RANGES = (
+    Range(lambda x: np.abs(x) + 0.1, 1.0),  # logarithms, roots, powers
+    Range(lambda x: 0.05 + 0.9 * np.abs(x) / (1 + np.abs(x)), 0.9),  # log(1 - x), acos, atanh
+    Range(lambda x: -np.abs(x) - 0.1, 0.0),
+    Range(lambda x: np.abs(x) + 1.1, 0.9),  # acosh
+)
+
+
 def draw(
     graph: Graph,
     sizes: Sizes,
@@ -52,10 +77,12 @@ def draw(
     parameters: Mapping[str, Array],
     seed: int = 0,
     narrow: int = 0,
+    kept: Mapping[str, Range] = MappingProxyType({}),
 ) -> Feed:
     """Numbers for all inputs; those with defaults have them.
 
     narrow: 1 and 2 keep integers closer to zero, where a graph refuses others
+    kept: where the numbers of inputs are kept, by name; the others are anywhere
     """
     rng = np.random.default_rng([seed, *style.name.encode(), *sizes.values()])
     inputs: dict[str, Any] = {}
@@ -64,12 +91,14 @@ def draw(
             default = graph.defaults[value.name]
             inputs[value.name] = np.array(default, value.type.dtype.numpy)
             continue
-        given = style, bounds, sizes, rng, _NARROW[narrow]
+        own = kept[value.name].of(style) if value.name in kept else style
+        given = own, bounds, sizes, rng, _NARROW[narrow]
         if isinstance(value.type, SequenceType):
             inputs[value.name] = _tensors(value, value.type, *given)
         else:
             inputs[value.name] = _array(value, _shape(value.shape, sizes), *given)
-    return Feed(inputs, parameters, sizes, style.name)
+    name = f"{style.name} tame" if kept else style.name
+    return Feed(inputs, parameters, sizes, name)
 
 
 def _shape(dims: Iterable[DimLike], sizes: Sizes) -> tuple[int, ...]:
@@ -111,8 +140,8 @@ def _array(
     if dtype in STRINGS:
         return rng.choice(np.array(_WORDS, object), shape)
     if dtype.is_float or dtype in NARROW_FLOATS:
-        numbers: Array = np.asarray(rng.standard_normal(shape) * style.scale + style.shift)
-        return numbers.astype(dtype.numpy)
+        numbers = np.asarray(rng.standard_normal(shape) * style.scale + style.shift)
+        return np.asarray(style.moved(numbers)).astype(dtype.numpy)
     if dtype is DType.BOOL:
         return np.asarray(rng.random(shape) < style.heads)
     wanted = bounds.get(value.name, Bounds(0, 1))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from types import MappingProxyType
 
+from nncomp.equivalence.compare import nan_share
 from nncomp.equivalence.coverage import Coverage
-from nncomp.equivalence.draws import NARROWEST, STYLES, Style, draw
+from nncomp.equivalence.draws import NARROWEST, RANGES, STYLES, Range, Style, draw
 from nncomp.equivalence.ranges import bounds_of
 from nncomp.equivalence.running import Backends, Feed
 from nncomp.equivalence.sizes import Sizes, candidates
@@ -15,7 +17,7 @@ from nncomp.ir.graph import Graph
 from nncomp.types import Array
 
 TWO = 2  # sizes of each symbolic dim
-_TRIES = 40  # of assignments, until enough of them run
+_TRIES = 40  # of assignments, until enough of them run; and of ranges, until no answer is NaN
 
 
 def feeds_for(
@@ -25,7 +27,8 @@ def feeds_for(
 
     Normal numbers with one size and wide ones with another (a graph without symbolic dims gets
     both), and further styles where one reaches a side that none did, or where a single bool or
-    integer is an input.
+    integer is an input. Where answers are NaN, no number can be compared: then the same once more
+    from ranges of which fewer are, if there are such.
     Raises what the last run raised if there are no sizes on which the graph runs.
     """
     coverage = Coverage(graph)
@@ -62,6 +65,7 @@ class _Chooser:
         self.coverage = coverage
         self.seed = seed
         self.bounds = bounds_of(graph)
+        self.tame: Mapping[str, Range] | None = None  # looked for once
         switches = [
             v
             for v in graph.inputs
@@ -82,22 +86,57 @@ class _Chooser:
                 return
             seen = self.coverage.seen
             try:
-                feed = self._runs(sizes, style)
+                feed, lost = self._runs(sizes, style)
             except CompileError:
                 if not number:
                     raise
                 continue
             if wanted or self.coverage.seen > seen:
                 yield feed
+                if lost:
+                    yield from self._tamed(sizes, style, lost)
 
-    def _runs(self, sizes: Sizes, style: Style) -> Feed:
-        for narrow in range(NARROWEST + 1):
-            feed = draw(self.graph, sizes, style, self.bounds, self.parameters, self.seed, narrow)
+    def _tamed(self, sizes: Sizes, style: Style, lost: float) -> Iterator[Feed]:
+        """The same from ranges with fewer NaNs, if there are such."""
+        if self.tame is None:
+            self.tame = self._tame_ranges(sizes, style, lost)
+        if self.tame:
             try:
-                self.backends.numpy(self.graph, feed, self.coverage.watching(feed))
+                yield self._runs(sizes, style, self.tame)[0]
+            except CompileError:  # refused outside of the numbers that it is refused for
+                return
+
+    def _tame_ranges(self, sizes: Sizes, style: Style, lost: float) -> dict[str, Range]:
+        """All inputs from one range, then each from its own, while that makes fewer NaNs."""
+        names = [v.name for v in self.graph.inputs if v.name not in self.graph.defaults]
+        best: dict[str, Range] = {}
+        tries = [dict.fromkeys(names, where) for where in RANGES]
+        tries += [{name: where} for name in names for where in RANGES] * (len(names) > 1)
+        for ranges in tries[:_TRIES]:
+            merged = {**best, **ranges}
+            try:
+                found = self._runs(sizes, style, merged)[1]
+            except CompileError:
+                continue
+            if found < lost:
+                best, lost = merged, found
+            if not lost:
+                break
+        return best
+
+    def _runs(
+        self, sizes: Sizes, style: Style, kept: Mapping[str, Range] = MappingProxyType({})
+    ) -> tuple[Feed, float]:
+        """Numbers on which the graph runs, and how much of its outputs is NaN then, added up."""
+        for narrow in range(NARROWEST + 1):
+            feed = draw(
+                self.graph, sizes, style, self.bounds, self.parameters, self.seed, narrow, kept
+            )
+            try:
+                answers = self.backends.numpy(self.graph, feed, self.coverage.watching(feed))
             except CompileError:
                 if narrow == NARROWEST:
                     raise
                 continue
-            return feed
+            return feed, sum(nan_share(answers).values())
         raise AssertionError("the last try returns or raises")

@@ -9,10 +9,19 @@ from nncomp.driver.verifying import backends
 from nncomp.equivalence.checking import check_passes
 from nncomp.equivalence.compare import difference
 from nncomp.passes.manager import pipeline
-from tests.passes.broken import batch_norm, control, expands, formulas, fusions, no_ops, recurrent
+from tests.passes.broken import (
+    batch_norm,
+    control,
+    expands,
+    formulas,
+    fusions,
+    nans,
+    no_ops,
+    recurrent,
+)
 from tests.passes.broken.fault import Fault
 
-MODULES = (no_ops, expands, fusions, batch_norm, recurrent, control, formulas)
+MODULES = (no_ops, expands, fusions, batch_norm, recurrent, control, formulas, nans)
 FAULTS = tuple(fault for module in MODULES for fault in module.FAULTS)
 
 
