@@ -102,10 +102,15 @@ class Pass(Drawn):
     A pass leaves a valid graph, gives the very graph it was given if it changes nothing, and
     changes nothing when it is run again. It asks `context.allows` before each rewrite.
     opset: the first that has the operators which it makes of others
+    rule_names: what its rewrites are counted as
     """
 
     name: ClassVar[str]
     opset: ClassVar[int] = 0
+
+    @property
+    def rule_names(self) -> tuple[str, ...]:
+        raise NotImplementedError(f"{self.name} counts nothing")
 
     def run(self, graph: Graph, context: PassContext) -> PassResult:
         raise NotImplementedError(f"{self.name} does nothing")

@@ -23,6 +23,10 @@ class EliminateCommonSubexpressions(Pass):
 
     name = "eliminate-common-subexpressions"
 
+    @property
+    def rule_names(self) -> tuple[str, ...]:
+        return (_RULE,)
+
     def run(self, graph: Graph, context: PassContext) -> PassResult:
         twins = _twins(graph, context)
         if not twins:

@@ -16,6 +16,10 @@ class EliminateDeadNodes(Pass):
 
     name = "eliminate-dead-nodes"
 
+    @property
+    def rule_names(self) -> tuple[str, ...]:
+        return (_RULE,)
+
     def run(self, graph: Graph, context: PassContext) -> PassResult:
         needed = set(graph.results)
         live = []

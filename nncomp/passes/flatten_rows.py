@@ -213,6 +213,10 @@ class FlattenRows(Pass):
 
     name = "flatten-rows"
 
+    @property
+    def rule_names(self) -> tuple[str, ...]:
+        return (_RULE,)
+
     def run(self, graph: Graph, context: PassContext) -> PassResult:
         count = 0
         for _ in range(_MAX_ROUNDS):

@@ -42,6 +42,10 @@ class HoistFromScans(Pass):
 
     name = "hoist-from-scans"
 
+    @property
+    def rule_names(self) -> tuple[str, ...]:
+        return ("hoist", "regroup")
+
     def run(self, graph: Graph, context: PassContext) -> PassResult:
         if not any(isinstance(node.op, Scan) for node in graph.nodes):
             return PassResult(graph)
@@ -51,7 +55,7 @@ class HoistFromScans(Pass):
         for node in graph.nodes:
             new = remap(node, values)
             if isinstance(new.op, Scan):
-                nodes += _Hoisting(new, new.op, counts).run()
+                nodes += _Hoisting(new, new.op, counts, context).run()
                 new = nodes.pop()
                 values.update(zip(node.outputs, new.outputs, strict=True))
             nodes.append(new)
@@ -61,10 +65,11 @@ class HoistFromScans(Pass):
 class _Hoisting:
     """One Scan. A value of its body is *steady* where no state leads to it."""
 
-    def __init__(self, node: Node, op: Scan, counts: Counter[str]) -> None:
+    def __init__(self, node: Node, op: Scan, counts: Counter[str], context: PassContext) -> None:
         self.node = node
         self.op = op
         self.counts = counts
+        self.context = context
         self.inner: dict[Node, None] = {}  # what stays in the body
         self.readers: Counter[Value] = Counter(op.body.outputs.values())
         for inner in op.body.nodes:
@@ -92,8 +97,9 @@ class _Hoisting:
     def _visit(self, node: Node) -> Node:
         if isinstance(node.op, Constant):
             self.fixed.update(node.outputs)
-        elif self._hoists(node):
+        elif self._hoists(node) and self.context.allows("hoist", node):
             self._hoist(node)
+            self.counts["hoist"] += 1
             return node
         elif type(node.op) is Mul:
             node = self._regrouped(node)
@@ -101,7 +107,6 @@ class _Hoisting:
         return node
 
     def _hoist(self, node: Node) -> None:
-        self.counts["hoist"] += 1
         directions = {self.steady[v] for v in node.operands if v in self.steady}
         self.steady[node.outputs[0]] = directions.pop()
         self.hoisted.append(node)
@@ -130,6 +135,8 @@ class _Hoisting:
                 continue
             for a, x in (inside.operands, inside.operands[::-1]):
                 if self.steady.get(x) != self.steady[y] or not _same_shape(x, y):
+                    continue
+                if not self.context.allows("regroup", inside, node):
                     continue
                 origin = inside.origin.merged(
                     [node.origin], Rewrite(HoistFromScans.name, "regroup")

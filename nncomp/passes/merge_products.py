@@ -58,6 +58,10 @@ class MergeProducts(Pass):
 
     name = "merge-products"
 
+    @property
+    def rule_names(self) -> tuple[str, ...]:
+        return (_RULE,)
+
     def run(self, graph: Graph, context: PassContext) -> PassResult:
         groups = [g for g in _groups(graph) if context.allows(_RULE, *_all_nodes(g))]
         if not groups:

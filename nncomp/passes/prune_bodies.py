@@ -14,6 +14,7 @@ from nncomp.ops.control import If, Loop, Scan
 from nncomp.passes.base import Pass, PassContext, PassResult
 
 _RULE = "prune"
+_COUNTED = ("drop-result", "merge-results", "drop-operand", "inline-constant", "merge-captures")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class PruneBodies(Pass):
     """
 
     name = "prune-bodies"
+
+    @property
+    def rule_names(self) -> tuple[str, ...]:
+        return _COUNTED
 
     def run(self, graph: Graph, context: PassContext) -> PassResult:
         if not any(node.op.bodies for node in graph.nodes):

@@ -326,5 +326,9 @@ class RulePass(Pass):
         """In order of precedence."""
         raise NotImplementedError(f"{self.name} has no rules")
 
+    @property
+    def rule_names(self) -> tuple[str, ...]:
+        return tuple(rule.name for rule in self.rules)
+
     def run(self, graph: Graph, context: PassContext) -> PassResult:
         return Sweep(self.name, self.rules, graph, context).run()

@@ -65,7 +65,10 @@ def _check(
     feeds: Sequence[dict[str, np.ndarray]],
     wanted: Sequence[dict[str, np.ndarray]],
 ) -> None:
-    after = run_passes(graph, passes, evaluate).graph  # which looks whether it is valid
+    result = run_passes(graph, passes, evaluate)  # which looks whether it is valid
+    after = result.graph
+    for record in result.log:
+        assert set(record.result.counts) <= set(record.pass_.rule_names)
     assert run_passes(after, passes, evaluate).graph is after, "they change their own result"
     if after is graph:
         return

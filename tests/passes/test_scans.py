@@ -62,7 +62,7 @@ def test_products_are_regrouped() -> None:
         "  y = scan (h = zeros([N, 3])) over xt = x, u = x * 2 {\n"
         "    h = tanh(h + 1.0) * xt * u * xt\n    yield h\n  }\n  output y"
     )
-    assert counts == {"hoist": 2, "regroup": 2}
+    assert counts == {"regroup": 2}
     assert left["Mul"] == 1
 
 

@@ -1,83 +1,129 @@
-"""Faults in what goes into batch norm, grouped weights and padding."""
+"""Faults in what batch norm is, and in what goes into it."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
-from nncomp.ir.graph import Value
+from nncomp.ir.builder import Builder
+from nncomp.ir.graph import Node, Value
 from nncomp.ops.activation import Relu
-from nncomp.ops.conv import Conv, ConvTranspose
+from nncomp.ops.conv import Conv
 from nncomp.ops.conversion import Cast
-from nncomp.ops.elementwise import Add, Mul, Sub
-from nncomp.ops.linear import Gemm
+from nncomp.ops.elementwise import Add, Div, Mul, Sub
+from nncomp.ops.elementwise_math import Sqrt
 from nncomp.ops.normalization_batch import BatchNormalization
-from nncomp.passes import affine, channels, fold_batch_norm
+from nncomp.passes import (
+    affine,
+    fold_batch_norm,
+)
 from nncomp.passes.affine import Affine
-from nncomp.passes.channels import Layout, Linear
+from nncomp.passes.rewrite import Facts
 from nncomp.types import DType
 from tests.passes.broken.fault import Fault, N, start
-from tests.passes.broken.fusions import AFTER, BATCH_NORM, BEFORE, before_conv, norm
 from tests.passes.support import Net
 
-ALONE = "fold-into-batch-norm"
+
+def norm(net: Net, x: Value, **attributes: Any) -> Value:
+    c = x.shape[1]
+    assert isinstance(c, int)
+    scale, shift, mean = (net.param(c) for _ in range(3))
+    return net(BatchNormalization(**attributes), x, scale, shift, mean, net.param(c, positive=True))
 
 
-def grouped_transposed(net: Net) -> Value:
-    x = net(ConvTranspose(group=2), start(net, N, 4, 6, 5), net.param(4, 2, 3, 3))
+def after_conv(net: Net) -> Value:
+    x = net(Conv(pads=(1, 1, 1, 1)), start(net, N, 3, 6, 5), net.param(4, 3, 3, 3), net.param(4))
     return norm(net, x)
 
 
-def groups_interleaved(shape: tuple[int, ...], group: int) -> Layout:
-    """The first channels of all groups beside each other."""
-    outer, inner, *kernel = shape
-    ones = (1,) * len(kernel)
-    return Layout((outer // group, group, inner, *kernel), (1, group, inner, *ones))
+def before_conv(net: Net) -> Value:
+    x = norm(net, start(net, N, 4, 6, 5))
+    return net(Conv(group=2, pads=(1, 1, 1, 1)), x, net.param(6, 2, 3, 3))
 
 
-def depthwise(net: Net) -> Value:
-    return norm(net, net(Conv(group=4), start(net, N, 4, 6, 5), net.param(4, 1, 3, 3)))
+def with_statistics(**fields: Any) -> Any:
+    """A `_batch_norm` that is right but for these."""
+    right = affine._batch_norm
 
-
-def backwards(right: Any) -> Any:
-    """The channels in reverse order."""
-
-    def wrong(b: Any, value: Value, dtype: DType) -> Value:
-        found: Value = right(b, value, dtype)
-        turned = found.rank == 1 and isinstance(found.shape[0], int) and found.shape[0] > 1
-        if not turned:
+    def wrong(node: Node, facts: Facts) -> Any:
+        found = right(node, facts)
+        if not isinstance(found, Affine):
             return found
-        from nncomp.ops.shape_slicing import Slice
+        made = {name: make(node) for name, make in fields.items()}
+        return dataclasses.replace(found, **made)
 
-        places = (b.ints(n) for n in (-1, -(2**31), 0, -1))
-        return b(Slice(), found, *places)
+    return ((affine, "_batch_norm", wrong),)
+
+
+def scale_over(deviation: Any) -> Any:
+    """A `multiply` with this as the standard deviation."""
+
+    def make(node: Node) -> Any:
+        scale, variance = node.inputs[1], node.inputs[4]
+        return lambda b: b(Div(), scale, deviation(b, variance))
+
+    return make
+
+
+def outside(b: Builder, variance: Value) -> Value:
+    return b(Add(), b(Sqrt(), variance), 1e-5)
+
+
+def another(b: Builder, variance: Value) -> Value:
+    return b(Sqrt(), b(Add(), variance, 1e-6))
+
+
+def variance_itself(b: Builder, variance: Value) -> Value:
+    return b(Add(), variance, 1e-5)
+
+
+def bias_as_it_is(b: Builder, found: Affine, x: Value | None, factor: Value | None) -> Value | None:
+    moved = b(Mul(), found.subtract(b), factor) if found.subtract and factor else None
+    shift = found.add(b) if found.add else None
+    if moved is not None and shift is not None:
+        shift = b(Sub(), shift, moved)
+    return x if shift is None else shift if x is None else b(Add(), x, shift)
+
+
+def trained(net: Net) -> Value:
+    """Batch norm by the batch's own statistics, behind a convolution."""
+    x = net(Conv(), start(net, N, 3, 6, 5), net.param(4, 3, 3, 3))
+    scale, shift, mean = (net.param(4) for _ in range(3))
+    inputs = (x, scale, shift, mean, net.param(4, positive=True))
+    return net.b.multi(BatchNormalization(training_mode=1), *inputs)[0]
+
+
+def never_training(right: Any) -> Any:
+    def wrong(node: Node, facts: Facts) -> Any:
+        op = dataclasses.replace(node.op, training_mode=0)  # type: ignore[type-var]
+        types = tuple(v.type for v in node.outputs)
+        found = right(Node(op, node.inputs, types, node.origin), facts)
+        return dataclasses.replace(found, node=node) if isinstance(found, Affine) else found
 
     return wrong
 
 
-def after_product(net: Net) -> Value:
-    return norm(net, net(Gemm(transB=1), start(net, N, 4), net.param(4, 4), net.param(4)))
+def subtracted_from(net: Net) -> Value:
+    x = net(Conv(), start(net, N, 3, 6, 5), net.param(4, 3, 3, 3))
+    return net(Sub(), net.param(4, 1, 1), x)
 
 
-def rows_for_columns(self: Linear) -> Layout:
-    transposed = getattr(self.op, "transB", 0)
-    return channels._along(self.weights.type.static_shape, 1 if transposed else 0)
+def either_way(right: Any) -> Any:
+    def wrong(node: Node, x: Value, vector: Any, *, swapped: bool) -> Any:
+        return right(node, x, vector, swapped=False)
+
+    return wrong
 
 
-def before_scaled_product(net: Net) -> Value:
-    return net(Gemm(alpha=0.5), norm(net, start(net, N, 4)), net.param(4, 3), net.param(3))
+BATCH_NORM = "fold-batch-norm"
 
 
-def without_alpha(b: Any, linear: Linear, found: Affine) -> Value:
-    layout, kept = linear.inputs()
-    factor = found.multiply(b) if found.multiply is not None else None
-    shift = affine.apply(b, found, None, factor)
-    assert shift is not None
-    assert factor is not None
-    moved = layout.sum_other(b, linear.weights, shift, kept)
-    bias = channels.add_vectors(b, linear.bias(b), moved)
-    return linear.rebuild(b, found.x, layout.times(b, linear.weights, factor), bias)
+AFTER, BEFORE = "fold-into-previous", "fold-into-next"
+
+
+ALONE = "fold-into-batch-norm"
 
 
 def scaled_before(net: Net) -> Value:
@@ -119,39 +165,56 @@ def small_variance(net: Net) -> Value:
 
 FAULTS = (
     Fault(
-        "zero taken to stay zero at the padding",
-        BATCH_NORM,
-        BEFORE,
-        before_conv,
-        ((fold_batch_norm, "moves_zero", lambda found, facts: False),),
-    ),
-    Fault(
-        "channels of groups interleaved",
+        "another epsilon",
         BATCH_NORM,
         AFTER,
-        grouped_transposed,
-        ((channels, "_grouped", groups_interleaved),),
+        after_conv,
+        with_statistics(multiply=scale_over(another)),
     ),
     Fault(
-        "channels of a depthwise Conv in reverse order",
+        "epsilon outside the root",
         BATCH_NORM,
         AFTER,
-        depthwise,
-        ((affine, "cast", backwards(affine.cast)),),
+        after_conv,
+        with_statistics(multiply=scale_over(outside)),
     ),
     Fault(
-        "rows of a matrix scaled for columns",
+        "no root of the variance",
         BATCH_NORM,
         AFTER,
-        after_product,
-        ((Linear, "outputs", rows_for_columns),),
+        after_conv,
+        with_statistics(multiply=scale_over(variance_itself)),
     ),
     Fault(
-        "what a factor of Gemm does to the shift forgotten",
+        "the mean forgotten",
         BATCH_NORM,
-        BEFORE,
-        before_scaled_product,
-        ((fold_batch_norm, "_before", without_alpha),),
+        AFTER,
+        after_conv,
+        with_statistics(subtract=lambda node: None),
+    ),
+    Fault(
+        "the shift forgotten", BATCH_NORM, AFTER, after_conv, with_statistics(add=lambda node: None)
+    ),
+    Fault(
+        "the bias not scaled",
+        BATCH_NORM,
+        AFTER,
+        after_conv,
+        ((fold_batch_norm, "apply", bias_as_it_is),),
+    ),
+    Fault(
+        "training mode ignored",
+        BATCH_NORM,
+        AFTER,
+        trained,
+        ((affine, "_batch_norm", never_training(affine._batch_norm)),),
+    ),
+    Fault(
+        "c - x taken for x - c",
+        BATCH_NORM,
+        AFTER,
+        subtracted_from,
+        ((affine, "_arithmetic", either_way(affine._arithmetic)),),
     ),
     Fault(
         "arithmetic after batch norm taken for arithmetic before",

@@ -10,6 +10,8 @@ from nncomp.dims import DimLike, new_dim
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ops.activation import Tanh
 from nncomp.ops.elementwise import Mul
+from nncomp.passes.base import Pass
+from nncomp.passes.manager import O2
 from nncomp.passes.rewrite import Answer, Facts
 from tests.passes.support import Net
 
@@ -24,7 +26,7 @@ class Fault:
     """What is wrong, in words; the pass and rule that `verify` is to name.
 
     build: a graph that the fault changes; patches: the fault, as attributes put in place of others
-    level: whose passes run; pieces: the most nodes that the smallest graph may have
+    passes: which run; most: nodes that the smallest graph may have
     """
 
     what: str
@@ -32,7 +34,7 @@ class Fault:
     rule: str
     build: Callable[[Net], Value | tuple[Value, ...]]
     patches: tuple[Patch, ...]
-    level: int = 2
+    passes: tuple[Pass, ...] = O2
     most: int = 4
 
     def graph(self) -> Graph:
@@ -55,3 +57,17 @@ def start(net: Net, *shape: DimLike) -> Value:
 def altered(match: Match, change: Callable[[Node, Facts, Answer], Answer]) -> Match:
     """A rule's match whose answer is changed."""
     return lambda self, node, facts: change(node, facts, match(self, node, facts))
+
+
+def always(*_: object) -> bool:
+    """For a condition that is never looked at."""
+    return True
+
+
+def never(*_: object) -> None:
+    """For a reason that is never found."""
+
+
+def of_formula(what: str, *rest: Any, most: int = 12) -> Fault:
+    """In what recognises formulas of several nodes."""
+    return Fault(what, *rest, most=most)

@@ -12,8 +12,8 @@ from nncomp.ops.linear import MatMul
 from nncomp.passes import fold_scales, fuse_attention
 from nncomp.types import DType
 from tests.passes import test_attention
-from tests.passes.broken.fault import Fault, N, start
-from tests.passes.broken.formulas import always, without_scaled_bias
+from tests.passes.broken.fault import Fault, N, always, start
+from tests.passes.broken.products import without_scaled_bias
 from tests.passes.support import Net
 
 

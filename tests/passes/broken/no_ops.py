@@ -27,6 +27,7 @@ from nncomp.passes import eliminate_no_ops as no_ops
 from nncomp.passes import fold_constants
 from nncomp.passes.base import PassContext, PassResult
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
+from nncomp.passes.manager import O1
 from nncomp.passes.rewrite import Answer, Facts, Replacement, by_node, by_value
 from nncomp.passes.simplify_shapes import KnownElements
 from nncomp.types import DType
@@ -295,7 +296,7 @@ FAULTS = (
         "neutral-element",
         negative_zeros,
         ((no_ops.NeutralElement, "match", either_side),),
-        level=1,
+        passes=O1,
     ),
     Fault("|(|x|)| is x", NO_OPS, "twice", relu_twice, ((no_ops.Twice, "match", undone),)),
     Fault(

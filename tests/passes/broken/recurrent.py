@@ -12,6 +12,7 @@ from nncomp.ops.elementwise import Add, Mul, Sub
 from nncomp.ops.recurrent import GRU, LSTM, RNN
 from nncomp.passes import recognize_recurrent
 from nncomp.passes.gates import Algebra
+from nncomp.passes.manager import O3
 from nncomp.passes.recurrent_steps import Gate, Network, Step
 from tests.passes.broken.fault import Fault, start
 from tests.passes.support import Net
@@ -128,7 +129,7 @@ def as_it_is(self: Step, gate: Gate) -> Gate:
 
 
 def _fault(what: str, build: Any, patches: Any) -> Fault:
-    return Fault(what, PASS, RULE, build, patches, level=3, most=6)
+    return Fault(what, PASS, RULE, build, patches, passes=O3, most=6)
 
 
 FAULTS = (
