@@ -102,9 +102,10 @@ def _rebuilt(b: Builder, linear: Linear, x: Value, w: Value, bias: Value | None)
 
 
 class FoldBefore(Rule):
-    """W ∗ affine(x) + b → W' ∗ x + b', where nothing else reads the affine's result.
+    """W ∗ affine(x) + b → W' ∗ x + b', where nothing reads the affine's result but convolutions and
+    products that all take it in.
 
-    If the affine moves zero, the convolution must not pad: a zero of its padding stays zero.
+    If the affine moves zero, none of them must pad: a zero of its padding stays zero.
     """
 
     name = "fold-into-next"
@@ -137,7 +138,32 @@ def _pads(linear: Linear) -> bool:
 def _why_not_before(linear: Linear, affine: Affine, facts: Facts) -> str | None:
     if _pads(linear) and moves_zero(affine, facts):
         return "it pads with zeros, which are not normalised"
-    return facts.why_not_private(linear.x) or _why_not_known(linear, affine, facts)
+    return _why_not_known(linear, affine, facts) or _why_not_everywhere(linear, affine, facts)
+
+
+def _why_not_everywhere(linear: Linear, affine: Affine, facts: Facts) -> str | None:
+    """Unless all readers take the affine in, it stays, and there is no node less."""
+    if facts.why_not_private(linear.x) is None:
+        return None
+    if linear.x in facts.results:
+        return "its result is an output of the graph"
+    for node, place in facts.readers(linear.x):
+        why = _why_not_it(node, place, affine, facts)
+        if why is not None:
+            return f"its result has other readers, and {node.op.name} cannot: {why}"
+    return None
+
+
+def _why_not_it(node: Node, place: int, affine: Affine, facts: Facts) -> str | None:
+    """Why a node of the graph as it was given cannot take the affine in."""
+    linear = linear_of(node)
+    if linear is None or isinstance(linear, str) or isinstance(node.op, ConvTranspose) or place:
+        return linear if isinstance(linear, str) else "it is no convolution or product of it"
+    if not facts.known_at_first.issuperset(v for v in node.inputs[1:3] if v is not None):
+        return "its weights are computed at run time"
+    if _pads(linear) and moves_zero(affine, facts):
+        return "it pads with zeros, which are not normalised"
+    return None
 
 
 def _before(b: Builder, linear: Linear, affine: Affine) -> Value:

@@ -94,6 +94,31 @@ class Facts:
             self.reads[value] += 1
             self.results.add(value)
         self.known: set[Value] = {p.value for p in graph.parameters if p.path not in graph.updates}
+        self._given: dict[Value, list[Value]] = {}  # values that stand for others of the graph
+
+    def readers(self, value: Value) -> list[tuple[Node, int]]:
+        """Who read the value, and at which place, in the graph as it was given. They may be
+        written otherwise by now, but compute the same."""
+        uses = self._graph.uses
+        return [
+            (node, place)
+            for given in self._given.get(value, (value,))
+            for node in dict.fromkeys(uses.get(given, ()))
+            for place, operand in enumerate(node.inputs)
+            if operand is given
+        ]
+
+    @cached_property
+    def known_at_first(self) -> frozenset[Value]:
+        """What is the same in every run, of the graph as it was given."""
+        facts = Facts(self._graph, self.context)
+        for node in self._graph.nodes:
+            facts.note(node)
+        return frozenset(facts.known)
+
+    def stands_for(self, new: Value, old: Value) -> None:
+        """Records that one value takes the place of another, too."""
+        self._given.setdefault(new, [new]).extend(self._given.get(old, (old,)))
 
     @cached_property
     def found(self) -> frozenset[Symbol]:
@@ -279,6 +304,7 @@ class Sweep:
     def _move(self, old: Value, new: Value) -> None:
         """All that reads `old` reads `new`."""
         facts = self.facts
+        facts.stands_for(new, old)
         facts.reads[new] += facts.reads.pop(old, 0)
         if old in facts.results:
             facts.results.remove(old)

@@ -16,6 +16,7 @@ from nncomp.ops.conversion import Cast
 from nncomp.ops.elementwise import Add, Div, Mul, Sub
 from nncomp.ops.linear import Gemm, MatMul
 from nncomp.ops.normalization_batch import BatchNormalization
+from nncomp.ops.shape import Transpose
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
 from nncomp.passes.fold_batch_norm import FoldBatchNorm
 from nncomp.passes.fold_constants import FoldConstants
@@ -314,20 +315,82 @@ class TestRefusals:
         reason = self.refusal(net, y, left="BatchNormalization Conv")
         assert reason.startswith("fold-into-next: Conv cannot take BatchNormalization in: it pads")
 
-    def test_several_convs_behind(self) -> None:
+    @pytest.mark.parametrize("case", ["padding", "another", "weights", "output", "place"])
+    def test_one_of_several_behind(self, case: str) -> None:
         net = Net()
         y = batch_norm(net, net.input(N, 4, 9, 7))
-        y1, y2 = (conv(net, y, Conv(), 6, 4, k, k) for k in (1, 2))
-        result = check(net.bound(y1, y2), PASSES, "BatchNormalization Conv Conv")
-        why = [r.reason for r in result.refusals]
-        assert why[0] == "no convolution or product stands before it, but an input"
-        assert len(why) == 3
+        first = conv(net, y, Conv(), 6, 4, 3, 3)
+        others = {
+            "padding": lambda: conv(net, y, Conv(pads=(1, 1, 0, 0)), 6, 4, 3, 3),
+            "another": lambda: net(Relu(), y),
+            "weights": lambda: net(Conv(), y, net.input(6, 4, 3, 3)),
+            "output": lambda: y,
+            "place": lambda: net(Conv(), net.input(2, 4, 9, 7), y),
+        }
+        graph = net.bound(first, others[case]())
+        left = {"another": "Relu", "output": ""}.get(case, "Conv")
+        result = check(graph, PASSES, f"BatchNormalization Conv {left}", weights={})
+        reasons = {
+            "padding": "its result has other readers, and Conv cannot: it pads with zeros",
+            "another": "its result has other readers, and Relu cannot: it is no convolution",
+            "weights": "its result has other readers, and Conv cannot: its weights are computed",
+            "output": "its result is an output of the graph",
+            "place": "its result has other readers, and Conv cannot: ",
+        }
+        wanted = f"Conv cannot take BatchNormalization in: {reasons[case]}"
+        assert any(r.reason.startswith(wanted) for r in result.refusals)
 
     def test_bias_along_rows(self) -> None:
         net = Net()
         y = net(Gemm(), net.input(3, 4), net.param(4, 5), net.param(3, 5))
         reason = self.refusal(net, batch_norm(net, y), left="Gemm BatchNormalization")
         assert "varies along the rows" in reason
+
+
+class TestSeveralBehind:
+    """A batch norm that several convolutions or products read, and nothing else."""
+
+    def test_convolutions(self) -> None:
+        net = Net()
+        y = batch_norm(net, net.input(N, 4, 9, 7))
+        parts = [
+            conv(net, y, Conv(), 6, 4, 1, 1),
+            conv(net, y, Conv(strides=(2, 2)), 6, 4, 3, 3, bias=True),
+            conv(net, y, Conv(group=2), 6, 2, 2, 2),
+        ]
+        check(net.bound(*parts), PASSES, "Conv Conv Conv")
+
+    def test_products(self) -> None:
+        net = Net()
+        y = batch_norm(net, net.input(N, 4))
+        parts = net(MatMul(), y, net.param(4, 5)), net(Gemm(), y, net.param(4, 3), net.param(3))
+        check(net.bound(*parts), PASSES, "Gemm Gemm")
+
+    def test_padding_where_zero_stays_zero(self) -> None:
+        net = Net()
+        y = net(Mul(), net.input(N, 4, 9, 7), net.param(4, 1, 1))
+        parts = [conv(net, y, Conv(pads=(k, k, k, k)), 6, 4, 3, 3) for k in range(3)]
+        check(net.bound(*parts), PASSES, "Conv Conv Conv")
+
+    def test_after_arithmetic_that_it_takes_in_first(self) -> None:
+        net = Net()
+        y = batch_norm(net, net(Add(), net.input(N, 4, 9, 7), net.param(4, 1, 1)))
+        parts = [conv(net, y, Conv(), 6, 4, k, k) for k in (1, 3)]
+        check(net.bound(*parts), PASSES, "Conv Conv")
+
+    def test_weights_that_are_made_later(self) -> None:
+        """Of a second reader that stands below."""
+        net = Net()
+        y = batch_norm(net, net.input(N, 4))
+        first = net(MatMul(), y, net.param(4, 5))
+        later = net(Transpose((1, 0)), net.param(3, 4))
+        check(net.bound(first, net(MatMul(), y, later)), PASSES, "Gemm Gemm")
+
+    def test_of_one_that_stands_behind_a_convolution(self) -> None:
+        net = Net()
+        y = batch_norm(net, conv(net, net.input(N, 4, 9, 7), Conv(), 5, 4, 2, 2))
+        parts = [conv(net, y, Conv(pads=(k, k, k, k)), 6, 5, 3, 3) for k in (0, 1)]
+        check(net.bound(*parts), PASSES, "Conv Conv Conv")
 
 
 def test_not_a_pattern() -> None:
@@ -338,37 +401,3 @@ def test_not_a_pattern() -> None:
     result = check(net.bound(*outputs), PASSES, "Conv Add Mul Relu BatchNormalization")
     (refusal,) = result.refusals
     assert refusal.reason == "no convolution or product stands before it, but Relu"
-
-
-class TestScaleOfRows:
-    """ConvNeXt's layer scale."""
-
-    @pytest.mark.parametrize("shape", [(5,), (1, 1, 5), (1,), ()])
-    @pytest.mark.parametrize("biased", [False, True])
-    def test_into_the_weights(self, shape: tuple[int, ...], biased: bool) -> None:
-        net = Net()
-        y = net(MatMul(), net.input(N, 3, 4), net.param(4, 5))
-        y = net(Add(), y, net.param(5)) if biased else y
-        graph = net.bound(net(Mul(), net.param(*shape), y))
-        check(graph, PASSES, "MatMul Add" if biased else "MatMul")
-
-    def test_not_where_the_product_is_read(self) -> None:
-        net = Net()
-        y = net(MatMul(), net.input(N, 3, 4), net.param(4, 5))
-        graph = net.bound(net(Mul(), y, net.param(5)), y)
-        result = check(graph, PASSES, "MatMul Mul")
-        reasons = {refusal.reason for refusal in result.refusals}
-        assert "MatMul cannot take the scale in: its result is an output of the graph" in reasons
-
-    def test_not_where_the_weights_serve_twice(self) -> None:
-        net = Net()
-        w = net.param(4, 5)
-        parts = [net(MatMul(), net.input(N, 3, 4), w) for _ in range(2)]
-        graph = net.bound(net(Mul(), parts[0], net.param(5)), parts[1])
-        result = check(graph, PASSES, "MatMul MatMul Mul")
-        assert any("stored twice" in refusal.reason for refusal in result.refusals)
-
-    def test_not_along_rows(self) -> None:
-        net = Net()
-        y = net(MatMul(), net.input(N, 5, 4), net.param(4, 5))
-        check(net.bound(net(Mul(), y, net.param(5, 1))), PASSES, "MatMul Mul")
