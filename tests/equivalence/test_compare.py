@@ -39,9 +39,7 @@ NAN, INF = math.nan, math.inf
         ([NAN, NAN], [NAN, NAN], 0.0),
     ],
 )
-def test_where_numbers_are_not_finite(
-    found: list[float], wanted: list[float], size: float
-) -> None:
+def test_where_numbers_are_not_finite(found: list[float], wanted: list[float], size: float) -> None:
     first, second = ({"y": np.array(a, np.float32)} for a in (found, wanted))
     assert difference(first, second).size == size
 
