@@ -16,7 +16,7 @@ NaN itself. A mask that is given as an input stays the formula.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +40,7 @@ from nncomp.passes.simplify_shapes import plain_shape
 from nncomp.passes.simplify_transposes import AROUND
 
 HEADS_FIRST = (0, 2, 1, 3)
+Build = Callable[[Builder], Value]
 
 
 @dataclass(frozen=True)
@@ -234,25 +235,47 @@ class JoinHeads(Rule):
             return None
         if node.outputs[0].shape[-1:] != _rows(turn.outputs[0])[-1:]:
             return None
-        parts = [heads_turned(value) for value in attention.inputs[:3]]
-        sources = [None if part is None else part.inputs[0] for part in parts]
-        q, k, v = sources
+        parts = [_cut_from(value) for value in attention.inputs[:3]]
+        q, k, v = parts
         if q is None or k is None or v is None:
             return Refused("a part of Attention is not cut from rows of all heads")
-        if not isinstance(q.shape[2], int) or not isinstance(k.shape[2], int):
+        if not isinstance(q.heads, int) or not isinstance(k.heads, int):
             return Refused("how many heads Attention has is not known")
         nodes = (attention, turn, node)
         if why := why_not_closed(facts, nodes, node):
             return Refused(f"Attention cannot put its heads together: {why}")
-        heads = {"q_num_heads": q.shape[2], "kv_num_heads": k.shape[2]}
+        heads = {"q_num_heads": q.heads, "kv_num_heads": k.heads}
         op = dataclasses.replace(attention.op, **heads)
         rest = attention.inputs[3:]
 
         def build(b: Builder) -> Value:
-            whole = b(op, *(joined(b, x) for x in (q, k, v)), *rest)
+            whole = b(op, *(part.rows(b) for part in (q, k, v)), *rest)
             return reshaped(b, whole, node.outputs[0].shape)
 
         return Replacement(build, nodes)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How many heads a tensor has, and what makes the rows [N, length, heads · size] that they are
+    cut from."""
+
+    heads: DimLike
+    rows: Build
+
+
+def _cut_from(value: Value | None) -> Cut | None:
+    """Heads that are turned to the front; or a single one, which need not be."""
+    turn = heads_turned(value)
+    if turn is not None and turn.inputs[0] is not None:
+        x = turn.inputs[0]
+        return Cut(x.shape[2], lambda b: joined(b, x))
+    if value is None or value.shape[1] != 1 or operand(value, *RESHAPING) is None:
+        return None
+    assert value.node is not None
+    x = value.node.operands[0]
+    batch, _, *rest = value.shape
+    return Cut(1, lambda b: reshaped(b, x, (batch, *rest)))
 
 
 def heads_turned(value: Value | None) -> Node | None:

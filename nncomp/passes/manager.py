@@ -38,6 +38,7 @@ from nncomp.passes.prune_bodies import PruneBodies
 from nncomp.passes.recognize_recurrent import RecognizeRecurrent
 from nncomp.passes.simplify_shapes import SimplifyShapes
 from nncomp.passes.simplify_transposes import SimplifyTransposes
+from nncomp.passes.split_slices import SplitSlices
 from nncomp.passes.squeeze_reductions import SqueezeReductions
 
 O1: tuple[Pass, ...] = (
@@ -71,6 +72,7 @@ O2: tuple[Pass, ...] = (
     FuseRmsNorm(),
     FuseRotary(),
     FuseAttention(),
+    SplitSlices(),
     MergeProducts(),
     FlattenRows(),
     EliminateNoOps(),

@@ -71,8 +71,8 @@ class TransposeAroundMerged(Rule):
 
 
 def _apart(turn: Node, merge: Node) -> tuple[int, ...] | None:
-    """The order in which the transpose leaves the axes that the reshape before it merges; None if
-    it does not merge neighbours."""
+    """The order in which the transpose leaves the axes that the reshape before it merges, but for
+    those of size 1; None if it does not merge neighbours."""
     assert isinstance(turn.op, Transpose)
     (x, merged) = merge.inputs[0], merge.outputs[0]
     assert x is not None
@@ -82,11 +82,12 @@ def _apart(turn: Node, merge: Node) -> tuple[int, ...] | None:
     return tuple(axis for place in turn.op.order(merged.rank) for axis in groups[place])
 
 
-def _turned_first(x: Value, perm: tuple[int, ...], node: Node, *others: Node) -> Answer:
+def _turned_first(x: Value, order: tuple[int, ...], node: Node, *others: Node) -> Answer:
     """x, its axes in that order, in the shape of the node's result; None where that is no constant,
     so that it would be computed in each run."""
-    turned = Value(x.type.with_shape(tuple(x.shape[axis] for axis in perm)))
     wanted = node.outputs[0].shape
+    perm = _with_ones(x, order, wanted)
+    turned = Value(x.type.with_shape(tuple(x.shape[axis] for axis in perm)))
     plain = None if _same(turned.shape, wanted) else plain_shape(turned, wanted)
     if plain is None and not _same(turned.shape, wanted):
         return None
@@ -98,27 +99,31 @@ def _turned_first(x: Value, perm: tuple[int, ...], node: Node, *others: Node) ->
     return Replacement(build, (node, *others))
 
 
+def _with_ones(x: Value, order: Sequence[int], wanted: Sequence[DimLike]) -> tuple[int, ...]:
+    """All axes of x: those of size 1 where the wanted shape has such, so that no reshape is needed;
+    else where they are."""
+    ones = [axis for axis in range(x.rank) if axis not in order]
+    if len(wanted) != x.rank or [dim == 1 for dim in wanted].count(True) != len(ones):
+        wanted = x.shape
+    left, rest = iter(order), iter(ones)
+    return tuple(next(rest) if dim == 1 else next(left) for dim in wanted)
+
+
 def merged_axes(shape: Sequence[DimLike], merged: Sequence[DimLike]) -> list[list[int]] | None:
-    """For each axis of the second shape the axes of the first that it is made of, in order; None
-    if it is not made by merging neighbours."""
+    """For each axis of the second shape the axes of the first that it is made of, in order, but for
+    those of size 1; None if it is not made by merging neighbours."""
     groups: list[list[int]] = []
-    axis = 0
+    axes = [axis for axis, dim in enumerate(shape) if dim != 1]
     for dim in merged:
         group: list[int] = []
         size: DimLike = 1
-        while axis < len(shape) and not (group and equal(size, dim) is True):
-            group.append(axis)
-            size = size * shape[axis]
-            axis += 1
-        if not group or equal(size, dim) is not True:
+        while axes and equal(size, dim) is not True:
+            group.append(axes.pop(0))
+            size = size * shape[group[-1]]
+        if equal(size, dim) is not True:
             return None
         groups.append(group)
-    rest = range(axis, len(shape))
-    if any(shape[a] != 1 for a in rest):
-        return None
-    if rest:
-        groups[-1] += rest
-    return groups
+    return None if axes else groups
 
 
 def _same(shape: Sequence[DimLike], other: Sequence[DimLike]) -> bool:

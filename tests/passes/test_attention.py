@@ -54,6 +54,15 @@ def rows(net: Net, y: Value) -> Value:
     return reshape(net.b, transpose(net.b, y, 0, 2, 1, 3), batch, length, count * size)
 
 
+def test_one_head_that_is_not_turned() -> None:
+    net = Net()
+    q, v = (heads(net, net.input(N, 5, 6), 1, 6) for _ in range(2))
+    k = reshape(net.b, net.input(N, 5, 6), N, 1, 5, 6)
+    y = rows(net, net(MatMul(), weights(net, q, k), v))
+    result = check(net.bound(y), [SimplifyShapes(), *PASSES, EliminateDeadNodes()], "Attention")
+    assert result.graph.nodes[-1].op.q_num_heads == 1  # type: ignore[attr-defined]
+
+
 def causal(net: Net, length: int) -> Value:
     return net.const(np.where(np.tri(length), 0, -1e9).reshape(1, 1, length, length))
 

@@ -8,14 +8,16 @@ from nncomp.dims import Dim, DimLike, new_dim
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.elementwise import Add
-from nncomp.ops.forms import reduce_mean, reshape, transpose
+from nncomp.ops.forms import reduce_mean, reshape, transpose, window
 from nncomp.ops.pooling import GlobalAveragePool
 from nncomp.ops.reduction import ReduceMax
 from nncomp.ops.shape import Expand, Reshape, Transpose
+from nncomp.ops.shape_joining import Concat
 from nncomp.passes import (
     eliminate_no_ops,
     simplify_shapes,
     simplify_transposes,
+    split_slices,
     squeeze_reductions,
 )
 from nncomp.passes.eliminate_no_ops import operand
@@ -80,6 +82,16 @@ def any_dim(x: Value, axis: int, dim: DimLike) -> bool:
     return axis < x.rank and isinstance(dim, Dim)
 
 
+def rolled(net: Net) -> Value:
+    x = start(net, N, 6)
+    halves = [window(net.b, x, [begin], [3], [1]) for begin in (3, 0)]
+    return net(Concat(axis=1), *halves)
+
+
+def the_other_way_round(right: Any) -> Any:
+    return lambda graph: [group[::-1] for group in right(graph)]
+
+
 FAULTS = (
     of_formula(
         "the second constant forgotten",
@@ -114,6 +126,12 @@ FAULTS = (
         "another axis taken for the size",
         *("simplify-shapes", "plain-reshape", turned_over),
         ((simplify_shapes, "_is_copy", any_dim),),
+        most=4,
+    ),
+    of_formula(
+        "the parts of a tensor in another order",
+        *("split-slices", "slices-to-split", rolled),
+        ((split_slices, "_groups", the_other_way_round(split_slices._groups)),),
         most=4,
     ),
 )
