@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nncomp.ir.graph import Value
 from nncomp.ops.activation import Gelu, Relu, Softmax
 from nncomp.ops.elementwise import Add, Mul
@@ -196,6 +198,22 @@ def test_axes_that_are_not_merged_stay() -> None:
     x = reshape(net.b, net.input(2, 3, 5, 6), 3, 10, 6)
     y = reshape(net.b, transpose(net.b, x, 0, 2, 1), 2, 6, 5, 3)
     assert not check(net.bound(y), TURN).log[0].changed
+
+
+def test_axes_of_size_one_are_no_hindrance() -> None:
+    """The keys of a single head, as PyTorch's exporter turns them."""
+    net = Net()
+    x = transpose(net.b, reshape(net.b, net.input(N, 7, 6), N, 7, 1, 6), 0, 3, 2, 1)
+    y = transpose(net.b, reshape(net.b, x, N, 1, 6, 7), 0, 1, 3, 2)
+    check(net.bound(y), TURN, "Reshape")
+
+
+@pytest.mark.parametrize("shape", [(5, 1, 6, 2), (1, 5, 6, 2), (5, 6, 2)])
+def test_axes_of_size_one_go_where_they_are_wanted(shape: tuple[int, ...]) -> None:
+    net = Net()
+    x = reshape(net.b, net.input(2, 1, 5, 6), 2, 5, 6)
+    y = reshape(net.b, transpose(net.b, x, 1, 2, 0), *shape)
+    assert len(check(net.bound(y), TURN).graph.nodes) <= 3
 
 
 def test_pooled_image_as_a_vector() -> None:
