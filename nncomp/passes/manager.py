@@ -29,6 +29,7 @@ from nncomp.passes.fuse_conv_activation import FuseConvActivation
 from nncomp.passes.fuse_gelu import FuseGelu
 from nncomp.passes.fuse_layer_norm import FuseLayerNorm
 from nncomp.passes.fuse_matmul_bias import FuseMatmulBias
+from nncomp.passes.fuse_patches import FusePatches
 from nncomp.passes.fuse_rms_norm import FuseRmsNorm
 from nncomp.passes.fuse_rotary import FuseRotary
 from nncomp.passes.hoist_from_scans import HoistFromScans
@@ -67,6 +68,7 @@ O2: tuple[Pass, ...] = (
     EliminateDeadNodes(),
     SimplifyTransposes(),
     SqueezeReductions(),
+    FusePatches(),
     FuseGelu(),
     FuseLayerNorm(),
     FuseRmsNorm(),

@@ -15,6 +15,7 @@ from nncomp.ops.shape import Expand, Reshape, Transpose
 from nncomp.ops.shape_joining import Concat
 from nncomp.passes import (
     eliminate_no_ops,
+    fuse_patches,
     simplify_shapes,
     simplify_transposes,
     split_slices,
@@ -25,6 +26,7 @@ from nncomp.passes.rewrite import Answer, Facts, Replacement
 from nncomp.passes.simplify_transposes import TransposeAroundMerged
 from tests.passes.broken.fault import N, always, of_formula, start
 from tests.passes.support import Net
+from tests.passes.test_patches import patches
 
 
 def added_twice(net: Net) -> Value:
@@ -92,6 +94,18 @@ def the_other_way_round(right: Any) -> Any:
     return lambda graph: [group[::-1] for group in right(graph)]
 
 
+def of_four_patches(net: Net) -> Value:
+    return net(Concat(axis=-1), *patches(net, start(net, N, 4, 4, 3), [1, 2]))
+
+
+def columns_before_rows(right: Any) -> Any:
+    def wrong(starts: Any, steps: Any) -> Any:
+        found = right(starts, steps)
+        return found and found[::-1]
+
+    return wrong
+
+
 FAULTS = (
     of_formula(
         "the second constant forgotten",
@@ -133,5 +147,10 @@ FAULTS = (
         *("split-slices", "slices-to-split", rolled),
         ((split_slices, "_groups", the_other_way_round(split_slices._groups)),),
         most=4,
+    ),
+    of_formula(
+        "patches column by column",
+        *("fuse-patches", "merge-patches", of_four_patches),
+        ((fuse_patches, "_order", columns_before_rows(fuse_patches._order)),),
     ),
 )
