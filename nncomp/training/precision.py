@@ -11,7 +11,8 @@ Parameters, optimisers and what they keep stay float32. On the way from them to 
 
 The gradient goes back through the same casts. It is that of the loss times a scale, which is state
 of the step: where a gradient overflows, nothing is updated and the scale is halved; after so many
-steps without, it is doubled.
+steps without, it is doubled. Gradients of several batches have one scale: where one of them
+overflowed, so has their sum, and nothing is updated when the optimiser is due.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Add, Div, Mul
 from nncomp.ops.grad import Grad
 from nncomp.ops.reduction import ReduceSumSquare
+from nncomp.training.accumulation import Accumulation
 from nncomp.types import DType, TensorType
 
 PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum"})
@@ -46,13 +48,16 @@ GROW_AFTER = 2000  # steps without overflow
 _LARGEST = 3.4e38
 
 
-def mixed(graph: Graph, learning: Sequence[Node]) -> Graph:
+def mixed(
+    graph: Graph, learning: Sequence[Node], accumulation: Accumulation | None = None
+) -> Graph:
     """The step graph, gradients not yet expanded, in mixed precision.
 
     learning: the `Grad` nodes whose gradients change parameters
+    accumulation: of their gradients, if the graph sums them up
     Raises CompileError NN0404 if no product of the graph is in float32.
     """
-    halves = _Halves(graph, learning)
+    halves = _Halves(graph, learning, accumulation)
     if not halves.products:
         raise error("NN0404", f"{graph.name} has no product in float32 to compute in float16")
     return halves.graph()
@@ -65,9 +70,12 @@ class _Halves:
     fixed: values of parameters and constants alone, which take the type that is needed
     """
 
-    def __init__(self, graph: Graph, learning: Sequence[Node]) -> None:
+    def __init__(
+        self, graph: Graph, learning: Sequence[Node], accumulation: Accumulation | None
+    ) -> None:
         self.old = graph
         self.learning = learning
+        self.accumulation = accumulation
         self.forward = _behind(graph, {node.operands[0] for node in learning})
         self.products = [n for n in self.forward if n.op.name in PRODUCTS and _is_full(n)]
         self.b = Builder()
@@ -77,21 +85,19 @@ class _Halves:
         self.fixed = {p.value for p in graph.parameters}
         self.scale = Value(TensorType(DType.F32, ()), SCALE)
         self.good = Value(TensorType(DType.I64, ()), GOOD)
-        self.squares: list[Value] = []
+        self.gradients: list[Value] = []
 
     def graph(self) -> Graph:
         b = self.b
         for node in self.old.nodes:
             with b.at(node.origin):
                 self._node(node)
-        total = self.squares[0]
-        for square in self.squares[1:]:
-            total = b(Add(), total, square)
-        finite = b(Less(), total, b.constant(_LARGEST, DType.F32))  # not so for a NaN
+        sums = self.accumulation.totals if self.accumulation else {}
+        finite = self._finite([*map(self._full, sums.values())] or self.gradients)
         before = {p.path: p.value for p in self.old.parameters}
         updates = {
-            path: b(Where(), finite, self._full(value), before[path])
-            for path, value in self.old.updates.items()
+            path: new if path in sums else b(Where(), finite, new, before[path])
+            for path, new in ((path, self._full(v)) for path, v in self.old.updates.items())
         }
         updates |= self._scaling(finite)
         state = (Parameter(SCALE, self.scale, "state"), Parameter(GOOD, self.good, "state"))
@@ -103,17 +109,35 @@ class _Halves:
             parameters=(*self.old.parameters, *state),
         )
 
+    def _finite(self, gradients: Sequence[Value]) -> Value:
+        """Whether all of them are numbers."""
+        b = self.b
+        squares = [
+            b(ReduceSumSquare(keepdims=0), self._like(self.scale, gradient))
+            for gradient in gradients
+        ]
+        total = squares[0]
+        for square in squares[1:]:
+            total = b(Add(), total, square)
+        return b(Less(), total, b.constant(_LARGEST, DType.F32))  # not so for a NaN
+
     def _scaling(self, finite: Value) -> dict[str, Value]:
+        """The next scale, and how many steps of the optimiser it has been good for."""
         b = self.b
         good = b(Add(), self.good, b.constant(1, DType.I64))
         enough = b(Equal(), good, b.constant(GROW_AFTER, DType.I64))
         larger = b(Where(), enough, b(Mul(), self.scale, 2.0), self.scale)
         start = b.constant(0, DType.I64)
         kept = b(Where(), enough, start, good)
-        return {
+        found = {
             SCALE: b(Where(), finite, larger, b(Mul(), self.scale, 0.5)),
             GOOD: b(Where(), finite, kept, start),
         }
+        if self.accumulation is None:
+            return found
+        due = self._full(self.accumulation.due)
+        now = {SCALE: self.scale, GOOD: self.good}
+        return {path: b(Where(), due, value, now[path]) for path, value in found.items()}
 
     def _node(self, node: Node) -> None:
         if node in self.learning:
@@ -155,7 +179,7 @@ class _Halves:
         made = b.multi(Grad(), b(Mul(), loss, self._like(loss, self.scale)), *wrt)
         for old, gradient in zip(node.outputs, made, strict=True):
             self.full[old] = found = b(Div(), gradient, self._like(gradient, self.scale))
-            self.squares.append(b(ReduceSumSquare(keepdims=0), self._like(self.scale, found)))
+            self.gradients.append(found)
 
     def _like(self, other: Value, value: Value) -> Value:
         dtype = other.type.dtype
