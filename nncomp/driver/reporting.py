@@ -7,12 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nncomp.driver.compiling import compiled_step, section_of
-from nncomp.driver.probing import activations_on, gradients_on
 from nncomp.driver.showing import Shown, inference_of, sizes_for
-from nncomp.driver.train import Data
-from nncomp.inspect.activations import activation_table
 from nncomp.inspect.cost import cost
-from nncomp.inspect.gradients import gradient_tables
 from nncomp.inspect.machines import Machine
 from nncomp.inspect.memory import memory, memory_table, timeline
 from nncomp.inspect.operators import by_operator, machine_totals
@@ -23,8 +19,6 @@ from nncomp.inspect.tables import Table
 from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program
 from nncomp.passes.selection import Plan
-from nncomp.training.sources import Reading
-from nncomp.types import Array
 
 
 @dataclass(frozen=True)
@@ -106,38 +100,3 @@ def inspected(
         return Inspected(step, None, sizes_for(step, batch, sizes))
     shown = inference_of(program, entry=entry, level=level, batch=batch, sizes=sizes)
     return Inspected(shown.graph, shown.result, shown.sizes)
-
-
-def gradient_report(
-    program: Program,
-    state: Mapping[str, Array],
-    data: Data,
-    *,
-    section: str | None = None,
-    samples: int = 64,
-    reading: Reading = Reading(),  # noqa: B008 - frozen
-) -> Report:
-    """See `gradients_on`."""
-    found = gradients_on(program, state, data, section=section, samples=samples, reading=reading)
-    tables = gradient_tables(found)
-    names = ["layers", *(f"scan {i}" for i in range(len(found.steps)))]
-    numbers = {"loss": found.value, "samples": found.samples}
-    return Report(tuple(tables), tables[0], dict(zip(names, tables, strict=True)), numbers)
-
-
-def activation_report(
-    program: Program,
-    state: Mapping[str, Array],
-    data: Data,
-    *,
-    entry: str | None = None,
-    samples: int = 64,
-    depth: int | None = None,
-    reading: Reading = Reading(),  # noqa: B008 - frozen
-) -> Report:
-    """See `activations_on`. depth: of the blocks that people are shown."""
-    count, found = activations_on(
-        program, state, data, entry=entry, samples=samples, reading=reading
-    )
-    shown, whole = (activation_table(found, count, d) for d in (depth, None))
-    return Report((shown,), whole, {"operators": whole}, {"samples": count})

@@ -244,7 +244,7 @@ class Data:
                 content = hash(tuple(flat.tolist()))
             else:
                 content = zlib.crc32(flat.view(np.uint8).data)  # no copy of weights
-            self._hash = hash((array.dtype.name, array.shape, content))
+            self._hash = hash((array.dtype, array.shape, content))
         return self._hash
 
     def __repr__(self) -> str:

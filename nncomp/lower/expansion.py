@@ -61,27 +61,27 @@ class Expansion:
         self._depth = self._work = self._deep_work = self._looked_at = 0
         self._loops: list[_Loop] = []
 
-    @contextmanager
-    def level(self, span: Span | None) -> Iterator[None]:
-        """Counts a call or a run of a loop, with what is in it."""
+    def enter(self, span: Span | None) -> None:
+        """Counts a call or a run of a loop. What is in it lies before `leave`, which is called
+        after an error too."""
         self._depth += 1
         self._work += 1
         self._deep_work += self._depth > DEEP
-        try:
-            if self._work > self.most:
-                raise self.too_much("calls and runs of loops", span)
-            if self._deep_work > MAX_DEEP_WORK:
-                raise error(
-                    "NN0004",
-                    f"the program expands to over {MAX_DEEP_WORK:,} calls and runs of loops "
-                    f"that are {DEEP} deep",
-                    span,
-                )
-            if self._work == _FEW:
-                self._foresee(self)
-            yield
-        finally:
-            self._depth -= 1
+        if self._work > self.most:
+            raise self.too_much("calls and runs of loops", span)
+        if self._deep_work > MAX_DEEP_WORK:
+            raise error(
+                "NN0004",
+                f"the program expands to over {MAX_DEEP_WORK:,} calls and runs of loops "
+                f"that are {DEEP} deep",
+                span,
+            )
+        if self._work == _FEW:
+            self._foresee(self)
+
+    def leave(self) -> None:
+        """After a call or a run of a loop."""
+        self._depth -= 1
 
     def branch(self, node: ast.Node, holds: bool) -> bool:
         """Takes note of how the condition of a node came out, and returns it."""
@@ -120,8 +120,11 @@ class Expansion:
         """Around a run of the innermost loop. Raises NN0004 where the loop would pass the limit."""
         loop = self._loops[-1]
         loop.done = number + 1
-        with self.level(span):
+        try:
+            self.enter(span)
             yield
+        finally:
+            self.leave()
         if max(self._work, len(loop.made)) * _EARLY > self.most:
             self._project(loop.made)
 
