@@ -270,9 +270,12 @@ class Context:
         """Executes a body in a frame of its own."""
         if len(self.frames) >= MAX_CALLS:
             self._refuse_depth(frame, span)
+        outer = [f for f in self.frames if f.decl is frame.decl]
         self.frames.append(frame)
         try:
             self.expansion.enter(self.span or span)
+            if outer:
+                self.expansion.recur(frame.decl, len(outer), self.span or span)
             yield
         finally:
             self.expansion.leave()

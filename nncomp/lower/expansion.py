@@ -1,11 +1,13 @@
 """How far a program may expand: what bounds the calls, loops and nodes of one graph.
 
 A loop that would pass the limit at the rate of its runs so far is refused at once, not when it has;
-after a few calls the text is asked, too (`foresight.py`).
+after a few calls the text is asked, too (`foresight.py`). What calls itself has less room than the
+rest: a network seldom does, and one that does so twice at each level doubles with each.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ MAX_DEEP_WORK = 5_000  # level would go on for ever. The deepest model here has 
 MAX_LOOKED_AT = 500_000  # items of lists and texts
 _FEW = 1_000  # calls and runs of loops: a program that makes more is worth looking through
 _EARLY = 100  # at this part of the limit the rate of a loop counts
+_PART = 40  # what calls itself has this part of the limit
 
 
 @dataclass(eq=False)
@@ -58,6 +61,7 @@ class Expansion:
         self._foresee = foresee
         self.most = limits().nodes
         self.taken: set[tuple[int, bool]] = set()
+        self._recursive: Counter[ast.Decl] = Counter()
         self._depth = self._work = self._deep_work = self._looked_at = 0
         self._loops: list[_Loop] = []
 
@@ -82,6 +86,23 @@ class Expansion:
     def leave(self) -> None:
         """After a call or a run of a loop."""
         self._depth -= 1
+
+    def recur(self, decl: ast.Decl, depth: int, span: Span | None) -> None:
+        """Counts a call of what is being called already, `depth` times."""
+        self._recursive[decl] += 1
+        most = self.most // _PART
+        if self._recursive.total() > most:
+            name = decl.name.text
+            times = self._recursive[decl]
+            raise error(
+                "NN0004",
+                f"the program expands to over {most:,} calls of what calls itself",
+                span,
+                f"`{name}` within itself, {depth} deep",
+                notes=[Note(f"{times:,} of them are calls of `{name}`", decl.name.span)],
+                help="call it once at each level, or repeat it with `for`; "
+                "--max-nodes raises the limit",
+            )
 
     def branch(self, node: ast.Node, holds: bool) -> bool:
         """Takes note of how the condition of a node came out, and returns it."""
