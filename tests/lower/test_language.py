@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nncomp.errors import CompileError
+from nncomp.ir.verify import verify
 from nncomp.lower.modules import read_source
 from nncomp.lower.program import lower
 from tests.lower.programs import STD, body, operators, paths, program
@@ -318,3 +319,32 @@ def test_what_calls_itself_too_often_is_named_with_both_numbers() -> None:
     assert "over 5,000 calls of what calls itself" in text
     assert "`tree` within itself, 8 deep" in text
     assert "5,001 of them are calls of `tree`" in text
+
+
+def test_draws_that_nothing_reads_need_no_seed() -> None:
+    compiled = program(
+        STD
+        + """
+model M {
+  input x: f32[N, 8]
+  h = x |> Linear(8)
+  noise = normal([8])
+  output y = h
+  entry quiet {
+    unread = uniform([8])
+    output h
+  }
+  entry noisy { output z = h + noise }
+  train {
+    input label: i64[N]
+    minimize cross_entropy(h, label) by Adam(0.1)
+  }
+}"""
+    )
+    given = {name: list(graph.defaults) for name, graph in compiled.entries.items()}
+    assert given == {"quiet": [], "noisy": ["seed", "step"]}
+    graphs = [compiled.graph, *compiled.entries.values(), compiled.train["train"].evaluation]
+    for graph in graphs:
+        verify(graph)
+        assert set(graph.defaults) <= {value.name for value in graph.inputs}
+    assert [value.name for value in compiled.graph.inputs] == ["x"]
