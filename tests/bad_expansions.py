@@ -16,6 +16,11 @@ def nested_loops(statement: str, *runs: int) -> str:
     return f"{opening}  {statement}\n" + "  }\n" * len(runs)
 
 
+def fn_of_itself(call: str) -> str:
+    """Calls itself five times at each level: too often long before it is deep."""
+    return f"fn f(x, n) {{\n  if n == 0 {{ return x }}\n  return {' + '.join([call] * 5)}\n}}\n"
+
+
 EXPANSIONS = [
     Case(
         "fns",
@@ -61,6 +66,27 @@ EXPANSIONS = [
             "  y = x |> B(40)",
             "block B(n: int)(x: float[S...]) {\n"
             "  if n > 0 { return x |> B(n - 1) |> B(n - 1) }\n  return x + 1\n}\n",
+        ),
+    ),
+    Case(
+        "a fn of itself, five times", "NN0004", body("  y = f(x, 8)", fn_of_itself("f(x, n - 1)"))
+    ),
+    Case("a number of itself", "NN0004", body("  y = x * f(1, 9)", fn_of_itself("f(1, n - 1)"))),
+    Case(
+        "two fns of each other",
+        "NN0004",
+        body(
+            "  y = f(x, 8)",
+            fn_of_itself("g(x, n - 1)") + "fn g(x, n) = f(x, n) if n < 4 else f(x, n) + 1\n",
+        ),
+    ),
+    Case(
+        "a block of itself",
+        "NN0004",
+        body(
+            "  y = x |> B(8)",
+            "block B(n: int)(x: float[S...]) {\n"
+            f"  if n == 0 {{ return x + 1 }}\n  return x{' |> B(n - 1)' * 5}\n}}\n",
         ),
     ),
     Case(

@@ -7,6 +7,7 @@ Exit status: 0 fine, 1 the input is at fault (diagnostics on standard error), 2 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import re
 import sys
@@ -51,10 +52,12 @@ COMMANDS = (
     lsp,
 )
 INTERNAL_ERROR = 70  # EX_SOFTWARE
+_COLLECT = 20_000  # objects made before Python looks for cycles: modules and graphs have few
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; its exit status."""
+    gc.set_threshold(_COLLECT)
     args, unknown = _parser().parse_known_args(arguments)
     if unknown:
         near = did_you_mean(unknown[0], args.parser._option_string_actions)

@@ -156,12 +156,12 @@ def execute(args: argparse.Namespace) -> int:
 def _reports(args: argparse.Namespace, program: Program) -> dict[str, Report]:
     """Those that are asked for, else the costs."""
     from nncomp.cli.arguments import state_of
-    from nncomp.driver.reporting import activation_report, gradient_report, inspected
 
     found: dict[str, Report] = {}
     structure = args.memory or args.receptive_field or args.profile
     if structure or not (args.gradients or args.activations):
         from nncomp.cli.passes import Viewer
+        from nncomp.driver.reporting import inspected
         from nncomp.inspect.machines import machine_of
 
         machine = machine_of(args.machine) if args.machine else None
@@ -179,9 +179,11 @@ def _reports(args: argparse.Namespace, program: Program) -> dict[str, Report]:
         if args.memory:
             found["memory"] = graph.memory()
         if args.profile:
+            from nncomp.driver.profiling import latency_report
             from nncomp.weights import load_array
 
-            found["latency"] = graph.latency(
+            found["latency"] = latency_report(
+                graph,
                 state_of(args, program, training=args.train),
                 args.by,
                 args.depth,
@@ -194,6 +196,7 @@ def _reports(args: argparse.Namespace, program: Program) -> dict[str, Report]:
             found["costs"] = graph.costs(args.by, machine, args.depth)
     if args.gradients or args.activations:
         from nncomp.cli.training import reading_of
+        from nncomp.driver.probing import activation_report, gradient_report
 
         reading = reading_of(args)
         state = state_of(args, program, training=False)

@@ -138,7 +138,7 @@ def execute(args: argparse.Namespace) -> int:
 def _shown(args: argparse.Namespace, program: Program) -> Shown:
     """The graph that is asked for, and its passes. Raises CompileError."""
     from nncomp.cli.passes import plan_of_arguments
-    from nncomp.driver.showing import gradients_of, inference_of, training_of
+    from nncomp.driver.showing import inference_of, training_of
 
     sizes = dict(args.sizes)
     if args.train:
@@ -146,6 +146,8 @@ def _shown(args: argparse.Namespace, program: Program) -> Shown:
     plan = plan_of_arguments(args)
     if not args.grad:
         return inference_of(program, entry=args.entry, level=plan, batch=args.batch, sizes=sizes)
+    from nncomp.driver.differentiating import gradients_of
+
     return gradients_of(
         program,
         args.wrt,

@@ -9,13 +9,15 @@ division with more nodes in float16 is taken.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from nncomp.deployment.keeping import Role
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.types import DType
+
+if TYPE_CHECKING:  # it takes as long to import as all of nncomp's operators
+    import networkx as nx
 
 _CAST = 1 << 20  # a cast, in nodes that are float32 without need
 
@@ -65,6 +67,8 @@ def _regions(
 ) -> Iterator[list[Value]]:
     """The values around each part of the graph whose free nodes hang together: what lies between
     two parts is decided for each alone."""
+    import networkx as nx
+
     links: nx.Graph[object] = nx.Graph()
     for value, maker in makers.items():
         for place in (maker, *readers[value]):
@@ -81,6 +85,8 @@ def _cut(
     roles: Mapping[Node, Role],
 ) -> set[Node]:
     """The free nodes of a region that are float16: on the side of the source."""
+    import networkx as nx
+
     flow: nx.DiGraph[object] = nx.DiGraph()
 
     def end(place: Place) -> Place:

@@ -123,8 +123,10 @@ def _atom_bounds(atom: Atom) -> Bounds:
 
 def equal(left: DimLike, right: DimLike) -> bool | None:
     """True if the dims are equal for all values of their symbols, False if for none, else None."""
-    if left is right or (type(left) is int and type(right) is int):
-        return left == right
+    if left is right or left == right:
+        return True
+    if type(left) is int and type(right) is int:
+        return False
     difference = left - right
     if isinstance(difference, int):
         return difference == 0

@@ -14,6 +14,7 @@ from nncomp.driver.building import Written, write_model
 from nncomp.driver.compiling import onnx_model, section_of
 from nncomp.driver.model import Model
 from nncomp.driver.running import Backend, Device
+from nncomp.driver.showing import Shown, sizes_for
 from nncomp.errors import error
 from nncomp.files import PathLike
 from nncomp.ir.bind import bind
@@ -21,6 +22,7 @@ from nncomp.ir.graph import Graph, Value
 from nncomp.ir.rebuild import remap
 from nncomp.lower.program import Program
 from nncomp.passes.manager import O1, TRAINING, run_passes
+from nncomp.passes.selection import Plan
 from nncomp.training.results import losses
 from nncomp.types import Array, is_number
 
@@ -123,6 +125,24 @@ def _with_parameters_as_inputs(graph: Graph) -> Graph:
     nodes = [remap(node, values) for node in graph.nodes]
     inputs = sorted((*graph.inputs, *given), key=lambda v: v.name in graph.defaults)
     return replace(graph.replace(nodes, values), inputs=tuple(inputs), parameters=())
+
+
+def gradients_of(
+    program: Program,
+    wrt: Iterable[str] | None = None,
+    *,
+    loss: str | None = None,
+    section: str | None = None,
+    level: int | Plan = 2,
+    batch: int = 1,
+    sizes: Mapping[str, int] | None = None,
+) -> Shown:
+    """The graph of a loss and its gradients, as `grad` finds it, and its passes. Raises
+    CompileError NN0401, NN0402, NN0406, NN0103."""
+    graph = find_request(program, wrt, loss=loss, section=section).gradients()
+    plan = level if isinstance(level, Plan) else Plan(PASSES[level])
+    result = run_passes(graph, plan.passes, evaluate, plan.on_pass)
+    return Shown(graph, result, sizes_for(graph, batch, sizes))
 
 
 class GradientFunction:

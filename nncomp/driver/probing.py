@@ -11,10 +11,11 @@ from nncomp.autodiff.request import PREFIX, Request
 from nncomp.backends.reference.interpreter import run
 from nncomp.driver.compiling import data_inputs, entry_of, section_of
 from nncomp.driver.differentiating import GradientFunction, compile_request, find_request
+from nncomp.driver.reporting import Report
 from nncomp.driver.train import Data
 from nncomp.errors import error
-from nncomp.inspect.activations import Activation, Observer
-from nncomp.inspect.gradients import Gradients, Layer, Steps
+from nncomp.inspect.activations import Activation, Observer, activation_table
+from nncomp.inspect.gradients import Gradients, Layer, Steps, gradient_tables
 from nncomp.ir.graph import Graph, Value
 from nncomp.ir.rebuild import ancestors
 from nncomp.lower.program import Program
@@ -125,3 +126,38 @@ def batch_of(graph: Graph, data: Data, samples: int, reading: Reading) -> Batch:
 
 def _count(batch: Batch) -> int:
     return len(next(iter(batch.values())))
+
+
+def gradient_report(
+    program: Program,
+    state: Mapping[str, Array],
+    data: Data,
+    *,
+    section: str | None = None,
+    samples: int = 64,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+) -> Report:
+    """See `gradients_on`."""
+    found = gradients_on(program, state, data, section=section, samples=samples, reading=reading)
+    tables = gradient_tables(found)
+    names = ["layers", *(f"scan {i}" for i in range(len(found.steps)))]
+    numbers = {"loss": found.value, "samples": found.samples}
+    return Report(tuple(tables), tables[0], dict(zip(names, tables, strict=True)), numbers)
+
+
+def activation_report(
+    program: Program,
+    state: Mapping[str, Array],
+    data: Data,
+    *,
+    entry: str | None = None,
+    samples: int = 64,
+    depth: int | None = None,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+) -> Report:
+    """See `activations_on`. depth: of the blocks that people are shown."""
+    count, found = activations_on(
+        program, state, data, entry=entry, samples=samples, reading=reading
+    )
+    shown, whole = (activation_table(found, count, d) for d in (depth, None))
+    return Report((shown,), whole, {"operators": whole}, {"samples": count})

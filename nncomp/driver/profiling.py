@@ -13,12 +13,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from nncomp.driver.compiling import onnx_model
+from nncomp.driver.reporting import Inspected, Report
 from nncomp.equivalence.draws import STYLES, draw
 from nncomp.equivalence.ranges import bounds_of
 from nncomp.equivalence.sizes import Sizes, candidates, symbols_of
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.inspect.cost import cost
-from nncomp.inspect.latency import Part
+from nncomp.inspect.latency import Latency, Part
 from nncomp.ir.bind import bind
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node, Value
@@ -171,3 +172,30 @@ def _numbers(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
         if own:
             of_value.update((name, own) for name in node.input)
     return found
+
+
+def latency_report(
+    shown: Inspected,
+    state: Mapping[str, Array],
+    by: str,
+    depth: int | None,
+    *,
+    given: Mapping[str, Array] | None = None,
+    seed: int = 0,
+) -> Report:
+    """What onnxruntime spends its time on, by "block" or "operator", of the graph that runs.
+
+    state: the values of its parameters
+    given: inputs by name; without, random numbers that the graph can use
+    Raises CompileError NN0503 if an input does not fit, NN0602, NN0604.
+    """
+    found = profile_of(shown.final, state, sizes=shown.sizes, given=given, seed=seed)
+    table = Latency(shown.final, found.parts, found.seconds, found.sizes)
+    first = table.by_operator() if by == "operator" else table.by_block(depth)
+    numbers = {"seconds": found.seconds, "known": found.known, "sizes": dict(found.sizes)}
+    tables = {
+        "blocks": table.by_block(),
+        "operators": table.by_operator(),
+        "nodes": table.by_node(),
+    }
+    return Report((first,), first, tables, numbers)

@@ -7,14 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nncomp.driver.compiling import compiled_step, section_of
-from nncomp.driver.probing import activations_on, gradients_on
-from nncomp.driver.profiling import profile_of
 from nncomp.driver.showing import Shown, inference_of, sizes_for
-from nncomp.driver.train import Data
-from nncomp.inspect.activations import activation_table
 from nncomp.inspect.cost import cost
-from nncomp.inspect.gradients import gradient_tables
-from nncomp.inspect.latency import Latency
 from nncomp.inspect.machines import Machine
 from nncomp.inspect.memory import memory, memory_table, timeline
 from nncomp.inspect.operators import by_operator, machine_totals
@@ -25,8 +19,6 @@ from nncomp.inspect.tables import Table
 from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program
 from nncomp.passes.selection import Plan
-from nncomp.training.sources import Reading
-from nncomp.types import Array
 
 
 @dataclass(frozen=True)
@@ -82,32 +74,6 @@ class Inspected(Shown):
         times = timeline(found)
         return Report((held,), times, {"timeline": times, "held": held}, numbers)
 
-    def latency(
-        self,
-        state: Mapping[str, Array],
-        by: str,
-        depth: int | None,
-        *,
-        given: Mapping[str, Array] | None = None,
-        seed: int = 0,
-    ) -> Report:
-        """What onnxruntime spends its time on, by "block" or "operator", of the graph that runs.
-
-        state: the values of its parameters
-        given: inputs by name; without, random numbers that the graph can use
-        Raises CompileError NN0503 if an input does not fit, NN0602, NN0604.
-        """
-        found = profile_of(self.final, state, sizes=self.sizes, given=given, seed=seed)
-        table = Latency(self.final, found.parts, found.seconds, found.sizes)
-        shown = table.by_operator() if by == "operator" else table.by_block(depth)
-        numbers = {"seconds": found.seconds, "known": found.known, "sizes": dict(found.sizes)}
-        tables = {
-            "blocks": table.by_block(),
-            "operators": table.by_operator(),
-            "nodes": table.by_node(),
-        }
-        return Report((shown,), shown, tables, numbers)
-
     def receptive_field(self) -> Report:
         """What convolutions and pooling see of the input."""
         table = receptive_table(self.graph, self.sizes)
@@ -134,38 +100,3 @@ def inspected(
         return Inspected(step, None, sizes_for(step, batch, sizes))
     shown = inference_of(program, entry=entry, level=level, batch=batch, sizes=sizes)
     return Inspected(shown.graph, shown.result, shown.sizes)
-
-
-def gradient_report(
-    program: Program,
-    state: Mapping[str, Array],
-    data: Data,
-    *,
-    section: str | None = None,
-    samples: int = 64,
-    reading: Reading = Reading(),  # noqa: B008 - frozen
-) -> Report:
-    """See `gradients_on`."""
-    found = gradients_on(program, state, data, section=section, samples=samples, reading=reading)
-    tables = gradient_tables(found)
-    names = ["layers", *(f"scan {i}" for i in range(len(found.steps)))]
-    numbers = {"loss": found.value, "samples": found.samples}
-    return Report(tuple(tables), tables[0], dict(zip(names, tables, strict=True)), numbers)
-
-
-def activation_report(
-    program: Program,
-    state: Mapping[str, Array],
-    data: Data,
-    *,
-    entry: str | None = None,
-    samples: int = 64,
-    depth: int | None = None,
-    reading: Reading = Reading(),  # noqa: B008 - frozen
-) -> Report:
-    """See `activations_on`. depth: of the blocks that people are shown."""
-    count, found = activations_on(
-        program, state, data, entry=entry, samples=samples, reading=reading
-    )
-    shown, whole = (activation_table(found, count, d) for d in (depth, None))
-    return Report((shown,), whole, {"operators": whole}, {"samples": count})

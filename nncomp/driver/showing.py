@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.backends.reference.interpreter import evaluate
 from nncomp.dims import Dim
 from nncomp.driver.compiling import entry_of, section_of
-from nncomp.driver.differentiating import PASSES, find_request
 from nncomp.errors import did_you_mean, error
 from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program
@@ -48,24 +47,6 @@ def inference_of(
     """
     graph = entry_of(program, entry)
     return Shown(graph, passed(graph, level), sizes_for(graph, batch, sizes))
-
-
-def gradients_of(
-    program: Program,
-    wrt: Iterable[str] | None = None,
-    *,
-    loss: str | None = None,
-    section: str | None = None,
-    level: int | Plan = 2,
-    batch: int = 1,
-    sizes: Mapping[str, int] | None = None,
-) -> Shown:
-    """The graph of a loss and its gradients, as `grad` finds it, and its passes. Raises
-    CompileError NN0401, NN0402, NN0406, NN0103."""
-    graph = find_request(program, wrt, loss=loss, section=section).gradients()
-    plan = level if isinstance(level, Plan) else Plan(PASSES[level])
-    result = run_passes(graph, plan.passes, evaluate, plan.on_pass)
-    return Shown(graph, result, sizes_for(graph, batch, sizes))
 
 
 def training_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import overload
 
@@ -50,7 +50,9 @@ class Builder:
         self.nodes: list[Node] = []
         self.origin = origin
         self._constants: dict[Data, Value] = {}
+        self._ints: dict[tuple[int, ...], Value] = {}
         self._dims: dict[Dims, Value] = {}
+        self._inferred: dict[Hashable, tuple[TensorType, ...]] = {}
 
     def __call__(self, op: Op, *inputs: Input, name: str = "") -> Value:
         """Adds a node; its first result."""
@@ -72,7 +74,12 @@ class Builder:
         return node
 
     def infer(self, op: Op, values: Sequence[Value | None]) -> tuple[TensorType, ...]:
-        """Result types, or a CompileError that points at where the operands came from."""
+        """Result types, or a CompileError that points at where the operands came from. What was
+        inferred once is known: networks repeat their layers."""
+        key = (op, *[None if v is None else _whole(v.type) for v in values])
+        known = self._inferred.get(key)
+        if known is not None:
+            return known
         try:
             _check_arity(op, values)
             _check_kinds(op, values)
@@ -83,44 +90,56 @@ class Builder:
             with undecided():  # what a hint compares is not what the operator needs
                 report = _report(failure, op, values, self.origin)
             raise report from None
+        if _follows(types, values):
+            self._inferred[key] = types
         return types
+
+    def forget(self) -> None:
+        """Forgets what was inferred: more is known of the symbols in it."""
+        self._inferred.clear()
 
     def at(self, origin: Origin) -> At:
         """Gives `origin` to the nodes added inside."""
         return At(self, origin)
 
     @overload
-    def constant(self, value: Array, *, name: str = "") -> Value: ...
+    def constant(self, value: Array | Data, *, name: str = "") -> Value: ...
     @overload
     def constant(self, value: int | float | bool, dtype: DType, *, name: str = "") -> Value: ...
     @overload
     def constant(self, value: Sequence[int], dtype: DType, *, name: str = "") -> Value: ...
     def constant(
         self,
-        value: Array | float | Sequence[int],
+        value: Array | Data | float | Sequence[int],
         dtype: DType | None = None,
         *,
         name: str = "",
     ) -> Value:
         """A constant; equal ones are shared."""
         try:
-            data = Data(np.asarray(value, None if dtype is None else dtype.numpy))
+            numpy = None if dtype is None else dtype.numpy
+            data = value if isinstance(value, Data) else Data(np.asarray(value, numpy))
         except OverflowError:
             span = self.origin.spans[0] if self.origin.spans else None
             raise error("NN0005", f"{value} does not fit into {dtype}", span) from None
-        if data not in self._constants:
+        known = self._constants.get(data)
+        if known is None:
             with self.at(Origin(scope=self.origin.scope)):
-                self._constants[data] = self(Constant(data), name=name)
-        return self._constants[data]
+                known = self._constants[data] = self(Constant(data), name=name)
+        return known
 
     def ints(self, *values: int) -> Value:
         """An i64 vector constant: axes, pads, splits."""
-        return self.constant(values, DType.I64)
+        known = self._ints.get(values)
+        if known is None:
+            known = self._ints[values] = self.constant(values, DType.I64)
+        return known
 
     def dims(self, shape: Sequence[DimLike]) -> Value:
         """An i64 vector of dims, constant where all are known."""
-        if all(isinstance(d, int) for d in shape):
-            return self.ints(*(d for d in shape if isinstance(d, int)))
+        known = [d for d in shape if isinstance(d, int)]
+        if len(known) == len(shape):
+            return self.ints(*known)
         op = Dims(tuple(shape))
         if op not in self._dims:
             self._dims[op] = self(op)
@@ -129,6 +148,7 @@ class Builder:
     def substitute(self, values: Mapping[Symbol, DimLike]) -> None:
         """Gives symbols a value in all that was built, in place: only while nobody else holds the
         nodes. (What a foreign model must mean by its sizes may show late.)"""
+        self.forget()
         for node in self.nodes:
             _substitute(node, values)
         self._dims = {
@@ -160,6 +180,24 @@ def _substitute(node: Node, values: Mapping[Symbol, DimLike]) -> None:
         types = tuple(t.substitute(values) for t in node.op.types)
         node.op = replace(node.op, types=types)
     substitute_bodies(node.op, values)
+
+
+def _whole(type_: TensorType) -> Hashable:
+    """All that a type says: what is known of the contents is no part of its identity."""
+    if type_.elements is None and type_.floats is None:
+        return type_
+    return type_, type_.elements, type_.floats
+
+
+def _follows(types: Sequence[TensorType], values: Iterable[Value | None]) -> bool:
+    """Whether the types follow from the operands: a size that a run tells is another each time."""
+    if any(map(is_container, types)):
+        return False
+    own = {s for t in types for s in _symbols((*t.shape, *(t.elements or ())))}
+    if not own:
+        return True
+    given = (v.type for v in values if v is not None)
+    return own <= {s for t in given for s in _symbols((*t.shape, *(t.elements or ())))}
 
 
 def _symbols(dims: Iterable[DimLike]) -> set[Symbol]:

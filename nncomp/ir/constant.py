@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.dims import DimLike
-from nncomp.ir.op import Data, Op
+from nncomp.ir.op import Data, Op, operator
 from nncomp.types import DType, TensorType
 
 MAX_ELEMENTS = 64  # of a tensor whose contents types carry along
 
 
-@dataclass(frozen=True)
+@operator
 class Constant(Op):
     """A tensor that is known while compiling (ONNX Constant-24; emitted as an initializer)."""
 
@@ -31,7 +29,7 @@ class Constant(Op):
         return TensorType(dtype, array.shape, elements, floats)
 
 
-@dataclass(frozen=True)
+@operator
 class Dims(Op):
     """An i64 vector of dims, each computed from the graph's input shapes.
 

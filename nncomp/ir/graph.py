@@ -171,6 +171,27 @@ class Graph(Drawn):
         return {value: tuple(nodes) for value, nodes in found.items()}
 
     @cached_property
+    def kinds(self) -> frozenset[type[Op]]:
+        """The operators in it, those in bodies not among them."""
+        return frozenset([type(node.op) for node in self.nodes])
+
+    @cached_property
+    def holders(self) -> tuple[Node, ...]:
+        """The nodes that have bodies."""
+        return tuple([node for node in self.nodes if node.op.bodies])
+
+    @cached_property
+    def reads(self) -> Mapping[Value, int]:
+        """How many operand places and results read each value that is read."""
+        reads: dict[Value, int] = {}
+        for node in self.nodes:
+            for value in node.operands:
+                reads[value] = reads.get(value, 0) + 1
+        for value in self.results:
+            reads[value] = reads.get(value, 0) + 1
+        return reads
+
+    @cached_property
     def result_values(self) -> frozenset[Value]:
         return frozenset(self.results)
 

@@ -1,8 +1,8 @@
-"""What an operator is: one frozen dataclass with its attributes, operands, shape and gradient.
+"""What an operator is: one dataclass with its attributes, operands, shape and gradient.
 
 A subclass is declared once, in `nncomp/ops`::
 
-    @dataclass(frozen=True)
+    @operator
     class Relu(Op):
         \"\"\"max(x, 0), elementwise (ONNX Relu-14).\"\"\"
 
@@ -25,7 +25,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
 
@@ -100,7 +100,20 @@ def parse_signature(signature: str) -> Formal:
     return Formal(operands, side(right), needed, None if any_number else len(operands))
 
 
-@dataclass(frozen=True)
+Class = TypeVar("Class", bound="Op")
+
+
+@dataclass_transform(frozen_default=True)
+def operator(cls: type[Class]) -> type[Class]:
+    """Makes a subclass of `Op` a dataclass. mypy sees to it that nobody changes one; equality, hash
+    and text are those of `Op`. (Methods made for each class, as `@dataclass(frozen=True)` would,
+    took 0.1 s at each start.)"""
+    made = dataclass(eq=False, repr=False)(cls)
+    made._attributes = tuple(f.name for f in dataclasses.fields(made))
+    return made
+
+
+@operator
 class Op:
     """Base of all operators.
 
@@ -116,6 +129,28 @@ class Op:
     pure: ClassVar[bool] = True  # same operands, same results: CSE and folding may touch it
     takes: ClassVar[frozenset[DType]] = frozenset()  # special dtypes that operands may have
     containers: ClassVar[bool] = False  # whether operands may be sequences or optional values
+    _attributes: ClassVar[tuple[str, ...]] = ()  # their names, in declared order
+
+    if TYPE_CHECKING:
+        __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, name) for name in self._attributes])
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if type(self) is not type(other):
+            return NotImplemented
+        assert isinstance(other, Op)
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self._values()))
+
+    def __repr__(self) -> str:
+        values = zip(self._attributes, self._values(), strict=True)
+        return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in values)})"
 
     @property
     def name(self) -> str:
@@ -244,7 +279,7 @@ class Data:
                 content = hash(tuple(flat.tolist()))
             else:
                 content = zlib.crc32(flat.view(np.uint8).data)  # no copy of weights
-            self._hash = hash((array.dtype.name, array.shape, content))
+            self._hash = hash((array.dtype, array.shape, content))
         return self._hash
 
     def __repr__(self) -> str:

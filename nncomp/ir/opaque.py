@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from nncomp.ir.op import Op
+from nncomp.ir.op import Op, operator
 from nncomp.types import TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class Opaque(Op):
     """An operator of a foreign domain. Only its result types are known, as its model states them.
 

@@ -32,13 +32,14 @@ def verify(graph: Graph, before: Graph | None = None) -> None:
     defined = _boundary(graph)
     members = set(graph.nodes)
     newest = Symbol("_").serial  # symbols made after this one come from inferring again
+    builder = Builder()
     for position, node in enumerate(graph.nodes):
         place = _Place(position, node)
         _operands(node, place, defined, members)
         for body in node.op.bodies:
             _verify_body(body, place, node)
         if node not in known:
-            _results(node, place, newest)
+            _results(node, place, newest, builder)
         for value in node.outputs:
             if value in defined:
                 raise _invalid(f"{place} stands in the graph twice", node)
@@ -113,12 +114,12 @@ def _operands(node: Node, place: _Place, defined: set[Value], members: set[Node]
         raise _invalid(f"{which}, {value!r}, is computed by a node that is not in the graph", node)
 
 
-def _results(node: Node, place: _Place, newest: int) -> None:
+def _results(node: Node, place: _Place, newest: int, builder: Builder) -> None:
     for index, value in enumerate(node.outputs):
         if value.node is not node or value.index != index:
             raise _invalid(f"result {index} of {place} does not point back to it", node)
     try:
-        inferred = Builder(node.origin).infer(node.op, node.inputs)
+        inferred = builder.infer(node.op, node.inputs)
     except CompileError as failure:
         first = failure.diagnostics[0]
         raise _invalid(f"{place} does not take its operands: {first.message}", node) from None

@@ -14,6 +14,7 @@ from nncomp.errors import CompileError, Diagnostic, Note, Problems, error
 from nncomp.ir.builder import At, Builder
 from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
 from nncomp.ir.obligation import Clause, Comparison, Message, Obligation, spelt
+from nncomp.ir.op import Data
 from nncomp.ir.sizes import sources
 from nncomp.lower.expansion import Expansion
 from nncomp.lower.recovery import CONSEQUENCES
@@ -22,7 +23,7 @@ from nncomp.lower.watching import Watch
 from nncomp.ops.elementwise import Add, Mul
 from nncomp.source import Span
 from nncomp.syntax import ast
-from nncomp.types import Array, DType, TensorType
+from nncomp.types import DType, TensorType
 
 if TYPE_CHECKING:
     from nncomp.lower.remembering import Memory
@@ -247,7 +248,7 @@ class Context:
         self.obligations: dict[Obligation, None] = {}
         self.initializing: str | None = None  # path of the parameter being initialised
         self.regions: list[Region] = []  # bodies of control flow around the point of execution
-        self.numbers: dict[tuple[str, DType], Array] = {}  # literals that were converted, by text
+        self.numbers: dict[tuple[str, DType], Data] = {}  # literals that were converted, by text
         self.expansion = Expansion(foresee)
         self.failures = 0  # statements that failed, by an error of their own or not
         self._draws: dict[str, int] = {}
@@ -281,11 +282,15 @@ class Context:
         """Executes a body in a frame of its own."""
         if len(self.frames) >= MAX_CALLS:
             self._refuse_depth(frame, span)
+        outer = [f for f in self.frames if f.decl is frame.decl]
         self.frames.append(frame)
         try:
-            with self.expansion.level(self.span or span):
-                yield
+            self.expansion.enter(self.span or span)
+            if outer:
+                self.expansion.recur(frame.decl, len(outer), self.span or span)
+            yield
         finally:
+            self.expansion.leave()
             self.frames.pop()
 
     @contextmanager
@@ -341,6 +346,7 @@ class Context:
         self.obligations[obligation] = None
         if len(clause) == 1:
             _tighten(clause[0])
+            self.b.forget()
 
     def declare_input(self, name: str, type: TensorType, default: int | float | None) -> Value:
         """An input that the program declares."""

@@ -1,11 +1,13 @@
 """How far a program may expand: what bounds the calls, loops and nodes of one graph.
 
 A loop that would pass the limit at the rate of its runs so far is refused at once, not when it has;
-after a few calls the text is asked, too (`foresight.py`).
+after a few calls the text is asked, too (`foresight.py`). What calls itself has less room than the
+rest: a network seldom does, and one that does so twice at each level doubles with each.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ MAX_DEEP_WORK = 5_000  # level would go on for ever. The deepest model here has 
 MAX_LOOKED_AT = 500_000  # items of lists and texts
 _FEW = 1_000  # calls and runs of loops: a program that makes more is worth looking through
 _EARLY = 100  # at this part of the limit the rate of a loop counts
+_PART = 40  # what calls itself has this part of the limit
 
 
 @dataclass(eq=False)
@@ -74,26 +77,27 @@ class Expansion:
         self._foresee = foresee
         self.most = limits().nodes
         self.taken: set[tuple[int, bool]] = set()
+        self._recursive: Counter[ast.Decl] = Counter()
         self.depth = self._work = self._deep_work = self._looked_at = 0
         self._loops: list[_Loop] = []
 
-    @contextmanager
-    def level(self, span: Span | None) -> Iterator[None]:
-        """Counts a call or a run of a loop, with what is in it."""
+    def enter(self, span: Span | None) -> None:
+        """Counts a call or a run of a loop. What is in it lies before `leave`, which is called
+        after an error too."""
         self.depth += 1
         self._deep_work += self.depth > DEEP
-        try:
-            self._add(1, span)
-            if self._deep_work > MAX_DEEP_WORK:
-                raise error(
-                    "NN0004",
-                    f"the program expands to over {MAX_DEEP_WORK:,} calls and runs of loops "
-                    f"that are {DEEP} deep",
-                    span,
-                )
-            yield
-        finally:
-            self.depth -= 1
+        self._add(1, span)
+        if self._deep_work > MAX_DEEP_WORK:
+            raise error(
+                "NN0004",
+                f"the program expands to over {MAX_DEEP_WORK:,} calls and runs of loops "
+                f"that are {DEEP} deep",
+                span,
+            )
+
+    def leave(self) -> None:
+        """After a call or a run of a loop."""
+        self.depth -= 1
 
     def _add(self, work: int, span: Span | None) -> None:
         self._work += work
@@ -124,6 +128,23 @@ class Expansion:
         self.taken |= by.taken
         self._add(by.work, span)
         self.look_through(by.looked_at, span)
+
+    def recur(self, decl: ast.Decl, depth: int, span: Span | None) -> None:
+        """Counts a call of what is being called already, `depth` times."""
+        self._recursive[decl] += 1
+        most = self.most // _PART
+        if self._recursive.total() > most:
+            name = decl.name.text
+            times = self._recursive[decl]
+            raise error(
+                "NN0004",
+                f"the program expands to over {most:,} calls of what calls itself",
+                span,
+                f"`{name}` within itself, {depth} deep",
+                notes=[Note(f"{times:,} of them are calls of `{name}`", decl.name.span)],
+                help="call it once at each level, or repeat it with `for`; "
+                "--max-nodes raises the limit",
+            )
 
     def branch(self, node: ast.Node, holds: bool) -> bool:
         """Takes note of how the condition of a node came out, and returns it."""
@@ -162,8 +183,11 @@ class Expansion:
         """Around a run of the innermost loop. Raises NN0004 where the loop would pass the limit."""
         loop = self._loops[-1]
         loop.done = number + 1
-        with self.level(span):
+        try:
+            self.enter(span)
             yield
+        finally:
+            self.leave()
         if max(self._work, len(loop.made)) * _EARLY > self.most:
             self._project(loop.made)
 

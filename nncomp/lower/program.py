@@ -304,7 +304,6 @@ class _Lowering:
         nodes, inputs = tuple(ctx.b.nodes), list(ctx.inputs.values())
         if not training:
             nodes = _live(ctx)
-        if section is not None and section.kind == "entry":
             inputs = _needed(ctx, section, nodes)
         graph = Graph(
             name,
@@ -313,7 +312,7 @@ class _Lowering:
             nodes,
             dict(ctx.outputs),
             dict(ctx.updates) if learning or section is None or section.kind == "entry" else {},
-            dict(ctx.defaults),
+            {v.name: ctx.defaults[v.name] for v in inputs if v.name in ctx.defaults},
             tuple(_told(ctx.obligations, inputs)),
         )
         return graph, {n: v for n, v in ctx.predictions.items() if n not in graph.outputs}
@@ -343,12 +342,14 @@ def _live(ctx: Context) -> tuple[Node, ...]:
     return tuple(reversed(nodes))
 
 
-def _needed(ctx: Context, section: ast.Section, nodes: tuple[Node, ...]) -> list[Value]:
-    """The inputs of an entry: its own, those of the model that it reads, and those that a size in
-    it comes from."""
-    results = [*ctx.outputs.values(), *ctx.updates.values()]
+def _needed(ctx: Context, section: ast.Section | None, nodes: tuple[Node, ...]) -> list[Value]:
+    """The inputs that the program declares, those of the compiler's own that are read. An entry has
+    its own, those of the model that it reads, and those that a size in it comes from."""
+    results = [*ctx.outputs.values(), *ctx.predictions.values(), *ctx.updates.values()]
     live = {*results, *(value for node in nodes for value in node.operands)}
-    own = {s.name.text for s in section.body if isinstance(s, ast.InputDecl)}
+    own = ctx.declared
+    if section is not None and section.kind == "entry":
+        own = {s.name.text for s in section.body if isinstance(s, ast.InputDecl)}
     inputs = [v for v in ctx.inputs.values() if v in live or v.name in own]
     shapes = [v.shape for v in [*results, *(o for node in nodes for o in node.outputs)]]
     needed = {s for shape in shapes for d in shape if isinstance(d, Dim) for s in d.symbols()}

@@ -9,7 +9,7 @@ import numpy as np
 
 from nncomp.dims import Dim, DimLike
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Op
+from nncomp.ir.op import Data, Op
 from nncomp.lower.context import Context
 from nncomp.lower.trees import combine
 from nncomp.lower.values import (
@@ -63,7 +63,7 @@ def number(ctx: Context, value: float, dtype: DType) -> Value:
         raise ctx.fail("NN0005", f"{value} does not fit into {dtype}")
     key = (repr(value), dtype)
     if key not in ctx.numbers:
-        ctx.numbers[key] = _converted(ctx, np.asarray(value), dtype)
+        ctx.numbers[key] = Data(_converted(ctx, np.asarray(value), dtype))
     return ctx.b.constant(ctx.numbers[key])
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from nncomp.dims import equal
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.comparison import And, Greater, Less
 from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Add, Div, Mul, Sub, require_number
@@ -24,7 +23,7 @@ from nncomp.ops.rules import (
 from nncomp.types import UNSIGNED, TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class Relu(Op):
     """max(X, 0) (ONNX Relu-14); the gradient at 0 is 0."""
 
@@ -38,7 +37,7 @@ class Relu(Op):
         return (at.b(ReluGrad(), at.g, at.y),)
 
 
-@dataclass(frozen=True)
+@operator
 class ReluGrad(Op):
     """dY where Y > 0, else 0. Linear in dY, so it is its own derivative."""
 
@@ -56,7 +55,7 @@ class ReluGrad(Op):
         return b(Mul(), dy, b(Cast(dy.type.dtype), b(Greater(), y, 0.0)))
 
 
-@dataclass(frozen=True)
+@operator
 class Sigmoid(FloatFunction):
     """1 / (1 + exp(-X)) (ONNX Sigmoid-13)."""
 
@@ -65,7 +64,7 @@ class Sigmoid(FloatFunction):
         return (b(Mul(), at.g, b(Mul(), at.y, b(Sub(), 1.0, at.y))),)
 
 
-@dataclass(frozen=True)
+@operator
 class Tanh(FloatFunction):
     """Hyperbolic tangent (ONNX Tanh-13)."""
 
@@ -76,7 +75,7 @@ class Tanh(FloatFunction):
         return (b(Mul(), at.g, b(Sub(), 1.0, b(Mul(), at.y, at.y))),)
 
 
-@dataclass(frozen=True)
+@operator
 class LeakyRelu(FloatFunction):
     """X where X ≥ 0, else alpha · X (ONNX LeakyRelu-16)."""
 
@@ -86,7 +85,7 @@ class LeakyRelu(FloatFunction):
         return (_where_positive(at, at.g, at.b(Mul(), at.g, self.alpha)),)
 
 
-@dataclass(frozen=True)
+@operator
 class Elu(FloatFunction):
     """X where X > 0, else alpha · (exp(X) - 1) (ONNX Elu-22; Clevert et al., 2016)."""
 
@@ -97,7 +96,7 @@ class Elu(FloatFunction):
         return (_where_positive(at, at.g, b(Mul(), at.g, b(Add(), at.y, self.alpha))),)
 
 
-@dataclass(frozen=True)
+@operator
 class Selu(FloatFunction):
     """gamma · X where X > 0, else gamma · alpha · (exp(X) - 1) (ONNX Selu-22; Klambauer 2017)."""
 
@@ -110,7 +109,7 @@ class Selu(FloatFunction):
         return (_where_positive(at, b(Mul(), at.g, self.gamma), below),)
 
 
-@dataclass(frozen=True)
+@operator
 class Celu(FloatFunction):
     """X where X > 0, else alpha · (exp(X / alpha) - 1) (ONNX Celu-28; Barron, 2017).
 
@@ -128,7 +127,7 @@ class Celu(FloatFunction):
         return b(Mul(), b(Elu(), b(Div(), x, self.alpha)), self.alpha)
 
 
-@dataclass(frozen=True)
+@operator
 class ThresholdedRelu(FloatFunction):
     """X where X > alpha, else 0 (ONNX ThresholdedRelu-22; Konda et al., 2014)."""
 
@@ -139,7 +138,7 @@ class ThresholdedRelu(FloatFunction):
         return b(Where(), b(Greater(), x, self.alpha), x, zero)
 
 
-@dataclass(frozen=True)
+@operator
 class Shrink(NumberFunction):
     """X + bias below -lambd, X - bias above lambd, 0 between (ONNX Shrink-9).
 
@@ -158,7 +157,7 @@ class Shrink(NumberFunction):
         return b(Where(), b(Less(), x, -self.lambd), b(Add(), x, self.bias), outer)
 
 
-@dataclass(frozen=True)
+@operator
 class PRelu(Op):
     """X where X ≥ 0, else slope · X; slope broadcasts to X's shape (ONNX PRelu-16; He 2015)."""
 
@@ -187,7 +186,7 @@ def _where_positive(at: Vjp, above: Value, below: Value) -> Value:
     return at.b(Where(), at.b(Greater(), at.x, 0.0), above, below)
 
 
-@dataclass(frozen=True)
+@operator
 class HardSigmoid(FloatFunction):
     """max(0, min(1, alpha · X + beta)) (ONNX HardSigmoid-22)."""
 
@@ -200,7 +199,7 @@ class HardSigmoid(FloatFunction):
         return (b(Mul(), at.g, b(Mul(), b(Cast(at.g.type.dtype), inside), self.alpha)),)
 
 
-@dataclass(frozen=True)
+@operator
 class HardSwish(FloatFunction):
     """X · max(0, min(1, X / 6 + 1/2)) (ONNX HardSwish-22; Howard et al., 2019)."""
 
@@ -208,7 +207,7 @@ class HardSwish(FloatFunction):
         return b(Mul(), x, b(HardSigmoid(alpha=1 / 6, beta=0.5), x))
 
 
-@dataclass(frozen=True)
+@operator
 class Softplus(FloatFunction):
     """log(1 + exp(X)) (ONNX Softplus-22)."""
 
@@ -216,7 +215,7 @@ class Softplus(FloatFunction):
         return (at.b(Mul(), at.g, at.b(Sigmoid(), at.x)),)
 
 
-@dataclass(frozen=True)
+@operator
 class Softsign(FloatFunction):
     """X / (1 + |X|) (ONNX Softsign-22)."""
 
@@ -228,7 +227,7 @@ class Softsign(FloatFunction):
         return (b(Div(), at.g, b(Mul(), root, root)),)
 
 
-@dataclass(frozen=True)
+@operator
 class Gelu(FloatFunction):
     """X · Φ(X), Φ the normal distribution (ONNX Gelu-20; Hendrycks & Gimpel, 2016).
 
@@ -252,7 +251,7 @@ class Gelu(FloatFunction):
         return b(Mul(), half, b(Add(), bent, 1.0))
 
 
-@dataclass(frozen=True)
+@operator
 class Swish(FloatFunction):
     """X / (1 + exp(-alpha · X)) (ONNX Swish-24; Ramachandran et al., 2017)."""
 
@@ -263,7 +262,7 @@ class Swish(FloatFunction):
         return b(Mul(), x, b(Sigmoid(), inner))
 
 
-@dataclass(frozen=True)
+@operator
 class SwiGLU(Op):
     """Swish of A, times B, which has A's shape (ONNX SwiGLU-28; Shazeer, 2020)."""
 
@@ -280,7 +279,7 @@ class SwiGLU(Op):
         return b(Mul(), b(Swish(self.alpha), gate), x)
 
 
-@dataclass(frozen=True)
+@operator
 class Mish(FloatFunction):
     """X · tanh(log(1 + exp(X))) (ONNX Mish-22; Misra, 2019)."""
 
@@ -288,7 +287,7 @@ class Mish(FloatFunction):
         return b(Mul(), x, b(Tanh(), b(Softplus(), x)))
 
 
-@dataclass(frozen=True)
+@operator
 class Softmax(FloatFunction):
     """exp(X) / Σ exp(X) along an axis (ONNX Softmax-13)."""
 
@@ -306,7 +305,7 @@ class Softmax(FloatFunction):
         return (b(Sub(), weighted, b(Mul(), at.y, total)),)
 
 
-@dataclass(frozen=True)
+@operator
 class Hardmax(FloatFunction):
     """1 at the first of the largest elements along an axis, 0 elsewhere (ONNX Hardmax-13)."""
 
@@ -321,7 +320,7 @@ class Hardmax(FloatFunction):
         return (None,)
 
 
-@dataclass(frozen=True)
+@operator
 class LogSoftmax(FloatFunction):
     """X - log Σ exp(X) along an axis (ONNX LogSoftmax-13)."""
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from nncomp.dims import DimLike, equal, floordiv
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import InferError, Op
+from nncomp.ir.op import InferError, Op, operator
 from nncomp.ops.activation import Softmax, Tanh
 from nncomp.ops.comparison import And, GreaterOrEqual, Less, LessOrEqual
 from nncomp.ops.conversion import Cast, Where
@@ -35,7 +34,7 @@ from nncomp.ops.shape_slicing import Pad
 from nncomp.types import DType, Shape, TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class Attention(Op):
     """softmax(scale · Q Kᵀ + mask) V for each head (ONNX Attention-25; Vaswani et al., 2017).
 

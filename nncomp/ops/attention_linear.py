@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.dims import DimLike, equal, floordiv
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import InferError, Op
+from nncomp.ir.op import InferError, Op, operator
 from nncomp.ops.activation import Swish
 from nncomp.ops.control_building import Values, add_recurrence
 from nncomp.ops.conv import Conv
@@ -24,7 +22,7 @@ from nncomp.types import DType, Shape, TensorType
 RULES = ("linear", "gated", "delta", "gated_delta")
 
 
-@dataclass(frozen=True)
+@operator
 class LinearAttention(Op):
     """o = scale · Sᵀ q of a state S that each time adds k vᵀ to (ONNX LinearAttention-27; Yang et
     al., 2024).
@@ -172,7 +170,7 @@ def _cast(b: Builder, x: Value, dtype: DType) -> Value:
     return x if x.type.dtype is dtype else b(Cast(dtype), x)
 
 
-@dataclass(frozen=True)
+@operator
 class CausalConvWithState(Op):
     """A convolution of each channel by itself that sees nothing ahead (ONNX
     CausalConvWithState-27).

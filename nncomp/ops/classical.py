@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from nncomp.dims import product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Data, Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Data, Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.elementwise import require_number
 from nncomp.ops.forms import reshape
 from nncomp.ops.indexing import Gather
@@ -23,7 +22,7 @@ Floats = tuple[float, ...]
 Strings = tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@operator
 class Binarizer(Op):
     """1 where X is above the threshold, else 0 (ai.onnx.ml Binarizer-1)."""
 
@@ -39,7 +38,7 @@ class Binarizer(Op):
         return (None,)
 
 
-@dataclass(frozen=True)
+@operator
 class ArrayFeatureExtractor(Op):
     """Elements of X by their places on its last axis (ai.onnx.ml ArrayFeatureExtractor-1).
 
@@ -61,7 +60,7 @@ class ArrayFeatureExtractor(Op):
         return b(Gather(axis=-1), rows, reshape(b, places, product(places.shape)))
 
 
-@dataclass(frozen=True)
+@operator
 class LabelEncoder(Op):
     """The value of each element's key, or a default (ai.onnx.ml LabelEncoder-4).
 
@@ -137,7 +136,7 @@ MODES = ("<=", "<", ">=", ">", "==", "!=", "in")
 """The comparisons of a tree's nodes, by number."""
 
 
-@dataclass(frozen=True)
+@operator
 class TreeEnsemble(Op):
     """Sums, means or extremes over trees of what the leaf says that each row falls into
     (ai.onnx.ml TreeEnsemble-5).

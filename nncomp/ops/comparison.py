@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.rules import broadcast, require_float, same_dtype
 from nncomp.types import EIGHTS, STRINGS, DType, TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class Comparison(Op):
     """Base of the comparisons of two tensors of one dtype."""
 
@@ -25,34 +23,34 @@ class Comparison(Op):
         return None, None
 
 
-@dataclass(frozen=True)
+@operator
 class Equal(Comparison):
     """A == B (ONNX Equal-19)."""
 
     takes = STRINGS
 
 
-@dataclass(frozen=True)
+@operator
 class Greater(Comparison):
     """A > B (ONNX Greater-13)."""
 
 
-@dataclass(frozen=True)
+@operator
 class GreaterOrEqual(Comparison):
     """A >= B (ONNX GreaterOrEqual-16)."""
 
 
-@dataclass(frozen=True)
+@operator
 class Less(Comparison):
     """A < B (ONNX Less-13)."""
 
 
-@dataclass(frozen=True)
+@operator
 class LessOrEqual(Comparison):
     """A <= B (ONNX LessOrEqual-16)."""
 
 
-@dataclass(frozen=True)
+@operator
 class Logic(Op):
     """Base of the logical operators on two bool tensors."""
 
@@ -66,22 +64,22 @@ class Logic(Op):
         return None, None
 
 
-@dataclass(frozen=True)
+@operator
 class And(Logic):
     """A and B (ONNX And-7)."""
 
 
-@dataclass(frozen=True)
+@operator
 class Or(Logic):
     """A or B (ONNX Or-7)."""
 
 
-@dataclass(frozen=True)
+@operator
 class Xor(Logic):
     """Either A or B (ONNX Xor-7)."""
 
 
-@dataclass(frozen=True)
+@operator
 class Not(Op):
     """not X (ONNX Not-1)."""
 
@@ -95,7 +93,7 @@ class Not(Op):
         return (None,)
 
 
-@dataclass(frozen=True)
+@operator
 class IsNaN(Op):
     """Which elements are NaN (ONNX IsNaN-20)."""
 
@@ -110,7 +108,7 @@ class IsNaN(Op):
         return (None,)
 
 
-@dataclass(frozen=True)
+@operator
 class IsInf(Op):
     """Which elements are infinite, of either sign or of one (ONNX IsInf-20)."""
 

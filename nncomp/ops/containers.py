@@ -5,10 +5,8 @@ A sequence that is known element by element while a model is imported never come
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.dims import DimLike, equal, floordiv, new_dim
-from nncomp.ir.op import Gradients, InferError, NoGradientError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, NoGradientError, Op, Vjp, operator
 from nncomp.ops.rules import normalize_axis, same_dtype
 from nncomp.types import NARROW, STRINGS, DType, OptionalType, SequenceType, TensorType
 
@@ -41,7 +39,7 @@ def _opened(sizes: tuple[DimLike | None, ...], name: str) -> tuple[DimLike, ...]
     return tuple(new_dim(f"{name}_{i}", 0) if d is None else d for i, d in enumerate(sizes))
 
 
-@dataclass(frozen=True)
+@operator
 class _Container(Op):
     """Base of the operators here."""
 
@@ -51,7 +49,7 @@ class _Container(Op):
         raise NoGradientError("no gradient goes through sequences and optional values")
 
 
-@dataclass(frozen=True)
+@operator
 class SequenceEmpty(_Container):
     """A sequence of nothing (ONNX SequenceEmpty-11). dtype: of its tensors, f32 if left out"""
 
@@ -62,7 +60,7 @@ class SequenceEmpty(_Container):
         return SequenceType(self.dtype or DType.F32, empty=True)
 
 
-@dataclass(frozen=True)
+@operator
 class SequenceConstruct(_Container):
     """A sequence of the operands (ONNX SequenceConstruct-11)."""
 
@@ -79,7 +77,7 @@ class SequenceConstruct(_Container):
         return found
 
 
-@dataclass(frozen=True)
+@operator
 class SequenceInsert(_Container):
     """The sequence with a tensor before `position`, at its end if that is left out
     (ONNX SequenceInsert-11)."""
@@ -95,7 +93,7 @@ class SequenceInsert(_Container):
         return _sequence(values).joined(tensor)
 
 
-@dataclass(frozen=True)
+@operator
 class SequenceErase(_Container):
     """The sequence without the tensor at `position`, the last if that is left out
     (ONNX SequenceErase-11)."""
@@ -108,7 +106,7 @@ class SequenceErase(_Container):
         return _sequence(values)
 
 
-@dataclass(frozen=True)
+@operator
 class SequenceAt(_Container):
     """The tensor at a position; a negative one counts from the end (ONNX SequenceAt-11)."""
 
@@ -122,7 +120,7 @@ class SequenceAt(_Container):
         return TensorType(sequence.dtype, _opened(_sizes(sequence, "an element"), "element"))
 
 
-@dataclass(frozen=True)
+@operator
 class SequenceLength(_Container):
     """How many tensors there are (ONNX SequenceLength-11)."""
 
@@ -134,7 +132,7 @@ class SequenceLength(_Container):
         return TensorType(DType.I64, ())
 
 
-@dataclass(frozen=True)
+@operator
 class ConcatFromSequence(_Container):
     """The tensors joined along an axis, a new one with new_axis=1 (ONNX ConcatFromSequence-11)."""
 
@@ -155,7 +153,7 @@ class ConcatFromSequence(_Container):
         return TensorType(sequence.dtype, (*sizes[:axis], joined, *sizes[axis + 1 :]))
 
 
-@dataclass(frozen=True)
+@operator
 class SplitToSequence(_Container):
     """Parts of a tensor along an axis as a sequence (ONNX SplitToSequence-24).
 
@@ -190,7 +188,7 @@ class SplitToSequence(_Container):
         return None
 
 
-@dataclass(frozen=True)
+@operator
 class Optional(_Container):
     """The operand as an optional value, or one that is not there (ONNX Optional-15).
 
@@ -211,7 +209,7 @@ class Optional(_Container):
         return OptionalType.of(content)
 
 
-@dataclass(frozen=True)
+@operator
 class OptionalHasElement(_Container):
     """Whether the operand is there; any other than an optional one is
     (ONNX OptionalHasElement-18)."""
@@ -223,7 +221,7 @@ class OptionalHasElement(_Container):
         return TensorType(DType.BOOL, ())
 
 
-@dataclass(frozen=True)
+@operator
 class OptionalGetElement(_Container):
     """What an optional value holds, or the operand itself if it is none
     (ONNX OptionalGetElement-18)."""

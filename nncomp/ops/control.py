@@ -8,11 +8,11 @@ captures as such.) The gradients are in `nncomp/autodiff/control.py`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nncomp.dims import Dim, DimLike, Symbol, equal, new_dim
 from nncomp.ir.graph import Body, Value
-from nncomp.ir.op import InferError, Op
+from nncomp.ir.op import InferError, Op, operator
 from nncomp.ops.rules import normalize_axis
 from nncomp.types import (
     NARROW,
@@ -27,7 +27,7 @@ from nncomp.types import (
 Axes = tuple[int, ...] | None
 
 
-@dataclass(frozen=True)
+@operator
 class Scan(Op):
     """Runs the body on the slices of tensors, one after the other (ONNX Scan-25).
 
@@ -132,7 +132,7 @@ class Scan(Op):
         return sizes[0]
 
 
-@dataclass(frozen=True)
+@operator
 class Loop(Op):
     """Runs the body while a condition holds, at most M times (ONNX Loop-25).
 
@@ -225,7 +225,7 @@ class Loop(Op):
         )
 
 
-@dataclass(frozen=True)
+@operator
 class If(Op):
     """Runs one of two bodies (ONNX If-25).
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, NoGradientError, Op, Vjp
+from nncomp.ir.op import Gradients, NoGradientError, Op, Vjp, operator
 from nncomp.ops import conv_grad  # which in turn needs Conv, once rules run
 from nncomp.ops.convolution import (
     Convolution,
@@ -22,7 +20,7 @@ from nncomp.ops.windows import Ints, Window, require_same, require_spatial, stat
 from nncomp.types import Shape, TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class Conv(Convolution):
     """Y[n, m, p] = B[m] + Σ_c,k X[n, c, stride·p + dilation·k - pad] W[m, c, k] (ONNX Conv-22).
 
@@ -52,7 +50,7 @@ def conv_gradients(op: Convolution, b: Builder, x: Value, w: Value, g: Value) ->
     return [dx, dw]
 
 
-@dataclass(frozen=True)
+@operator
 class ConvTranspose(Convolution):
     """The transpose of Conv in its input: each X[n, c, p] adds X·W[c] to Y (ONNX ConvTranspose-22).
 

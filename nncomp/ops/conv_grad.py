@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from nncomp.dims import DimLike, equal
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops import conv  # which in turn needs the classes here, once rules run
 from nncomp.ops.convolution import (
     Convolution,
@@ -24,7 +23,7 @@ from nncomp.ops.windows import Window, require_same, require_spatial, static_pad
 from nncomp.types import TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class ConvInputGrad(Convolution):
     """The gradient of Conv's X: dX[n, c, stride·p + dilation·k - pad] += dY[n, m, p] W[m, c, k].
 
@@ -87,7 +86,7 @@ def transposed_conv(
     return window(b, b(op, dy, w), begins, [v.size for v in windows], axes)
 
 
-@dataclass(frozen=True)
+@operator
 class ConvWeightGrad(Convolution):
     """The gradient of Conv's W: dW[m, c, k] += X[n, c, stride·p + dilation·k - pad] dY[n, m, p].
 

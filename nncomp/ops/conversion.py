@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.comparison import GreaterOrEqual, Less, require_bool
 from nncomp.ops.elements import typed
 from nncomp.ops.rules import broadcast, require_one_of, same_dtype
 from nncomp.types import BITS, NARROW, STRINGS, UNSIGNED, DType, TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class Identity(Op):
     """X itself (ONNX Identity-25)."""
 
@@ -28,7 +26,7 @@ class Identity(Op):
         return (at.g,)
 
 
-@dataclass(frozen=True)
+@operator
 class StopGradient(Op):
     """X itself, with the gradient zero."""
 
@@ -45,7 +43,7 @@ class StopGradient(Op):
         return b(Identity(), x)
 
 
-@dataclass(frozen=True)
+@operator
 class Cast(Op):
     """X in another dtype (ONNX Cast-25).
 
@@ -72,7 +70,7 @@ class Cast(Op):
         return (at.g if source is self.to else at.b(Cast(source), at.g),)
 
 
-@dataclass(frozen=True)
+@operator
 class CastLike(Op):
     """X in the dtype of target_type, whose contents do not matter (ONNX CastLike-25)."""
 
@@ -91,7 +89,7 @@ class CastLike(Op):
         return Cast(target.dtype, self.saturate, self.round_mode)
 
 
-@dataclass(frozen=True)
+@operator
 class BitCast(Op):
     """The bits of X taken for another dtype of the same size (ONNX BitCast-26)."""
 
@@ -112,7 +110,7 @@ def _bits(dtype: DType) -> int:
     return BITS.get(dtype, 8 * dtype.size)
 
 
-@dataclass(frozen=True)
+@operator
 class Where(Op):
     """X where the condition holds, else Y, broadcast together (ONNX Where-16)."""
 
@@ -129,7 +127,7 @@ class Where(Op):
         return None, b(Where(), condition, at.g, zero), b(Where(), condition, zero, at.g)
 
 
-@dataclass(frozen=True)
+@operator
 class BitShift(Op):
     """X shifted by Y bits, "LEFT" or "RIGHT" (ONNX BitShift-28).
 
@@ -170,7 +168,7 @@ class BitShift(Op):
         return b(Where(), far, rest, b(Cast(own), moved))
 
 
-@dataclass(frozen=True)
+@operator
 class Bitwise(Op):
     """Base of the bitwise operators on two integer tensors."""
 
@@ -185,22 +183,22 @@ class Bitwise(Op):
         return None, None
 
 
-@dataclass(frozen=True)
+@operator
 class BitwiseAnd(Bitwise):
     """A and B, bit by bit (ONNX BitwiseAnd-18)."""
 
 
-@dataclass(frozen=True)
+@operator
 class BitwiseOr(Bitwise):
     """A or B, bit by bit (ONNX BitwiseOr-18)."""
 
 
-@dataclass(frozen=True)
+@operator
 class BitwiseXor(Bitwise):
     """Either A or B, bit by bit (ONNX BitwiseXor-18)."""
 
 
-@dataclass(frozen=True)
+@operator
 class BitwiseNot(Op):
     """The complement of X (ONNX BitwiseNot-18)."""
 

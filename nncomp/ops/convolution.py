@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from nncomp.dims import DimLike, bounds, equal, floordiv, maximum
-from nncomp.ir.op import InferError, Op
+from nncomp.ir.op import InferError, Op, operator
 from nncomp.ops.rules import require_float, same_dtype
 from nncomp.ops.windows import (
     Attributes,
@@ -23,7 +23,7 @@ from nncomp.types import Shape, TensorType
 C = TypeVar("C", bound="Convolution")
 
 
-@dataclass(frozen=True)
+@operator
 class Convolution(Op):
     """The attributes of Conv; see https://onnx.ai/onnx/operators/onnx__Conv.html."""
 

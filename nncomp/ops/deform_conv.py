@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nncomp.dims import DimLike, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import InferError, Op
+from nncomp.ir.op import InferError, Op, operator
 from nncomp.ops.conversion import Cast
 from nncomp.ops.convolution import Convolution
 from nncomp.ops.elementwise import Add, Mul
@@ -22,7 +20,7 @@ from nncomp.ops.windows import Ints, Window, known, out_of_range
 from nncomp.types import DType, Shape, TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class DeformConv(Op):
     """Conv with a tap k at place p moved by offset[k, p], between pixels linear, and weighted by
     mask[k, p] (ONNX DeformConv-22; Dai et al., 2017; Zhu et al., 2019).

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from nncomp.dims import DimLike, equal, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import InferError, Op
+from nncomp.ir.op import InferError, Op, operator
 from nncomp.ops.comparison import Equal
 from nncomp.ops.conversion import Cast
 from nncomp.ops.elementwise import Mul, require_number
@@ -23,7 +22,7 @@ Indices = list[str]
 MAX_OPERANDS = 64
 
 
-@dataclass(frozen=True)
+@operator
 class Einsum(Op):
     """Σ of products by Einstein's convention (ONNX Einsum-12): "bij,bjk->bik".
 

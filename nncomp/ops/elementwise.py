@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from nncomp import dims
 from nncomp.dims import DimLike
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.comparison import And, Equal, Greater, Less, Not, Xor
 from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elements import truncated_quotient, zipped
@@ -28,7 +27,7 @@ def require_number(*types: TensorType) -> None:
             )
 
 
-@dataclass(frozen=True)
+@operator
 class Binary(Op):
     """Base of the operators on two tensors of one dtype."""
 
@@ -46,7 +45,7 @@ class Binary(Op):
         return None
 
 
-@dataclass(frozen=True)
+@operator
 class Add(Binary):
     """A + B (ONNX Add-14); unsigned integers wrap."""
 
@@ -60,7 +59,7 @@ class Add(Binary):
         return at.g, at.g
 
 
-@dataclass(frozen=True)
+@operator
 class Sub(Binary):
     """A - B (ONNX Sub-14); unsigned integers wrap."""
 
@@ -74,7 +73,7 @@ class Sub(Binary):
         return at.g, at.b(Neg(), at.g)
 
 
-@dataclass(frozen=True)
+@operator
 class Mul(Binary):
     """A · B (ONNX Mul-14); unsigned integers wrap."""
 
@@ -89,7 +88,7 @@ class Mul(Binary):
         return at.b(Mul(), at.g, y), at.b(Mul(), at.g, x)
 
 
-@dataclass(frozen=True)
+@operator
 class Div(Binary):
     """A / B (ONNX Div-14); on integers rounded towards zero."""
 
@@ -104,7 +103,7 @@ class Div(Binary):
         return da, at.b(Neg(), at.b(Mul(), da, at.y))
 
 
-@dataclass(frozen=True)
+@operator
 class Mod(Binary):
     """A mod B (ONNX Mod-28). Its sign is the divisor's; with fmod=1 the dividend's, as C's fmod."""
 
@@ -135,7 +134,7 @@ class Mod(Binary):
         return b(Where(), other, b(Add(), rest, y), rest)
 
 
-@dataclass(frozen=True)
+@operator
 class Neg(Op):
     """-X (ONNX Neg-13)."""
 
@@ -149,7 +148,7 @@ class Neg(Op):
         return (at.b(Neg(), at.g),)
 
 
-@dataclass(frozen=True)
+@operator
 class Extremum(Op):
     """Base of Min and Max. Operands that tie share the gradient evenly."""
 
@@ -178,7 +177,7 @@ class Extremum(Op):
         return [b(Mul(), share, mask) for mask in masks]
 
 
-@dataclass(frozen=True)
+@operator
 class Min(Extremum):
     """The smallest of the operands, elementwise (ONNX Min-13); NaN if one is NaN."""
 
@@ -189,7 +188,7 @@ class Min(Extremum):
         return dims.minimum(a, b)
 
 
-@dataclass(frozen=True)
+@operator
 class Max(Extremum):
     """The largest of the operands, elementwise (ONNX Max-13); NaN if one is NaN."""
 
@@ -200,7 +199,7 @@ class Max(Extremum):
         return dims.maximum(a, b)
 
 
-@dataclass(frozen=True)
+@operator
 class Sum(Op):
     """The sum of all operands (ONNX Sum-13)."""
 
@@ -214,7 +213,7 @@ class Sum(Op):
         return [at.g] * len(at.inputs)
 
 
-@dataclass(frozen=True)
+@operator
 class Mean(Op):
     """The mean of all operands (ONNX Mean-13)."""
 
@@ -228,7 +227,7 @@ class Mean(Op):
         return [at.b(Div(), at.g, float(len(at.inputs)))] * len(at.inputs)
 
 
-@dataclass(frozen=True)
+@operator
 class Clip(Op):
     """max(min, …) then min(max, …), with rank-0 bounds, each optional (ONNX Clip-13).
 

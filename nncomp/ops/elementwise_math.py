@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, Op, Vjp
+from nncomp.ir.op import Gradients, Op, Vjp, operator
 from nncomp.ops.comparison import Equal, Greater
 from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Div, Mul, Neg, Sub, require_number
@@ -15,7 +14,7 @@ from nncomp.ops.rules import broadcast, require_float
 from nncomp.types import TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class NumberFunction(Op):
     """Base of the functions on tensors of any number type."""
 
@@ -26,7 +25,7 @@ class NumberFunction(Op):
         return TensorType(x.dtype, x.shape)
 
 
-@dataclass(frozen=True)
+@operator
 class FloatFunction(Op):
     """Base of the functions on floating tensors."""
 
@@ -37,7 +36,7 @@ class FloatFunction(Op):
         return TensorType(x.dtype, x.shape)
 
 
-@dataclass(frozen=True)
+@operator
 class StepFunction(FloatFunction):
     """Base of the functions that are constant between steps: their gradient is zero."""
 
@@ -45,7 +44,7 @@ class StepFunction(FloatFunction):
         return (None,)
 
 
-@dataclass(frozen=True)
+@operator
 class Abs(NumberFunction):
     """|X| (ONNX Abs-13); the gradient at 0 is 0."""
 
@@ -53,7 +52,7 @@ class Abs(NumberFunction):
         return (at.b(Mul(), at.g, at.b(Sign(), at.x)),)
 
 
-@dataclass(frozen=True)
+@operator
 class Sign(NumberFunction):
     """-1, 0 or 1 (ONNX Sign-13)."""
 
@@ -63,7 +62,7 @@ class Sign(NumberFunction):
         return (None,)
 
 
-@dataclass(frozen=True)
+@operator
 class Sqrt(FloatFunction):
     """√X (ONNX Sqrt-13)."""
 
@@ -71,7 +70,7 @@ class Sqrt(FloatFunction):
         return (at.b(Div(), at.b(Mul(), at.g, 0.5), at.y),)
 
 
-@dataclass(frozen=True)
+@operator
 class Reciprocal(FloatFunction):
     """1 / X (ONNX Reciprocal-13)."""
 
@@ -80,7 +79,7 @@ class Reciprocal(FloatFunction):
         return (b(Neg(), b(Mul(), at.g, b(Mul(), at.y, at.y))),)
 
 
-@dataclass(frozen=True)
+@operator
 class Exp(FloatFunction):
     """e to the power X (ONNX Exp-13)."""
 
@@ -90,7 +89,7 @@ class Exp(FloatFunction):
         return (at.b(Mul(), at.g, at.y),)
 
 
-@dataclass(frozen=True)
+@operator
 class Log(FloatFunction):
     """Natural logarithm (ONNX Log-13)."""
 
@@ -100,7 +99,7 @@ class Log(FloatFunction):
         return (at.b(Div(), at.g, at.x),)
 
 
-@dataclass(frozen=True)
+@operator
 class Erf(FloatFunction):
     """The error function, 2/√π ∫₀ˣ exp(-t²) dt (ONNX Erf-13)."""
 
@@ -112,17 +111,17 @@ class Erf(FloatFunction):
         return (b(Mul(), at.g, b(Mul(), bell, 2 / math.sqrt(math.pi))),)
 
 
-@dataclass(frozen=True)
+@operator
 class Floor(StepFunction):
     """The largest integer ≤ X (ONNX Floor-13)."""
 
 
-@dataclass(frozen=True)
+@operator
 class Ceil(StepFunction):
     """The smallest integer ≥ X (ONNX Ceil-13)."""
 
 
-@dataclass(frozen=True)
+@operator
 class Round(StepFunction):
     """The nearest integer, halves to the even one (ONNX Round-22)."""
 
@@ -135,7 +134,7 @@ def constant_number(value: Value | None) -> float | None:
     return float(array.item()) if array.size == 1 else None
 
 
-@dataclass(frozen=True)
+@operator
 class Pow(Op):
     """X to the power Y, in X's dtype (ONNX Pow-15)."""
 

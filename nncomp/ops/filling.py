@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from nncomp.dims import DimLike, floordiv, maximum, new_dim, product
 from nncomp.ir.constant import MAX_ELEMENTS
-from nncomp.ir.op import Data, Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Data, Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.elements import typed
 from nncomp.ops.rules import require_rank, same_dtype
 from nncomp.types import DType, Shape, TensorType
@@ -38,7 +37,7 @@ def _require_vector(t: TensorType, what: str) -> None:
         raise InferError("NN0203", f"{what} is an i64 vector, this is {t}")
 
 
-@dataclass(frozen=True)
+@operator
 class ConstantOfShape(Op):
     """One number in every element; f32 zeros without `value` (ONNX ConstantOfShape-25)."""
 
@@ -65,7 +64,7 @@ class ConstantOfShape(Op):
         return (None,)
 
 
-@dataclass(frozen=True)
+@operator
 class Range(Op):
     """start, start + delta, … below limit (above it for a negative delta) (ONNX Range-11).
 

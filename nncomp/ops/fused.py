@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from nncomp.dims import equal
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import InferError, Op
+from nncomp.ir.op import InferError, Op, operator
 from nncomp.ops.activation import Elu, HardSigmoid, HardSwish, LeakyRelu, Relu, Sigmoid, Tanh
 from nncomp.ops.conv import Conv
 from nncomp.ops.convolution import Convolution
@@ -38,7 +37,7 @@ ACTIVATIONS: dict[str, tuple[int, int, Activation]] = {
 }
 
 
-@dataclass(frozen=True)
+@operator
 class FusedConv(Convolution):
     """Y = activation(conv(X, W) + B + Z), with Conv's attributes.
 

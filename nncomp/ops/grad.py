@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.dims import equal
-from nncomp.ir.op import InferError, Op
+from nncomp.ir.op import InferError, Op, operator
 from nncomp.types import TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class Grad(Op):
     """The gradients of a scalar with respect to each of `wrt`, which need not be inputs.
 
@@ -37,7 +35,7 @@ class Grad(Op):
         return wrt
 
 
-@dataclass(frozen=True)
+@operator
 class Jvp(Op):
     """The directional derivative of y, Σ (∂y/∂x) v over pairs of a value x and its tangent v.
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from nncomp.dims import DimLike, maximum
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import InferError, Op
+from nncomp.ir.op import InferError, Op, operator
 from nncomp.ops.comparison import Equal
 from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Add, Div, Mod, Mul, Sub
@@ -35,7 +34,7 @@ PADDINGS = ("zeros", "border", "reflection")
 _CUBIC = -0.75  # Keys' coefficient, as PyTorch has it
 
 
-@dataclass(frozen=True)
+@operator
 class AffineGrid(Op):
     """The grid of places that affine maps send each pixel's to (ONNX AffineGrid-20; Jaderberg et
     al., 2015).
@@ -89,7 +88,7 @@ class AffineGrid(Op):
         return b(Sub(), scaled, 1.0)
 
 
-@dataclass(frozen=True)
+@operator
 class GridSample(Op):
     """X read at the places of a grid (ONNX GridSample-22).
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.dims import new_dim
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.rules import require_one_of
 from nncomp.types import DType, TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class ImageDecoder(Op):
     """The pixels of an image file: BMP, JPEG, JPEG 2000, TIFF, PNG, WebP or PNM
     (ONNX ImageDecoder-20).

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nncomp.dims import DimLike, new_dim, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Data, Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Data, Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.elements import ints_of, typed
 from nncomp.ops.elementwise import Add, Mul, Sub
 from nncomp.ops.filling import ConstantOfShape, shape_operand
@@ -26,7 +24,7 @@ def require_index(t: TensorType) -> None:
         raise InferError("NN0203", f"indices are i32 or i64, these are {t}")
 
 
-@dataclass(frozen=True)
+@operator
 class Gather(Op):
     """data[…, indices, …] at an axis; negative indices count from the end (ONNX Gather-13)."""
 
@@ -55,7 +53,7 @@ class Gather(Op):
         return at.b(grad, at.g, at.inputs[1], at.b.dims(at.x.shape)), None
 
 
-@dataclass(frozen=True)
+@operator
 class GatherGrad(Op):
     """Zeros of `shape` with the slices of dY added at the indices along an axis.
 
@@ -96,7 +94,7 @@ class GatherGrad(Op):
         return b(ScatterElements(axis=axis, reduction="add"), base, indices, dy)
 
 
-@dataclass(frozen=True)
+@operator
 class GatherElements(Op):
     """output[i, j, …] = data[i, indices[i, j, …], …] for axis 1 (ONNX GatherElements-13)."""
 
@@ -113,7 +111,7 @@ class GatherElements(Op):
         return at.b(scatter, zeros_like(at.b, at.x), at.inputs[1], at.g), None
 
 
-@dataclass(frozen=True)
+@operator
 class ScatterElements(Scatter):
     """data with output[i, indices[i, j, …], …] = updates[i, j, …] for axis 1
     (ONNX ScatterElements-18)."""
@@ -153,7 +151,7 @@ def _check_elementwise_indices(data: TensorType, indices: TensorType, axis: int)
             raise InferError("NN0205", f"indices {indices} are larger than {data} on axis {i}")
 
 
-@dataclass(frozen=True)
+@operator
 class OneHot(Op):
     """values[1] where a new axis of size depth counts to the index, else values[0]
     (ONNX OneHot-11). Indices out of range give values[0] throughout."""
@@ -185,7 +183,7 @@ class OneHot(Op):
         return None, None, b(Add(), both, b(Mul(), b(Sub(), total, hot), off))
 
 
-@dataclass(frozen=True)
+@operator
 class TopK(Op):
     """The K largest (or smallest) elements along an axis, and their places (ONNX TopK-24).
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.dims import DimLike, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.elementwise import Add, Mod, Mul
 from nncomp.ops.filling import Range
 from nncomp.ops.indexing import GatherGrad
@@ -46,7 +44,7 @@ def _tuple_length(data: TensorType, indices: TensorType, batch_dims: int) -> int
     return length
 
 
-@dataclass(frozen=True)
+@operator
 class GatherND(Op):
     """output[batch…, i…] = data[batch…, *indices[batch…, i…]] (ONNX GatherND-13).
 
@@ -107,7 +105,7 @@ def _count(b: Builder, number: DimLike) -> Value:
     return b(Range(), first, b(Squeeze(), b.dims((number,)), b.ints(0)), step)
 
 
-@dataclass(frozen=True)
+@operator
 class ScatterND(Scatter):
     """data with output[*indices[i…]] = updates[i…] (ONNX ScatterND-18).
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.dims import equal
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.elementwise import Mul, require_number
 from nncomp.ops.rules import broadcast, require_equal, require_rank, same_dtype
 from nncomp.ops.shape import Reshape, Squeeze, Transpose, Unsqueeze
 from nncomp.types import TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class MatMul(Op):
     """NumPy's matmul: batches of matrix products; rank-1 operands are a row and a column
     (ONNX MatMul-13)."""
@@ -84,7 +82,7 @@ def rows(b: Builder, x: Value) -> Value:
     return b(Reshape(), x, b.dims((-1, x.shape[-1])))
 
 
-@dataclass(frozen=True)
+@operator
 class Gemm(Op):
     """alpha · A' B' + beta · C with A' = Aᵀ for transA=1, B' = Bᵀ for transB=1 (ONNX Gemm-13).
 

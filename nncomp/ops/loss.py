@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.activation import LogSoftmax
 from nncomp.ops.comparison import Equal, Not
 from nncomp.ops.conversion import Cast, Where
@@ -20,7 +18,7 @@ from nncomp.ops.shape import Squeeze, Unsqueeze
 from nncomp.types import TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class ClassLoss(Op):
     """Base of the losses that pick the score of each label's class.
 
@@ -95,7 +93,7 @@ class ClassLoss(Op):
         return weight, labels
 
 
-@dataclass(frozen=True)
+@operator
 class NegativeLogLikelihoodLoss(ClassLoss):
     """-weight[target] · input[target] (ONNX NegativeLogLikelihoodLoss-22); see `ClassLoss`.
 
@@ -115,7 +113,7 @@ class NegativeLogLikelihoodLoss(ClassLoss):
         return self.loss(b, scores, labels, weights)
 
 
-@dataclass(frozen=True)
+@operator
 class SoftmaxCrossEntropyLoss(ClassLoss):
     """-weights[label] · log softmax(scores)[label] (ONNX SoftmaxCrossEntropyLoss-13).
 

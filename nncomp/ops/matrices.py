@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.dims import DimLike
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.comparison import Equal, Less
 from nncomp.ops.control_building import Values, add_recurrence
 from nncomp.ops.conversion import Cast, Where
@@ -32,7 +30,7 @@ def _require_matrices(x: TensorType, *, square: bool = False) -> None:
         require_equal(rows, columns, message)
 
 
-@dataclass(frozen=True)
+@operator
 class Trilu(Op):
     """The upper triangle of matrices, or with upper=0 the lower one; 0 elsewhere (ONNX Trilu-14).
 
@@ -52,7 +50,7 @@ class Trilu(Op):
         return at.b(Trilu(self.upper), at.g, *at.inputs[1:]), None
 
 
-@dataclass(frozen=True)
+@operator
 class EyeLike(Op):
     """A matrix of the operand's shape with 1 on its k-th diagonal, else 0 (ONNX EyeLike-22).
 
@@ -71,7 +69,7 @@ class EyeLike(Op):
         return (None,)
 
 
-@dataclass(frozen=True)
+@operator
 class Det(Op):
     """The determinants of square matrices: [*, M, M] to [*] (ONNX Det-22).
 
@@ -91,7 +89,7 @@ class Det(Op):
         return (b(Mul(), scale, _transposed(b, b(Inverse(), at.x))),)
 
 
-@dataclass(frozen=True)
+@operator
 class Inverse(Op):
     """The inverses of square matrices; not finite where there is none."""
 

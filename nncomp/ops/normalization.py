@@ -4,12 +4,11 @@ normalization_batch."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from nncomp.dims import equal, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops import normalization_batch
 from nncomp.ops.comparison import Equal
 from nncomp.ops.conversion import Cast, Where
@@ -42,7 +41,7 @@ def _require_affine(x: TensorType, t: TensorType | None, what: str, operand: int
         raise InferError("NN0207", f"{what} {t} does not broadcast to {x}", operand=operand)
 
 
-@dataclass(frozen=True)
+@operator
 class LayerNormalization(Op):
     """(X - mean) / √(var + epsilon) · Scale + B, moments over the axes from `axis` on
     (ONNX LayerNormalization-17; Ba et al., 2016).
@@ -106,7 +105,7 @@ class LayerNormalization(Op):
         return _sum(b, y, bias), mean, inv
 
 
-@dataclass(frozen=True)
+@operator
 class RMSNormalization(Op):
     """X / √(mean(X²) + epsilon) · scale, the mean over the axes from `axis` on
     (ONNX RMSNormalization-23; Zhang & Sennrich, 2019)."""
@@ -130,7 +129,7 @@ class RMSNormalization(Op):
         return b(Mul(), _cast(b, normal, x.type.dtype), scale)
 
 
-@dataclass(frozen=True)
+@operator
 class InstanceNormalization(Op):
     """(x - mean) / √(var + epsilon) · scale + B, moments over the spatial axes of each channel of
     each sample (ONNX InstanceNormalization-22; Ulyanov et al., 2016).
@@ -153,7 +152,7 @@ class InstanceNormalization(Op):
         return _channel_affine(b, normal, scale, bias)
 
 
-@dataclass(frozen=True)
+@operator
 class GroupNormalization(Op):
     """(x - mean) / √(var + epsilon) · scale + bias, moments over the channels of a group and the
     spatial axes (ONNX GroupNormalization-21; Wu & He, 2018).
@@ -194,7 +193,7 @@ class GroupNormalization(Op):
         return _channel_affine(b, _cast(b, normal, x.type.dtype), scale, bias)
 
 
-@dataclass(frozen=True)
+@operator
 class LRN(Op):
     """x / (bias + alpha / size · Σ x²)^beta, the sum over `size` neighbouring channels
     (ONNX LRN-13; Krizhevsky et al., 2012)."""
@@ -224,7 +223,7 @@ class LRN(Op):
         return b(Div(), x, root)
 
 
-@dataclass(frozen=True)
+@operator
 class LpNormalization(Op):
     """input / (Σ |input|^p)^(1/p) along an axis, p = 1 or 2; 0 where that is 0/0
     (ONNX LpNormalization-22)."""
@@ -247,7 +246,7 @@ class LpNormalization(Op):
         return b(Div(), x, norm if self.p == 1 else b(Sqrt(), norm))
 
 
-@dataclass(frozen=True)
+@operator
 class MeanVarianceNormalization(Op):
     """(X - mean) / (std + 1e-9), moments over `axes` (ONNX MeanVarianceNormalization-13)."""
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.dims import equal
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.conversion import Cast
 from nncomp.ops.convolution import require_vector
 from nncomp.ops.elementwise import Add, Div, Mul, Sub
@@ -24,7 +22,7 @@ def _require_channels(x: TensorType, *vectors: TensorType, names: tuple[str, ...
         require_vector(require_float(vector), x.shape[1], f"`{name}`", operand=operand)
 
 
-@dataclass(frozen=True)
+@operator
 class BatchNormalization(Op):
     """(X - mean) / √(var + epsilon) · scale + B, channels on axis 1 (ONNX BatchNormalization-15).
 
@@ -109,7 +107,7 @@ class BatchNormalization(Op):
         return y, running[0], running[1]
 
 
-@dataclass(frozen=True)
+@operator
 class BatchNormTraining(Op):
     """Batch normalization by the batch's own moments, of one dtype throughout.
 
@@ -147,7 +145,7 @@ class BatchNormTraining(Op):
         return centered, mean, var, _inverse_std(b, var, self.epsilon)
 
 
-@dataclass(frozen=True)
+@operator
 class BatchNormGrad(Op):
     """The gradients of BatchNormTraining's operands, given its Y's.
 

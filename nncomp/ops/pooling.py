@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Op
+from nncomp.ir.op import Op, operator
 from nncomp.ops import pooling_average, pooling_max
 from nncomp.ops.elementwise_math import Abs, Pow
 from nncomp.ops.forms import reduce_mean, reduce_sum
@@ -16,7 +14,7 @@ from nncomp.ops.windows import out_of_range, require_spatial
 from nncomp.types import TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class GlobalPool(Op):
     """Base of the operators that leave one element for each channel: [N, C, 1, …]."""
 
@@ -27,7 +25,7 @@ class GlobalPool(Op):
         return TensorType(x.dtype, (*x.shape[:2], *(1,) * spatial))
 
 
-@dataclass(frozen=True)
+@operator
 class GlobalAveragePool(GlobalPool):
     """The mean over all spatial axes (ONNX GlobalAveragePool-22)."""
 
@@ -35,7 +33,7 @@ class GlobalAveragePool(GlobalPool):
         return reduce_mean(b, x, range(2, x.rank), keep=True)
 
 
-@dataclass(frozen=True)
+@operator
 class GlobalMaxPool(GlobalPool):
     """The largest element over all spatial axes (ONNX GlobalMaxPool-22)."""
 
@@ -43,7 +41,7 @@ class GlobalMaxPool(GlobalPool):
         return b(ReduceMax(), x, b.ints(*range(2, x.rank)))
 
 
-@dataclass(frozen=True)
+@operator
 class GlobalLpPool(GlobalPool):
     """(Σ |x|^p)^(1/p) over all spatial axes (ONNX GlobalLpPool-22)."""
 

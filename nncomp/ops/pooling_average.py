@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from nncomp.dims import DimLike, equal
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops import conv_grad
 from nncomp.ops.comparison import Equal
 from nncomp.ops.conversion import Cast, Where
@@ -26,7 +25,7 @@ from nncomp.ops.windows import Window, out_of_range
 from nncomp.types import DType, TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class AveragePool(Pool):
     """The mean of each window (ONNX AveragePool-22).
 
@@ -47,7 +46,7 @@ class AveragePool(Pool):
         return (at.b(gradient, at.g, at.b.dims(at.x.shape)),)
 
 
-@dataclass(frozen=True)
+@operator
 class AveragePoolGrad(Pool):
     """The gradient of AveragePool's X: each dY divided evenly among its window.
 
@@ -132,7 +131,7 @@ def _axis_counts(b: Builder, v: Window, padding: bool) -> Value:
     return b(Max(), b(Sub(), taps_before(v.size), taps_before(0)), b.ints(1))
 
 
-@dataclass(frozen=True)
+@operator
 class LpPool(Pool):
     """(Σ |x|^p)^(1/p) over each window (ONNX LpPool-22)."""
 

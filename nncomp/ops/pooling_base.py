@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from nncomp.dims import bounds
-from nncomp.ir.op import InferError, Op
+from nncomp.ir.op import InferError, Op, operator
 from nncomp.ops.windows import Attributes, Ints, Window, known, out_of_range, require_spatial
 from nncomp.types import Array, Shape, TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class Pool(Op):
     """The attributes of pooling; see https://onnx.ai/onnx/operators/onnx__MaxPool.html.
 

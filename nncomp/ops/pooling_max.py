@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nncomp.dims import DimLike, equal, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.convolution import shape_operand
 from nncomp.ops.forms import full, reshape, window
 from nncomp.ops.indexing import Gather, ScatterElements
@@ -19,7 +19,7 @@ from nncomp.types import DType, Shape, TensorType
 _BYTES = (DType.I8, DType.U8)
 
 
-@dataclass(frozen=True)
+@operator
 class MaxPool(Pool):
     """The largest element of each window, and where it stands (ONNX MaxPool-22).
 
@@ -51,7 +51,7 @@ class MaxPool(Pool):
         return (at.b(gradient, at.dy[0], indices, at.b.dims(at.x.shape)),)
 
 
-@dataclass(frozen=True)
+@operator
 class MaxPoolGrad(Pool):
     """Zeros, plus each dY where MaxPool found its element.
 
@@ -88,7 +88,7 @@ def _scattered(b: Builder, x: Value, indices: Value, shape: Value, *, reduction:
     return b(Reshape(), flat, shape)
 
 
-@dataclass(frozen=True)
+@operator
 class MaxUnpool(Op):
     """Zeros with each X at its index: MaxPool undone but for what it dropped (ONNX MaxUnpool-22).
 

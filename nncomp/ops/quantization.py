@@ -6,12 +6,10 @@ bits, floats of 4 and 8, which have no zero point but 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.dims import equal, floordiv
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.conversion import Cast
 from nncomp.ops.elementwise import Add, Clip, Div, Max, Min, Mul, Neg, Sub
 from nncomp.ops.elementwise_math import Round
@@ -37,7 +35,7 @@ def require_among(t: TensorType | None, dtypes: tuple[DType, ...], what: str) ->
         raise InferError("NN0203", f"{what} is one of {names}, not {t}")
 
 
-@dataclass(frozen=True)
+@operator
 class Scaled(Op):
     """Base of the two ways between numbers and integers.
 
@@ -88,7 +86,7 @@ class Scaled(Op):
         return window(b, whole, [0], [x.shape[axis]], [axis])
 
 
-@dataclass(frozen=True)
+@operator
 class QuantizeLinear(Scaled):
     """round(x / y_scale) + y_zero_point, within the integers' range (ONNX QuantizeLinear-25);
     halves go to the even integer. See `Scaled`.
@@ -152,7 +150,7 @@ def saturated(b: Builder, x: Value, zero: Value | None, dtype: DType) -> Value:
     return b(Cast(dtype), b(Clip(), rounded, *limits))
 
 
-@dataclass(frozen=True)
+@operator
 class DequantizeLinear(Scaled):
     """(x - x_zero_point) · x_scale (ONNX DequantizeLinear-25); see `Scaled`.
 
@@ -180,7 +178,7 @@ class DequantizeLinear(Scaled):
         return _cast(b, b(Mul(), number, self.spread(b, x, _cast(b, scale, own))), result)
 
 
-@dataclass(frozen=True)
+@operator
 class DynamicQuantizeLinear(Op):
     """x as u8, with the scale and zero point that its range, with 0 in it, asks for
     (ONNX DynamicQuantizeLinear-11). The scale is taken as given: no gradient reaches x."""

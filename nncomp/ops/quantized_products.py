@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.dims import equal
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.conv import Conv
 from nncomp.ops.conversion import Cast
 from nncomp.ops.convolution import Convolution
@@ -20,7 +18,7 @@ from nncomp.ops.shape import Unsqueeze
 from nncomp.types import DType, TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class MatMulInteger(Op):
     """(A - a_zero_point) · (B - b_zero_point) of 8-bit integers in i32 (ONNX MatMulInteger-10).
 
@@ -65,7 +63,7 @@ def _shifted(b: Builder, x: Value, zero: Value | None) -> Value:
     return wide if zero is None else b(Sub(), wide, b(Cast(DType.I32), zero))
 
 
-@dataclass(frozen=True)
+@operator
 class QLinearMatMul(Op):
     """The matrix product of dequantised operands, quantised (ONNX QLinearMatMul-21); scales and
     zero points as for MatMulInteger."""
@@ -111,7 +109,7 @@ class QLinearMatMul(Op):
         return saturated(b, result, zero, zero.type.dtype)
 
 
-@dataclass(frozen=True)
+@operator
 class ConvInteger(Convolution):
     """Conv of x - x_zero_point and w - w_zero_point, 8-bit integers, in i32 (ONNX ConvInteger-10).
 
@@ -155,7 +153,7 @@ class ConvInteger(Convolution):
         return b(Cast(DType.I32), b(conv, *parts))
 
 
-@dataclass(frozen=True)
+@operator
 class QLinearConv(Convolution):
     """Conv of dequantised operands, quantised (ONNX QLinearConv-10).
 

@@ -32,12 +32,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from nncomp.dims import DimLike, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.conversion import BitShift, Cast
 from nncomp.ops.elementwise import Add, Div, Mul, Sub
 from nncomp.ops.elementwise_math import Log, Sqrt
@@ -71,7 +70,7 @@ def shift_by_division(b: Builder, x: Value, bits: int) -> Value:
     return b(Div(), x, b.constant(2**bits, DType.U64))
 
 
-@dataclass(frozen=True)
+@operator
 class Random(Op):
     """Numbers of the stream of (seed, step, site), in float32.
 

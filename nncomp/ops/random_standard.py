@@ -6,10 +6,9 @@ They are unlike on every runtime, and without a seed in every run; a program's `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.comparison import require_bool
 from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Div, Mul, Sub
@@ -17,7 +16,7 @@ from nncomp.ops.rules import numbered_dtype, require_float, require_rank
 from nncomp.types import DType, TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class Drawn(Op):
     """Base of the operators that draw numbers: two nodes that are alike draw different ones.
 
@@ -31,7 +30,7 @@ class Drawn(Op):
         return (None,) * len(at.inputs)
 
 
-@dataclass(frozen=True)
+@operator
 class FreelyDrawn(Drawn):
     """Base of those with a shape of their own."""
 
@@ -46,7 +45,7 @@ class FreelyDrawn(Drawn):
         return TensorType(_floating(self.dtype), self.shape)
 
 
-@dataclass(frozen=True)
+@operator
 class DrawnLike(Drawn):
     """Base of those with the operand's shape, and its dtype if no other is given."""
 
@@ -59,7 +58,7 @@ class DrawnLike(Drawn):
         return TensorType(require_float(TensorType(dtype, x.shape)).dtype, x.shape)
 
 
-@dataclass(frozen=True)
+@operator
 class RandomNormal(FreelyDrawn):
     """Normal numbers of that mean and deviation (ONNX RandomNormal-22)."""
 
@@ -67,7 +66,7 @@ class RandomNormal(FreelyDrawn):
     scale: float = 1.0
 
 
-@dataclass(frozen=True)
+@operator
 class RandomUniform(FreelyDrawn):
     """Uniform numbers between low and high (ONNX RandomUniform-22)."""
 
@@ -75,7 +74,7 @@ class RandomUniform(FreelyDrawn):
     low: float = 0.0
 
 
-@dataclass(frozen=True)
+@operator
 class RandomNormalLike(DrawnLike):
     """Normal numbers of that mean and deviation (ONNX RandomNormalLike-22)."""
 
@@ -83,7 +82,7 @@ class RandomNormalLike(DrawnLike):
     scale: float = 1.0
 
 
-@dataclass(frozen=True)
+@operator
 class RandomUniformLike(DrawnLike):
     """Uniform numbers between low and high (ONNX RandomUniformLike-22)."""
 
@@ -91,7 +90,7 @@ class RandomUniformLike(DrawnLike):
     low: float = 0.0
 
 
-@dataclass(frozen=True)
+@operator
 class Bernoulli(Drawn):
     """1 with the probability that stands there, else 0 (ONNX Bernoulli-22)."""
 
@@ -104,7 +103,7 @@ class Bernoulli(Drawn):
         return TensorType(x.dtype if self.dtype is None else numbered_dtype(self.dtype), x.shape)
 
 
-@dataclass(frozen=True)
+@operator
 class Multinomial(Drawn):
     """Classes, drawn by the logarithms of their probabilities, which need not add up to 1:
     [N, C] to i32 or i64 [N, sample_size] (ONNX Multinomial-22)."""
@@ -125,7 +124,7 @@ class Multinomial(Drawn):
         return TensorType(dtype, (x.shape[0], self.sample_size))
 
 
-@dataclass(frozen=True)
+@operator
 class Dropout(Op):
     """data as it is; in training mode 0 with the probability `ratio`, else over 1 - ratio
     (ONNX Dropout-22; Srivastava et al., 2014).

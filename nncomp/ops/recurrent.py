@@ -13,7 +13,7 @@ from typing import ClassVar
 from nncomp.dims import DimLike
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import InferError, Op
+from nncomp.ir.op import InferError, Op, operator
 from nncomp.ops.comparison import Less
 from nncomp.ops.control_building import BACKWARD, FORWARD, Values, add_recurrence
 from nncomp.ops.conversion import Cast, Where
@@ -42,7 +42,7 @@ class Weights:
     functions: Sequence[Function]
 
 
-@dataclass(frozen=True)
+@operator
 class Recurrent(Op):
     """Base of the recurrent networks.
 
@@ -266,7 +266,7 @@ def _from_state(b: Builder, h: Value, r: Value, bias: Value | None) -> Value:
     return b(Gemm(), h, r, bias)
 
 
-@dataclass(frozen=True)
+@operator
 class RNN(Recurrent):
     """h' = f(x Wᵀ + h Rᵀ + biases) (ONNX RNN-22); f is Tanh if nothing else is said."""
 
@@ -285,7 +285,7 @@ class RNN(Recurrent):
         return [self.gate(b, weights.functions[0], both)]
 
 
-@dataclass(frozen=True)
+@operator
 class GRU(Recurrent):
     """Gates z, r and candidate h, in this order in W (ONNX GRU-22; Cho et al., 2014):
     h' = (1 - z) · g(x Whᵀ + (r · h) Rhᵀ + biases) + z · h.
@@ -322,7 +322,7 @@ class GRU(Recurrent):
         return [b(Add(), b(Mul(), b(Sub(), 1.0, z), new), b(Mul(), z, h))]
 
 
-@dataclass(frozen=True)
+@operator
 class LSTM(Recurrent):
     """Gates i, o, f and candidate c, in this order in W (ONNX LSTM-22; Hochreiter & Schmidhuber,
     1997; Gers et al., 2000): c' = f · c + i · g(…); h' = o · h(c').

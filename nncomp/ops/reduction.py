@@ -6,12 +6,10 @@ or none with noop_with_empty_axes=1. They must be known while compiling.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.dims import product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.comparison import Equal
 from nncomp.ops.control_building import BACKWARD, FORWARD, Values, add_recurrence
 from nncomp.ops.conversion import Cast, Where
@@ -31,7 +29,7 @@ def normalize_axes(axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
     return found
 
 
-@dataclass(frozen=True)
+@operator
 class Reduction(Op):
     """Base of the reductions over axes."""
 
@@ -78,7 +76,7 @@ class Reduction(Op):
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@operator
 class ReduceSum(Reduction):
     """Sum over axes (ONNX ReduceSum-13)."""
 
@@ -86,7 +84,7 @@ class ReduceSum(Reduction):
         return at.b(Expand(), g, at.b.dims(at.x.shape))
 
 
-@dataclass(frozen=True)
+@operator
 class ReduceMean(Reduction):
     """Mean over axes (ONNX ReduceMean-18); NaN over no elements."""
 
@@ -98,7 +96,7 @@ class ReduceMean(Reduction):
         return b(Expand(), g, b.dims(at.x.shape))
 
 
-@dataclass(frozen=True)
+@operator
 class ReduceExtremum(Reduction):
     """Base of ReduceMax and ReduceMin. Elements that tie share the gradient evenly."""
 
@@ -115,17 +113,17 @@ class ReduceExtremum(Reduction):
         return b(Mul(), b(Div(), g, count), mask)
 
 
-@dataclass(frozen=True)
+@operator
 class ReduceMax(ReduceExtremum):
     """Largest over axes (ONNX ReduceMax-20); the least number over no elements."""
 
 
-@dataclass(frozen=True)
+@operator
 class ReduceMin(ReduceExtremum):
     """Smallest over axes (ONNX ReduceMin-20); the greatest number over no elements."""
 
 
-@dataclass(frozen=True)
+@operator
 class ReduceProd(Reduction):
     """Product over axes (ONNX ReduceProd-18)."""
 
@@ -144,7 +142,7 @@ class ReduceProd(Reduction):
         return b(Mul(), g, b(Mul(), others, counts))
 
 
-@dataclass(frozen=True)
+@operator
 class ReduceSumSquare(Reduction):
     """Σ X² over axes (ONNX ReduceSumSquare-18)."""
 
@@ -152,7 +150,7 @@ class ReduceSumSquare(Reduction):
         return at.b(Mul(), at.b(Mul(), g, 2.0), at.x)
 
 
-@dataclass(frozen=True)
+@operator
 class ReduceL1(Reduction):
     """Σ |X| over axes (ONNX ReduceL1-18)."""
 
@@ -160,7 +158,7 @@ class ReduceL1(Reduction):
         return at.b(Mul(), g, at.b(Sign(), at.x))
 
 
-@dataclass(frozen=True)
+@operator
 class ReduceL2(Reduction):
     """√Σ X² over axes (ONNX ReduceL2-18); its gradient at 0 is 0."""
 
@@ -171,7 +169,7 @@ class ReduceL2(Reduction):
         return b(Mul(), b(Div(), g, length), at.x)
 
 
-@dataclass(frozen=True)
+@operator
 class FloatReduction(Reduction):
     """Base of the reductions of floating tensors."""
 
@@ -179,7 +177,7 @@ class FloatReduction(Reduction):
         require_float(x)
 
 
-@dataclass(frozen=True)
+@operator
 class ReduceLogSum(FloatReduction):
     """log Σ X over axes (ONNX ReduceLogSum-18)."""
 
@@ -190,7 +188,7 @@ class ReduceLogSum(FloatReduction):
         return b(Expand(), b(Div(), g, total), b.dims(at.x.shape))
 
 
-@dataclass(frozen=True)
+@operator
 class ReduceLogSumExp(FloatReduction):
     """log Σ exp(X) over axes, without overflow (ONNX ReduceLogSumExp-18)."""
 
@@ -199,7 +197,7 @@ class ReduceLogSumExp(FloatReduction):
         return b(Mul(), g, b(Exp(), b(Sub(), at.x, self.restored(at, at.y))))
 
 
-@dataclass(frozen=True)
+@operator
 class ArgExtremum(Op):
     """Base of ArgMax and ArgMin: i64 places along one axis, of the first or last that ties."""
 
@@ -218,17 +216,17 @@ class ArgExtremum(Op):
         return (None,)
 
 
-@dataclass(frozen=True)
+@operator
 class ArgMax(ArgExtremum):
     """The place of the largest element along an axis (ONNX ArgMax-13)."""
 
 
-@dataclass(frozen=True)
+@operator
 class ArgMin(ArgExtremum):
     """The place of the smallest element along an axis (ONNX ArgMin-13)."""
 
 
-@dataclass(frozen=True)
+@operator
 class CumSum(Op):
     """Running sum along an axis (ONNX CumSum-14).
 
@@ -253,7 +251,7 @@ class CumSum(Op):
         return at.b(mirrored, at.g, at.inputs[1]), None
 
 
-@dataclass(frozen=True)
+@operator
 class CumProd(Op):
     """Running product along an axis, which must be known (ONNX CumProd-26).
 

@@ -10,7 +10,7 @@ import numpy as np
 from nncomp.dims import DimLike
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import InferError, Op
+from nncomp.ir.op import InferError, Op, operator
 from nncomp.ops.activation import Relu
 from nncomp.ops.comparison import And, GreaterOrEqual, Less, LessOrEqual
 from nncomp.ops.control_building import Values, add_loop
@@ -91,7 +91,7 @@ class Extent:
         return clamp(b, place, 0.0, b(Sub(), size_of(b, self.size, place), 1.0))
 
 
-@dataclass(frozen=True)
+@operator
 class RoiAlign(Op):
     """Regions of images pooled to one size, from values between the pixels (ONNX RoiAlign-22; He
     et al., 2017).
@@ -206,7 +206,7 @@ class RoiAlign(Op):
         return transpose(b, found, 0, 3, 1, 2)
 
 
-@dataclass(frozen=True)
+@operator
 class MaxRoiPool(Op):
     """Regions of images pooled to one size, by the largest element (ONNX MaxRoiPool-22; Girshick,
     2015).

@@ -12,7 +12,7 @@ import numpy as np
 from nncomp.dims import DimLike, floordiv, new_dim
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, NoGradientError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, NoGradientError, Op, Vjp, operator
 from nncomp.ops import resize_blocks
 from nncomp.ops.elementwise import Mul
 from nncomp.ops.forms import transpose
@@ -50,7 +50,7 @@ class Target:
         return factor if self.scale in (None, float(factor)) else None
 
 
-@dataclass(frozen=True)
+@operator
 class Resize(Op):
     """X sampled at other places, interpolated axis by axis (ONNX Resize-19).
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nncomp.dims import DimLike, equal, floordiv, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.conv import Conv
 from nncomp.ops.filling import shape_operand
 from nncomp.ops.forms import reshape, transpose
@@ -17,7 +15,7 @@ from nncomp.ops.windows import Attributes, Ints, Window, out_of_range, require_s
 from nncomp.types import STRINGS, TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class Col2Im(Op):
     """Columns added up at their windows' places, the transpose of im2col (ONNX Col2Im-18).
 
@@ -90,7 +88,7 @@ def _blocks(x: TensorType, blocksize: int) -> None:
         out_of_range(f"blocksize={blocksize} must be positive")
 
 
-@dataclass(frozen=True)
+@operator
 class DepthToSpace(Op):
     """Channels laid out as blocks of space (ONNX DepthToSpace-13).
 
@@ -139,7 +137,7 @@ class DepthToSpace(Op):
         return reshape(b, blocks, n, depth, h * k, w * k)
 
 
-@dataclass(frozen=True)
+@operator
 class SpaceToDepth(Op):
     """Blocks of space laid out as channels, [block row, block column, C] (ONNX SpaceToDepth-13).
 

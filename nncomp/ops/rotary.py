@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.dims import equal, floordiv
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import InferError, Op
+from nncomp.ir.op import InferError, Op, operator
 from nncomp.ops.elementwise import Add, Mul, Sub
 from nncomp.ops.forms import reshape, transpose, window
 from nncomp.ops.indexing import Gather
@@ -17,7 +15,7 @@ from nncomp.ops.shape_joining import Concat, Split
 from nncomp.types import DType, Shape, TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class RotaryEmbedding(Op):
     """Pairs of each head's numbers turned by angles that grow with the position
     (ONNX RotaryEmbedding-23; Su et al., 2021).

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Data, Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Data, Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.comparison import Equal
 from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Div, Mul, Sub, require_number
@@ -19,7 +17,7 @@ from nncomp.types import TensorType
 REDUCTIONS = ("none", "add", "mul", "max", "min")
 
 
-@dataclass(frozen=True)
+@operator
 class Scatter(Op):
     """Base of the operators that combine updates into a copy of data at indices.
 

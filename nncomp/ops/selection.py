@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from nncomp.dims import equal, new_dim
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.comparison import require_bool
 from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.forms import reshape
@@ -17,7 +16,7 @@ from nncomp.ops.shape_slicing import Pad
 from nncomp.types import STRINGS, DType, TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class Selection(Op):
     """Base of these operators. Each node has dims of its own, so that no two nodes are alike."""
 
@@ -28,7 +27,7 @@ class Selection(Op):
         return (None,) * len(at.inputs)
 
 
-@dataclass(frozen=True)
+@operator
 class NonZero(Selection):
     """The places of what is not 0, in row-major order: i64 [rank, found] (ONNX NonZero-13)."""
 
@@ -39,7 +38,7 @@ class NonZero(Selection):
         return TensorType(DType.I64, (max(1, x.rank), new_dim("found", 0)))
 
 
-@dataclass(frozen=True)
+@operator
 class Compress(Selection):
     """The slices along an axis where the condition holds; of all elements in row-major order
     without `axis` (ONNX Compress-11). A condition may be shorter than the axis, never longer."""
@@ -79,7 +78,7 @@ class Compress(Selection):
         return (reshape(b, dx, *x.shape) if self.axis is None else dx), None
 
 
-@dataclass(frozen=True)
+@operator
 class Unique(Selection):
     """The slices along an axis, each once; the elements without `axis` (ONNX Unique-11).
 
@@ -115,7 +114,7 @@ class Unique(Selection):
         return (reshape(b, dx, *x.shape) if self.axis is None else dx,)
 
 
-@dataclass(frozen=True)
+@operator
 class NonMaxSuppression(Selection):
     """Boxes of each class, best first, without those that overlap a better one too much
     (ONNX NonMaxSuppression-11): i64 [chosen, 3] of batch, class and box.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.dims import DimLike
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.elementwise import Add, Mod
 from nncomp.ops.forms import arange, reshape, scalar
 from nncomp.ops.indexing import ScatterElements
@@ -23,7 +21,7 @@ def require_one_each(t: TensorType, batch: DimLike, what: str, operand: int) -> 
     require_equal(t.shape[0], batch, f"{t.shape[0]} {what} do not fit a batch of {batch}")
 
 
-@dataclass(frozen=True)
+@operator
 class ReverseSequence(Op):
     """The first sequence_lens[n] elements of each sequence n turned round, the rest as it is
     (ONNX ReverseSequence-10).
@@ -52,7 +50,7 @@ class ReverseSequence(Op):
         return at.b(self, at.g, at.inputs[1]), None
 
 
-@dataclass(frozen=True)
+@operator
 class TensorScatter(Op):
     """past_cache with `update` written at write_indices[n] along an axis of each element n of the
     batch (ONNX TensorScatter-24).

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from nncomp.dims import DimLike, equal, floordiv, mod, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.elements import typed
 from nncomp.ops.filling import measured_shape
 from nncomp.ops.rules import broadcast, known_ints, normalize_axis
@@ -35,7 +34,7 @@ def _axes(axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
     return found
 
 
-@dataclass(frozen=True)
+@operator
 class Reshape(Op):
     """The same elements in row-major order in another shape (ONNX Reshape-25).
 
@@ -91,7 +90,7 @@ class Reshape(Op):
         return reshaped(at.b, at.g, at.x.shape), None
 
 
-@dataclass(frozen=True)
+@operator
 class Transpose(Op):
     """Axis i of the result is axis perm[i] of the operand; reversed without `perm`
     (ONNX Transpose-25)."""
@@ -114,7 +113,7 @@ class Transpose(Op):
         return (at.b(Transpose(inverse(self.order(at.x.rank))), at.g),)
 
 
-@dataclass(frozen=True)
+@operator
 class Flatten(Op):
     """A matrix: the axes before `axis` as rows, those from it on as columns (ONNX Flatten-25)."""
 
@@ -132,7 +131,7 @@ class Flatten(Op):
         return (reshaped(at.b, at.g, at.x.shape),)
 
 
-@dataclass(frozen=True)
+@operator
 class Squeeze(Op):
     """Without the given axes, which have size 1; without all such axes if none is given
     (ONNX Squeeze-25)."""
@@ -169,7 +168,7 @@ def _is_one(dim: DimLike, x: TensorType) -> bool:
     return same
 
 
-@dataclass(frozen=True)
+@operator
 class Unsqueeze(Op):
     """With axes of size 1 put in; `axes` counts in the result (ONNX Unsqueeze-25)."""
 
@@ -188,7 +187,7 @@ class Unsqueeze(Op):
         return at.b(Squeeze(), at.g, at.inputs[1]), None
 
 
-@dataclass(frozen=True)
+@operator
 class Expand(Op):
     """Broadcast with a shape, both ways as NumPy does (ONNX Expand-13)."""
 
@@ -210,7 +209,7 @@ class Expand(Op):
         return at.g, None
 
 
-@dataclass(frozen=True)
+@operator
 class Shape(Op):
     """The sizes of the axes from `start` to before `end`, as an i64 vector (ONNX Shape-25)."""
 
@@ -227,7 +226,7 @@ class Shape(Op):
         return (None,)
 
 
-@dataclass(frozen=True)
+@operator
 class Size(Op):
     """The number of elements, an i64 scalar (ONNX Size-25)."""
 

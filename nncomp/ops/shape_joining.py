@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 from nncomp.dims import DimLike
-from nncomp.ir.op import Gradients, InferError, NoGradientError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, NoGradientError, Op, Vjp, operator
 from nncomp.ops.elements import typed
 from nncomp.ops.filling import measured_shape
 from nncomp.ops.gradient import zeros_like
@@ -16,7 +15,7 @@ from nncomp.ops.shape import reshaped
 from nncomp.types import STRINGS, TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class Concat(Op):
     """The operands one after the other along an axis (ONNX Concat-13)."""
 
@@ -58,7 +57,7 @@ class Concat(Op):
 MAX_PARTS = 100_000  # as many as a list has items
 
 
-@dataclass(frozen=True)
+@operator
 class Split(Op):
     """Parts along an axis (ONNX Split-18): of the sizes in `split`, or num_outputs of equal size,
     the last one smaller if need be."""
@@ -121,7 +120,7 @@ def _parts(x: TensorType, sizes: tuple[DimLike, ...]) -> list[tuple[DimLike, ...
     return [x.elements[start:end] for start, end in itertools.pairwise(ends)]
 
 
-@dataclass(frozen=True)
+@operator
 class Tile(Op):
     """The operand repeated along each axis (ONNX Tile-13)."""
 

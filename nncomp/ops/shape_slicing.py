@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nncomp.dims import DimLike, bounds, floordiv, maximum, minimum, new_dim
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, NoGradientError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, NoGradientError, Op, Vjp, operator
 from nncomp.ops.elements import typed
 from nncomp.ops.elementwise import Sub
 from nncomp.ops.elementwise_math import constant_number
@@ -32,7 +32,7 @@ class Stretch:
     step: int
 
 
-@dataclass(frozen=True)
+@operator
 class Slice(Op):
     """start, start + step, … to before end, on each of the axes (ONNX Slice-13).
 
@@ -177,7 +177,7 @@ def _spread(b: Builder, g: Value, axis: int, step: int) -> Value:
 MODES = ("constant", "reflect", "edge", "wrap")
 
 
-@dataclass(frozen=True)
+@operator
 class Pad(Op):
     """More elements before and after each axis; negative pads take away (ONNX Pad-25).
 
@@ -299,7 +299,7 @@ def _total(b: Builder, x: Value) -> Value:
     return b(ReduceSum(keepdims=0), x)
 
 
-@dataclass(frozen=True)
+@operator
 class CenterCropPad(Op):
     """The middle of each axis, or zeros around it, so that it gets a size (ONNX CenterCropPad-18).
 

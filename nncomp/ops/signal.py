@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 from nncomp.dims import DimLike, equal, floordiv, maximum, minimum
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.comparison import Equal, Or
 from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Add, Div, Mul
@@ -52,7 +51,7 @@ def fitted(b: Builder, x: Value, size: DimLike, axis: int) -> Value:
     return x
 
 
-@dataclass(frozen=True)
+@operator
 class DFT(Op):
     """Y[k] = Σ_n X[n] exp(-2πi k n / N) along an axis (ONNX DFT-20); complex numbers are pairs.
 
@@ -135,7 +134,7 @@ class DFT(Op):
         return reshape(b, weight, g.shape[place], *(1,) * (g.rank - 1 - place))
 
 
-@dataclass(frozen=True)
+@operator
 class STFT(Op):
     """The DFT of each frame of a signal (ONNX STFT-17).
 
@@ -206,7 +205,7 @@ class STFT(Op):
         return b(DFT(onesided=self.onesided), parts, None, b.constant(2, DType.I64))
 
 
-@dataclass(frozen=True)
+@operator
 class CosineWindow(Op):
     """Base of the windows that are sums of cosines: Σ_k terms[k] cos(2πk n / N) for each n below
     size, with N = size, or size - 1 for periodic=0.
@@ -235,28 +234,28 @@ class CosineWindow(Op):
         return total if dtype is DType.F32 else b(Cast(dtype), total)
 
 
-@dataclass(frozen=True)
+@operator
 class HannWindow(CosineWindow):
     """½ - ½ cos (ONNX HannWindow-17); see `CosineWindow`."""
 
     terms = (0.5, -0.5)
 
 
-@dataclass(frozen=True)
+@operator
 class HammingWindow(CosineWindow):
     """25/46 - 21/46 cos (ONNX HammingWindow-17); see `CosineWindow`."""
 
     terms = (25 / 46, -21 / 46)
 
 
-@dataclass(frozen=True)
+@operator
 class BlackmanWindow(CosineWindow):
     """0.42 - ½ cos + 0.08 cos of twice the angle (ONNX BlackmanWindow-17); see `CosineWindow`."""
 
     terms = (0.42, -0.5, 0.08)
 
 
-@dataclass(frozen=True)
+@operator
 class MelWeightMatrix(Op):
     """How much of each frequency of a DFT belongs to each bin of the mel scale
     (ONNX MelWeightMatrix-17): [dft_length // 2 + 1, num_mel_bins].

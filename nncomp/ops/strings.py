@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from nncomp.dims import new_dim
-from nncomp.ir.op import Gradients, InferError, Op, Vjp
+from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.rules import broadcast, require_one_of
 from nncomp.types import STRINGS, DType, TensorType
 
@@ -21,7 +20,7 @@ def require_string(*types: TensorType) -> None:
             raise InferError("NN0203", f"strings are needed, this is {t}", operand=number)
 
 
-@dataclass(frozen=True)
+@operator
 class _Text(Op):
     """Base of the operators on strings: nothing flows back through them."""
 
@@ -29,7 +28,7 @@ class _Text(Op):
         return (None,) * len(at.inputs)
 
 
-@dataclass(frozen=True)
+@operator
 class StringConcat(_Text):
     """X followed by Y, broadcast together (ONNX StringConcat-20)."""
 
@@ -41,7 +40,7 @@ class StringConcat(_Text):
         return TensorType(DType.STRING, broadcast(x, y, verb="join"))
 
 
-@dataclass(frozen=True)
+@operator
 class StringSplit(_Text):
     """The parts of each string between delimiters, padded with "" to one number of parts, and how
     many each has (ONNX StringSplit-20).
@@ -63,7 +62,7 @@ class StringSplit(_Text):
         return parts, TensorType(DType.I64, x.shape)
 
 
-@dataclass(frozen=True)
+@operator
 class StringNormalizer(_Text):
     """Strings without stop words, in one case; a single "" if none is left
     (ONNX StringNormalizer-10).
@@ -89,7 +88,7 @@ class StringNormalizer(_Text):
         return TensorType(DType.STRING, (*x.shape[:-1], new_dim("kept")))
 
 
-@dataclass(frozen=True)
+@operator
 class RegexFullMatch(_Text):
     """Whether the whole of each string matches the pattern (ONNX RegexFullMatch-20).
 
@@ -109,7 +108,7 @@ class RegexFullMatch(_Text):
         return TensorType(DType.BOOL, x.shape)
 
 
-@dataclass(frozen=True)
+@operator
 class TfIdfVectorizer(_Text):
     """How often each n-gram of a pool stands in each row (ONNX TfIdfVectorizer-9).
 

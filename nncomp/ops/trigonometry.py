@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import Gradients, Op, Vjp
+from nncomp.ir.op import Gradients, Op, Vjp, operator
 from nncomp.ops.elementwise import Add, Div, Mul, Neg, Sub
 from nncomp.ops.elementwise_math import FloatFunction, Sqrt
 
 
-@dataclass(frozen=True)
+@operator
 class Function(FloatFunction):
     """Base of the functions here, whose operands ONNX calls by these names."""
 
     signature = "input -> output"
 
 
-@dataclass(frozen=True)
+@operator
 class Sin(Function):
     """Sine of radians (ONNX Sin-22)."""
 
@@ -26,7 +24,7 @@ class Sin(Function):
         return (at.b(Mul(), at.g, at.b(Cos(), at.x)),)
 
 
-@dataclass(frozen=True)
+@operator
 class Cos(Function):
     """Cosine of radians (ONNX Cos-22)."""
 
@@ -34,7 +32,7 @@ class Cos(Function):
         return (at.b(Neg(), at.b(Mul(), at.g, at.b(Sin(), at.x))),)
 
 
-@dataclass(frozen=True)
+@operator
 class Tan(Function):
     """Tangent of radians (ONNX Tan-22)."""
 
@@ -43,7 +41,7 @@ class Tan(Function):
         return (b(Mul(), at.g, b(Add(), b(Mul(), at.y, at.y), 1.0)),)
 
 
-@dataclass(frozen=True)
+@operator
 class Asin(Function):
     """The angle in [-π/2, π/2] whose sine is X; NaN beyond [-1, 1] (ONNX Asin-22)."""
 
@@ -51,7 +49,7 @@ class Asin(Function):
         return (at.b(Div(), at.g, _leg(at.b, at.x)),)
 
 
-@dataclass(frozen=True)
+@operator
 class Acos(Function):
     """The angle in [0, π] whose cosine is X; NaN beyond [-1, 1] (ONNX Acos-22)."""
 
@@ -59,7 +57,7 @@ class Acos(Function):
         return (at.b(Neg(), at.b(Div(), at.g, _leg(at.b, at.x))),)
 
 
-@dataclass(frozen=True)
+@operator
 class Atan(Function):
     """The angle in (-π/2, π/2) whose tangent is X (ONNX Atan-22)."""
 
@@ -68,7 +66,7 @@ class Atan(Function):
         return (b(Div(), at.g, b(Add(), b(Mul(), at.x, at.x), 1.0)),)
 
 
-@dataclass(frozen=True)
+@operator
 class Sinh(Function):
     """(exp(X) - exp(-X)) / 2 (ONNX Sinh-22)."""
 
@@ -76,7 +74,7 @@ class Sinh(Function):
         return (at.b(Mul(), at.g, at.b(Cosh(), at.x)),)
 
 
-@dataclass(frozen=True)
+@operator
 class Cosh(Function):
     """(exp(X) + exp(-X)) / 2 (ONNX Cosh-22)."""
 
@@ -84,7 +82,7 @@ class Cosh(Function):
         return (at.b(Mul(), at.g, at.b(Sinh(), at.x)),)
 
 
-@dataclass(frozen=True)
+@operator
 class Asinh(Function):
     """log(X + √(X² + 1)) (ONNX Asinh-22)."""
 
@@ -93,7 +91,7 @@ class Asinh(Function):
         return (b(Div(), at.g, b(Sqrt(), b(Add(), b(Mul(), at.x, at.x), 1.0))),)
 
 
-@dataclass(frozen=True)
+@operator
 class Acosh(Function):
     """log(X + √(X² - 1)); NaN below 1 (ONNX Acosh-22)."""
 
@@ -104,7 +102,7 @@ class Acosh(Function):
         return (b(Div(), at.g, root),)
 
 
-@dataclass(frozen=True)
+@operator
 class Atanh(Function):
     """log((1 + X) / (1 - X)) / 2; NaN beyond [-1, 1] (ONNX Atanh-22)."""
 

@@ -185,14 +185,13 @@ def run_everywhere(pass_: Pass, graph: Graph, context: PassContext) -> PassResul
 
     Bodies wait until every derivative is expanded: what cuts a gradient may stand in one.
     """
-    holders = [node for node in graph.nodes if node.op.bodies]
-    if not holders or any(isinstance(node.op, DERIVATIVES) for node in graph.nodes):
+    if not graph.holders or any(issubclass(kind, DERIVATIVES) for kind in graph.kinds):
         return pass_.run(graph, context)
     counts: Counter[str] = Counter()
     refusals: list[Refusal] = []
     rewrites: list[Rewritten] = []
     changed: dict[Node, Op] = {}
-    for node in holders:
+    for node in graph.holders:
         results = [run_everywhere(pass_, body, context) for body in node.op.bodies]
         for result in results:
             counts.update(result.counts)

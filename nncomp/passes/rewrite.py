@@ -83,16 +83,9 @@ class Facts:
     def __init__(self, graph: Graph, context: PassContext) -> None:
         self.context = context
         self._graph = graph
-        self.kinds = {type(node.op) for node in graph.nodes}
-        self.reads: Counter[Value] = Counter()
-        reads = self.reads
-        for node in graph.nodes:
-            for value in node.operands:
-                reads[value] = reads.get(value, 0) + 1
-        self.results: set[Value] = set()
-        for value in graph.results:
-            self.reads[value] += 1
-            self.results.add(value)
+        self.kinds = graph.kinds
+        self.reads: Counter[Value] = Counter(graph.reads)
+        self.results: set[Value] = set(graph.results)
         self.known: set[Value] = {p.value for p in graph.parameters if p.path not in graph.updates}
         self._given: dict[Value, list[Value]] = {}  # values that stand for others of the graph
 
@@ -215,8 +208,6 @@ class Sweep:
 
     def run(self) -> PassResult:
         """The graph given itself, if no rule fires."""
-        if all(rule.roots and self.facts.kinds.isdisjoint(rule.roots) for rule in self._rules):
-            return PassResult(self.graph)
         for node in self.graph.nodes:
             queue: deque[Node | _Bind] = deque(self._visit(node))
             while queue:
@@ -357,4 +348,6 @@ class RulePass(Pass):
         return tuple(rule.name for rule in self.rules)
 
     def run(self, graph: Graph, context: PassContext) -> PassResult:
+        if all(rule.roots and graph.kinds.isdisjoint(rule.roots) for rule in self.rules):
+            return PassResult(graph)
         return Sweep(self.name, self.rules, graph, context).run()

@@ -7,7 +7,7 @@ stand in the same list.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from nncomp.errors import Note, error
@@ -18,7 +18,7 @@ from nncomp.syntax.literals import Doc, read_doc, read_int
 _Documented = TypeVar("_Documented", ast.Decl, ast.Section)
 
 
-@dataclass(frozen=True, eq=False)
+@ast.node
 class Broken(ast.Node):
     """Stands for a statement or declaration that could not be read, in a tree that is dropped."""
 

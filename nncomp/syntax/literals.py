@@ -6,7 +6,6 @@ import inspect
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from nncomp.errors import CompileError, error
 from nncomp.source import SourceFile, Span
@@ -25,7 +24,7 @@ _PIECE = re.compile(
 )
 
 
-@dataclass(frozen=True, eq=False)
+@ast.node
 class Doc(ast.Node):
     """A text in triple quotes, on its way to the declaration that it describes."""
 

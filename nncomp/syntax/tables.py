@@ -14,8 +14,8 @@ import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -175,11 +175,12 @@ def _decode(data: dict[str, Any]) -> Tables:
 
 
 def _cache_path(grammar: str) -> Path | None:
-    try:
-        lark_version = version("lark")
-    except PackageNotFoundError:
+    lark = find_spec("lark")
+    if lark is None or lark.origin is None:
         return None
-    key = hashlib.sha256(f"{_FORMAT} {lark_version}\n{grammar}".encode()).hexdigest()[:20]
+    # its version stands in there; `importlib.metadata` would take as long as parsing a file
+    text = Path(lark.origin).read_text("utf-8")
+    key = hashlib.sha256(f"{_FORMAT} {text}\n{grammar}".encode()).hexdigest()[:20]
     root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return Path(root) / "nncomp" / f"grammar-{key}.json" if os.path.isabs(root) else None
 

@@ -14,8 +14,14 @@ from rich.console import Console
 
 from nncomp.cli import main
 from nncomp.driver.compiling import load_program, state_of
-from nncomp.driver.probing import activations_on, batch_of, gradients_on
-from nncomp.driver.reporting import activation_report, gradient_report, inspected
+from nncomp.driver.probing import (
+    activation_report,
+    activations_on,
+    batch_of,
+    gradient_report,
+    gradients_on,
+)
+from nncomp.driver.reporting import inspected
 from nncomp.errors import CompileError
 from nncomp.inspect.gradients import Gradients, Steps, gradient_tables
 from nncomp.inspect.machines import MACHINES, machine_of

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from nncomp.errors import CompileError
+from nncomp.ir.verify import verify
 from nncomp.lower.modules import read_source
 from nncomp.lower.program import lower
 from tests.lower.programs import STD, body, operators, paths, program
@@ -300,3 +302,49 @@ model M {{
 def test_numbers_beside_a_mask_are_numbers() -> None:
     graph = body("  output a = where(x > 0, 1, 0)\n  output b = where(x > 0, x > 1, true)").graph
     assert [str(v.type.dtype) for v in graph.outputs.values()] == ["f32", "bool"]
+
+
+def test_what_calls_itself_behind_a_condition_ends() -> None:
+    tree = "fn tree(x, n) {\n  if n == 0 { return relu(x) }\n"
+    tree += "  return tree(x, n - 1) + tree(x + n, n - 1)\n}\n"
+    graph = program(f"{tree}model M {{ input x: f32[N]\n output y = tree(x, 9) }}").graph
+    assert sum(node.op.name == "Relu" for node in graph.nodes) == 2**9
+
+
+def test_what_calls_itself_too_often_is_named_with_both_numbers() -> None:
+    tree = "fn tree(x, n) = x if n == 0 else tree(x, n - 1)" + " + tree(x, n - 1)" * 4 + "\n"
+    with pytest.raises(CompileError) as caught:
+        program(f"{tree}model M {{ input x: f32[N]\n output y = tree(x, 8) }}")
+    text = caught.value.diagnostics[0].render()
+    assert "over 5,000 calls of what calls itself" in text
+    assert "`tree` within itself, 8 deep" in text
+    assert "5,001 of them are calls of `tree`" in text
+
+
+def test_draws_that_nothing_reads_need_no_seed() -> None:
+    compiled = program(
+        STD
+        + """
+model M {
+  input x: f32[N, 8]
+  h = x |> Linear(8)
+  noise = normal([8])
+  output y = h
+  entry quiet {
+    unread = uniform([8])
+    output h
+  }
+  entry noisy { output z = h + noise }
+  train {
+    input label: i64[N]
+    minimize cross_entropy(h, label) by Adam(0.1)
+  }
+}"""
+    )
+    given = {name: list(graph.defaults) for name, graph in compiled.entries.items()}
+    assert given == {"quiet": [], "noisy": ["seed", "step"]}
+    graphs = [compiled.graph, *compiled.entries.values(), compiled.train["train"].evaluation]
+    for graph in graphs:
+        verify(graph)
+        assert set(graph.defaults) <= {value.name for value in graph.inputs}
+    assert [value.name for value in compiled.graph.inputs] == ["x"]

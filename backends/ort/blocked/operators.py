@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nncomp.dims import DimLike
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ir.op import InferError, Op
+from nncomp.ir.op import InferError, Op, operator
 from nncomp.ops.convolution import Convolution
 from nncomp.ops.forms import reshape, transpose
 from nncomp.ops.fused import FusedConv
@@ -27,7 +26,7 @@ from nncomp.types import TensorType
 DOMAIN = "com.microsoft.nchwc"
 
 
-@dataclass(frozen=True)
+@operator
 class Blocked(Op):
     """Base: `spelling` is the operator's name in its domain; block, b, stands in no model."""
 
@@ -40,7 +39,7 @@ class Blocked(Op):
         return {k: v for k, v in self.attributes().items() if k != "block"}
 
 
-@dataclass(frozen=True)
+@operator
 class ReorderInput(Blocked):
     """A plain [N, C, H, W] in blocked order."""
 
@@ -56,7 +55,7 @@ class ReorderInput(Blocked):
         return reshape(b, transpose(b, apart, 0, 1, 3, 4, 2), *x.shape)
 
 
-@dataclass(frozen=True)
+@operator
 class ReorderOutput(Blocked):
     """A blocked [N, C, H, W] in plain order."""
 
@@ -81,7 +80,7 @@ def _require_blocks(x: TensorType, block: int) -> TensorType:
     return TensorType(require_float(x).dtype, x.shape)
 
 
-@dataclass(frozen=True)
+@operator
 class BlockedConv(Convolution, Blocked):
     """activation(conv(X, W) + B + Z), Y and Z blocked.
 
@@ -136,7 +135,7 @@ def filter_order(channels: int, block: int) -> str:
     return "K/b, C/b, R, S, b(c), b(k)" if channels >= block else "K/b, C, R, S, b(k)"
 
 
-@dataclass(frozen=True)
+@operator
 class BlockedGlobalAveragePool(Blocked):
     """The mean over H and W; [N, C, 1, 1] lies in blocked order as it does in plain order."""
 

@@ -1,4 +1,4 @@
-"""The syntax tree of `.nn`: frozen dataclasses, each with the span it was read from.
+"""The syntax tree of `.nn`: dataclasses, each with the span it was read from.
 
 Nothing here knows what a name means; `nncomp.lower` does. Lists are tuples, so that a tree
 can be shared and cached. Field order is source order.
@@ -6,6 +6,7 @@ can be shared and cached. Field order is source order.
 
 from nncomp.syntax.ast.base import Name as Name
 from nncomp.syntax.ast.base import Node as Node
+from nncomp.syntax.ast.base import node as node
 from nncomp.syntax.ast.declarations import BlockDecl as BlockDecl
 from nncomp.syntax.ast.declarations import ConstDecl as ConstDecl
 from nncomp.syntax.ast.declarations import Decl as Decl

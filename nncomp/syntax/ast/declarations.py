@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from nncomp.syntax.ast.base import Name, Node
+from nncomp.syntax.ast.base import Name, Node, node
 from nncomp.syntax.ast.expressions import Expr, TypeExpr
 from nncomp.syntax.ast.statements import Stmt
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Parameter(Node):
     """`name: type = default` in a signature."""
 
@@ -18,7 +16,7 @@ class Parameter(Node):
     default: Expr | None
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Decl(Node):
     """A declaration of a file; `doc` is the `\"\"\"` text before it."""
 
@@ -26,7 +24,7 @@ class Decl(Node):
     doc: str | None
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class FnDecl(Decl):
     """`fn name(parameters) -> result = expr` (body is one Return) or `{ body }`.
 
@@ -38,7 +36,7 @@ class FnDecl(Decl):
     body: tuple[Stmt, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class BlockDecl(Decl):
     """`block name(hyperparameters)(tensors) -> result { body }`; kind `block` or `optimizer`.
 
@@ -52,20 +50,20 @@ class BlockDecl(Decl):
     body: tuple[Stmt, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class ModelDecl(Decl):
     hyperparameters: tuple[Parameter, ...]
     body: tuple[Stmt, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class ConstDecl(Decl):
     """`name = value` at the top of a file."""
 
     value: Expr
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class ImportedName(Node):
     """`name` or `name as alias`."""
 
@@ -73,7 +71,7 @@ class ImportedName(Node):
     alias: Name | None
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Import(Node):
     """`from a.b import x, y as z` (module is ("a", "b")), or `from "file.nn" import x`;
     `import a.b` and `import a.b as c` have no `names`."""
@@ -83,7 +81,7 @@ class Import(Node):
     alias: Name | None
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class File(Node):
     """A whole `.nn` file. `version` is what `nn 1` says, None without that line.
 

@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from nncomp.source import Span
-from nncomp.syntax.ast.base import Name, Node
+from nncomp.syntax.ast.base import Name, Node, node
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Expr(Node):
     """Anything that has a value."""
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Ref(Expr):
     """A use of a name: `x`."""
 
     name: str
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Int(Expr):
     value: int
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Float(Expr):
     value: float
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Bool(Expr):
     value: bool
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class String(Expr):
     """`"..."`; `value` has its escapes resolved, `{expr}` parts are `parts` in an `assert`
     message or a name (`as "layer{i+1}"`).
@@ -47,33 +45,33 @@ class String(Expr):
     parts: tuple[str | Expr, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class NoneLiteral(Expr):
     """`none`."""
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class ListExpr(Expr):
     """`[a, b, c]`; an item may be a `Splice`."""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class TupleExpr(Expr):
     """`(a, b)`, `(a,)` or `()`."""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Splice(Expr):
     """`S...` in a list of dims, arguments or items; a lone `...` has no value."""
 
     value: Expr | None
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Comprehension(Expr):
     """`[value for target in iterable if condition]`; the clauses in source order."""
 
@@ -81,14 +79,14 @@ class Comprehension(Expr):
     clauses: tuple[ForClause, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class ForClause(Node):
     target: Target
     iterable: Expr
     condition: Expr | None
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Unary(Expr):
     """`-x`, `+x`, `not x`."""
 
@@ -96,7 +94,7 @@ class Unary(Expr):
     operand: Expr
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Binary(Expr):
     """Arithmetic `+ - * / // % ** @`, comparison `== != < <= > >= in`, logic `and or`.
 
@@ -106,10 +104,10 @@ class Binary(Expr):
     op: str
     left: Expr
     right: Expr
-    op_span: Span = field(repr=False)
+    op_span: Span
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class IfExpr(Expr):
     """`then if condition else otherwise`."""
 
@@ -118,7 +116,7 @@ class IfExpr(Expr):
     otherwise: Expr
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Argument(Node):
     """`value` or `name=value`; a positional value may be a `Splice`."""
 
@@ -126,7 +124,7 @@ class Argument(Node):
     value: Expr
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Call(Expr):
     """`callee(arguments)`."""
 
@@ -134,7 +132,7 @@ class Call(Expr):
     arguments: tuple[Argument, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Pipe(Expr):
     """`value |> stage as name`. The stage is a `Ref`, `Attribute` or `Call`."""
 
@@ -143,7 +141,7 @@ class Pipe(Expr):
     name: Name | String | None
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Attribute(Expr):
     """`value.name`."""
 
@@ -151,7 +149,7 @@ class Attribute(Expr):
     name: Name
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Slice(Expr):
     """`start:stop:step` inside an index."""
 
@@ -160,7 +158,7 @@ class Slice(Expr):
     step: Expr | None
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Index(Expr):
     """`value[items]`; an item is an expression, a `Slice`, `none` or a lone `Splice(None)`."""
 
@@ -168,7 +166,7 @@ class Index(Expr):
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class TypeExpr(Node):
     """`int`, `float[N, C, S...]`, `list[int]`, `bool[N, T]?`, `f32[]`.
 
@@ -181,7 +179,7 @@ class TypeExpr(Node):
     optional: bool
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class NameTarget(Node):
     """`x` or `x: type` on the left of `=`."""
 
@@ -189,14 +187,14 @@ class NameTarget(Node):
     type: TypeExpr | None
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class TupleTarget(Node):
     """`(a, b)` or `a, b` on the left of `=` or after `for`."""
 
     items: tuple[Target, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class ItemTarget(Node):
     """`cache[i]` on the left of `=`."""
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from nncomp.syntax.ast.base import Name, Node
+from nncomp.syntax.ast.base import Name, Node, node
 from nncomp.syntax.ast.expressions import Expr, String, Target, TypeExpr
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Stmt(Node):
     """One statement."""
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Assign(Stmt):
     """`target = value as name`; the name is that of the instance that the value makes."""
 
@@ -22,7 +20,7 @@ class Assign(Stmt):
     name: Name | String | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class If(Stmt):
     """`if c { } else if d { } else { }`; `else if` is an `If` alone in `otherwise`."""
 
@@ -31,19 +29,19 @@ class If(Stmt):
     otherwise: tuple[Stmt, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class For(Stmt):
     target: Target
     iterable: Expr
     body: tuple[Stmt, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Return(Stmt):
     value: Expr
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Yielded(Node):
     """`value axis k reverse` after `yield`: stacked along axis k (0 if left out), the other way
     round than the first scanned tensor goes."""
@@ -53,20 +51,20 @@ class Yielded(Node):
     reverse: bool
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Yield(Stmt):
     """`yield a, b`: what a run of a `scan`, `loop` or `cond` gives."""
 
     items: tuple[Yielded, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Assert(Stmt):
     condition: Expr
     message: String | None
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class InputDecl(Stmt):
     """`input x: type`, with an optional default `= value` (for optional inputs)."""
 
@@ -75,7 +73,7 @@ class InputDecl(Stmt):
     value: Expr | None
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class OutputDecl(Stmt):
     """`output name`, `output name = value`, or several names of several values."""
 
@@ -83,7 +81,7 @@ class OutputDecl(Stmt):
     value: Expr | None
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class StateDecl(Stmt):
     """`param`, `buffer` or `state`: `kind name: type = value as "path" when condition`.
 
@@ -98,7 +96,7 @@ class StateDecl(Stmt):
     when: Expr | None
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Update(Stmt):
     """`update name = value`; the target may be a path (`update net.bias = ...`)."""
 
@@ -106,7 +104,7 @@ class Update(Stmt):
     value: Expr
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Metric(Stmt):
     """`metric name = value`."""
 
@@ -114,7 +112,7 @@ class Metric(Stmt):
     value: Expr
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Minimize(Stmt):
     """`minimize loss over a, b by optimiser`; `maximize` if `maximize` is true."""
 
@@ -124,7 +122,7 @@ class Minimize(Stmt):
     optimizer: Expr
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Section(Stmt):
     """`train name? { body }` or `entry name { body }`; kind is the keyword."""
 
@@ -134,7 +132,7 @@ class Section(Stmt):
     doc: str | None
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Carry(Node):
     """`name: type = value` of a scan or loop; the type may be left out."""
 
@@ -143,7 +141,7 @@ class Carry(Node):
     value: Expr
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class ScanInput(Node):
     """`name = value axis k reverse` after `over`; axis defaults to 0."""
 
@@ -153,7 +151,7 @@ class ScanInput(Node):
     reverse: bool
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Scan(Expr):
     """`scan (carries) over inputs { body }`; its value is what the body yields."""
 
@@ -162,7 +160,7 @@ class Scan(Expr):
     body: tuple[Stmt, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Loop(Expr):
     """`loop (carries) while condition { body }`."""
 
@@ -171,7 +169,7 @@ class Loop(Expr):
     body: tuple[Stmt, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@node
 class Cond(Expr):
     """`cond condition { body } else { body }`; the bodies `yield` its value."""
 
