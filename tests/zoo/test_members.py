@@ -37,7 +37,7 @@ WANTED = {
     "Differentiation": "finite differences (the checker); reverse mode; forward mode; "
     "higher order; with respect to inputs",
     "Search": "grid; random; Bayesian (Gaussian process)",
-    "Scale": "mini-batches",
+    "Scale": "mini-batches; data-parallel workers; local updates with rare synchronisation",
 }
 
 

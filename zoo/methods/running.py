@@ -84,4 +84,20 @@ SCALE = (
         (),
         ("nncomp train models/lenet5.nn --data sklearn:digits --batch-size 32",),
     ),
+    Member(
+        "data-parallel workers",
+        "p ← mean of p - η gᵢ, gᵢ of a worker's part of the batch: p - η g",
+        "train --workers",
+        "tests/training/test_workers.py::test_data_parallel_steps_are_those_of_the_whole_batch",
+        (),
+        ("nncomp train models/perceptron.nn --data sklearn:breast_cancer --workers 4",),
+    ),
+    Member(
+        "local updates with rare synchronisation",
+        "k steps of each worker's own, then the mean of all p",
+        "train --sync-every",
+        "tests/training/test_workers.py::test_rare_synchronisation_averages_runs_of_their_own",
+        (),
+        ("nncomp train models/mlp.nn --data sklearn:digits --workers 4 --sync-every 16",),
+    ),
 )
