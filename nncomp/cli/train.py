@@ -18,7 +18,7 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
-from nncomp.cli.arguments import add_model, add_weights
+from nncomp.cli.arguments import add_model, add_weights, positive
 from nncomp.cli.training import add_data, add_objective, add_training, objective_of
 
 if TYPE_CHECKING:
@@ -46,6 +46,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tensorboard",
         action="store_true",
         help="write events for TensorBoard into DIR/tensorboard too",
+    )
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=positive,
+        default=1,
+        help="let so many learners share each batch, each in a thread (default: 1)",
+    )
+    parser.add_argument(
+        "--sync-every",
+        metavar="STEPS",
+        type=positive,
+        default=1,
+        help="average the workers after so many steps, in which each goes its own way (default: 1)",
     )
     add_data(parser)
     add_training(parser)
@@ -78,7 +92,12 @@ def execute(args: argparse.Namespace) -> int:
             program,
             state_of(args, program, training=True),
             data,
-            dataclasses.replace(options_of(args), checkpoint_seconds=args.checkpoint_every),
+            dataclasses.replace(
+                options_of(args),
+                checkpoint_seconds=args.checkpoint_every,
+                workers=args.workers,
+                sync_every=args.sync_every,
+            ),
             folder,
             section=args.section,
             lr=args.lr,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +26,14 @@ from nncomp.lower.program import Program
 from nncomp.training.curves import draw_curves
 from nncomp.training.data import DataSet, Split, load_data
 from nncomp.training.feed import ArrayFeed, Batches, StreamFeed
+from nncomp.training.learner import Learner
 from nncomp.training.options import Options
 from nncomp.training.ranges import ranges
 from nncomp.training.reporter import Reporter
 from nncomp.training.sources import Reading
 from nncomp.training.trainer import BEST, Outcome, Trainer
 from nncomp.training.variants import Variant
+from nncomp.training.workers import Workers, check_independent
 from nncomp.types import Array, TensorType
 
 CURVE = "curve"
@@ -158,15 +161,25 @@ def train(
     if memory_budget:
         memory = Memory(memory_budget, _sizes(inputs, data, options.batch_size))
     step = compiled_step(chosen, memory)
-    learner = make_learner(
-        step,
-        state,
-        seed=options.seed,
-        backend=backend,
-        device=device,
-        target=target,
-        batch=None if target == "onnx" else options.batch_size,
-    )
+    learners = [
+        make_learner(
+            step,
+            state,
+            seed=options.seed + i,
+            backend=backend,
+            device=device,
+            target=target,
+            batch=None if target == "onnx" or options.workers > 1 else options.batch_size,
+            threads=max(1, (os.cpu_count() or 1) // options.workers)
+            if options.workers > 1
+            else None,
+        )
+        for i in range(options.workers)
+    ]
+    learner: Learner = learners[0]
+    if options.workers > 1:
+        check_independent(inputs)
+        learner = Workers(learners, options.sync_every)
     root = Path(folder)
     options = dataclasses.replace(options, rates=own)
     feed = stream or ArrayFeed(

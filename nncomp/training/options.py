@@ -26,6 +26,8 @@ class Options:
     keep: which weights are kept as the best: those with the lowest validation loss, or, where a
         loss says nothing of that, as with adversaries and sampled gradients, the last
     seed: of the order, the augmentation, and the random streams of the step
+    workers: so many learners share each batch; see `training/workers.py`
+    sync_every: after so many steps the workers are averaged
     checkpoint_seconds: a checkpoint is written within an epoch if the last one is older than that
     """
 
@@ -42,6 +44,8 @@ class Options:
     patience: int | None = None
     keep: Keep = "best"
     seed: int = 0
+    workers: int = 1
+    sync_every: int = 1
     checkpoint_seconds: float = 60.0
 
     @property

@@ -32,6 +32,10 @@ FUNCTIONS: list[tuple[str, Function]] = [
     ("norm(x, axis=1)", lambda x, _: torch.linalg.norm(x, dim=1)),
     ("roll(x, 2, axis=1)", lambda x, _: torch.roll(x, 2, 1)),
     ("roll(x, -1)", lambda x, _: torch.roll(x, -1, -1)),
+    (
+        "center_crop(x[none], x[none, :, :3, 1:])",
+        lambda x, _: x[None, :, 1:4, :3],
+    ),
     ("top_k(x, 3, axis=1)[0]", lambda x, _: torch.topk(x, 3, 1)[0]),
     (
         "cosine_similarity(x[:, :1], x, axis=2)",

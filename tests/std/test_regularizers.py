@@ -210,3 +210,12 @@ def test_layers_of_unit_variance() -> None:
         z = h @ state[f"layers.{i}.weight"].T.astype(np.float64)
         assert abs(z.var() - 1) < 1e-4
         h = np.maximum(z, 0)
+
+
+def test_weights_keep_their_sign() -> None:
+    check("sign_constrained(x, 1) + x * x", lambda x, _: torch.relu(x) + x * x)
+    check("sign_constrained(x, -1)", lambda x, _: -torch.relu(-x))
+    check(
+        "sign_constrained(x, f64([1, -1, 1, -1, 1])[:, none])",
+        lambda x, _: torch.where(x * torch.tensor([[1], [-1], [1], [-1], [1]]) > 0, x, 0.0),
+    )
