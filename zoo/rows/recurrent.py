@@ -18,6 +18,7 @@ def parity(before: int | None, bits: int | None) -> str:
     return train(23, f"{data} --epochs 10 --lr 5e-3{known}", f"23-{bits}")
 
 
+REVERSED = "models/seq2seq.nn --lr 5e-3 --data generated:reverse,samples=20000"
 SPEECH = {"symbols": 7, "width": 4, "hidden": 6, "length": 5}
 
 ROWS = (
@@ -89,7 +90,14 @@ ROWS = (
         None,
         Mark(
             "reverse strings of 10 symbols ≥ 99 %",
-            (train(29, "models/seq2seq.nn --data generated:reverse --epochs 12"),),
+            (
+                train(29, f"{REVERSED},length=5 --set length=5 --epochs 3", "29-5"),
+                train(
+                    29,
+                    f"{REVERSED} --epochs 6 --schedule cosine "
+                    "--weights out/zoo/29-5/best.safetensors",
+                ),
+            ),
             "accuracy",
             0.99,
         ),
