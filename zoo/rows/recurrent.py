@@ -113,7 +113,7 @@ ROWS = (
                 train(
                     30,
                     "models/seq2seq.nn --data generated:sort --set attention=true "
-                    "--set length=12 --epochs 8",
+                    "--set length=12 --epochs 4 --lr 5e-3 --schedule cosine",
                 ),
             ),
             "accuracy",
