@@ -48,7 +48,13 @@ ROWS = (
             Case("bert.nn", DECODER, "BertForPreTraining", {"segments": halves}, heavy=True),
         ),
         transformers.BERT,
-        short="no mark yet: masked characters better than unigram",
+        Mark(
+            "masked characters: bits, over those that their frequencies take, < 1",
+            ("python examples/masked.py",),
+            "ratio",
+            0.99,
+            most=True,
+        ),
     ),
     Row(
         34,
