@@ -70,7 +70,7 @@ def pairs(windows: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> Ba
 
 
 def masked(batch: Batch, symbols: int, rng: np.random.Generator) -> Batch:
-    """Of the characters that were chosen, most are hidden, some exchanged, some left as they are."""
+    """Most of the characters chosen are hidden, some exchanged, some left as they are."""
     tokens = batch["tokens"]
     chosen = rng.uniform(size=tokens.shape) < CHOSEN
     kind = rng.uniform(size=tokens.shape)
