@@ -2,7 +2,8 @@
 
     python examples/tictactoe.py
 
-Then it plays a random player, with as many games in which each of them begins.
+Then it plays whatever a random player might do, beginning and second: all its games are gone
+through, and counted by the positions that they end in.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import numpy as np
 import nncomp
 
 ROUNDS, GAMES, EPOCHS, BATCH = 12, 48, 4, 64
-SEARCHES, THINKS = 50, 50  # from each position: while it learns, and in the games that count
-EXPLORES, NOISE, TRIALS = 1.5, 0.25, 100
+SEARCHES, THINKS = 50, 200  # from each position: while it learns, and in the games that count
+EXPLORES, NOISE = 1.5, 0.25
 LINES = np.array(
     [[0, 1, 2], [3, 4, 5], [6, 7, 8], [0, 3, 6], [1, 4, 7], [2, 5, 8], [0, 4, 8], [2, 4, 6]]
 )
@@ -111,23 +112,28 @@ def games(model: Model, rng: np.random.Generator) -> list[tuple[np.ndarray, np.n
     return told
 
 
-def against_random(model: Model, rng: np.random.Generator) -> tuple[int, int, int]:
-    """Games won, drawn and lost."""
+def against_all(model: Model) -> tuple[int, int, int]:
+    """Ends of games won, drawn and lost, of all that it may come to."""
     results = {1: 0, 0: 0, -1: 0}
-    boards, ours = [Node(np.zeros(9, int)) for _ in range(TRIALS)], np.arange(TRIALS) % 2 == 0
-    while boards:
-        shares = search(model, [Node(node.board) for node in boards], THINKS)
-        moves = [
-            int(pi.argmax() if mine else rng.choice(np.flatnonzero(node.legal)))
-            for node, pi, mine in zip(boards, shares, ours, strict=True)
-        ]
-        boards = [node.after(move) for node, move in zip(boards, moves, strict=True)]
-        for node, mine in zip(boards, ours, strict=True):
-            if node.end is not None:
-                results[int(-node.end) * (1 if mine else -1)] += 1
-        left = [i for i, node in enumerate(boards) if node.end is None]
-        boards, ours = [boards[i] for i in left], ~ours[left]
+    for begins in (True, False):
+        ours, nodes = begins, [Node(np.zeros(9, int))]
+        while nodes:
+            moves = replies(model, nodes) if ours else [np.flatnonzero(n.legal) for n in nodes]
+            after = [
+                n.after(int(move)) for n, all_ in zip(nodes, moves, strict=True) for move in all_
+            ]
+            different = list({node.board.tobytes(): node for node in after}.values())
+            for node in different:
+                if node.end is not None:
+                    results[int(-node.end) * (1 if ours else -1)] += 1
+            ours, nodes = not ours, [node for node in different if node.end is None]
     return results[1], results[0], results[-1]
+
+
+def replies(model: Model, nodes: list[Node]) -> np.ndarray:
+    """The most visited move from each position: i64 [N, 1]."""
+    shares = search(model, [Node(node.board) for node in nodes], THINKS)
+    return shares.argmax(axis=1, keepdims=True)
 
 
 def main() -> None:
@@ -147,8 +153,8 @@ def main() -> None:
                 z=z[drawn].astype(np.float32),
             )
         print(f"round {number + 1} of {ROUNDS}, {len(told)} positions, loss {found['loss']:.3f}")
-    won_, drawn_, lost = against_random(model, rng)
-    print(f"won {won_}, drawn {drawn_}, lost {lost} of {TRIALS} games against random")
+    won_, drawn_, lost = against_all(model)
+    print(f"won {won_}, drawn {drawn_}, lost {lost} of the ends that its games may have")
 
 
 if __name__ == "__main__":

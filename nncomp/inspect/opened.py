@@ -14,11 +14,11 @@ from typing import Any
 from nncomp.inspect.cost import Measure, NodeCost, cost, known_before_run, parameters_read, runs
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Body, Graph, Node, Origin, Value
-from nncomp.ir.op import Op
+from nncomp.ir.op import Op, operator
 from nncomp.ops.control import Loop, Scan
 
 
-@dataclass(frozen=True)
+@operator
 class Given(Op):
     """What a body is given in a run, from what the operator is given.
 
@@ -43,7 +43,7 @@ class Given(Op):
         return {name: value for name, value in found.items() if name != "kind"}
 
 
-@dataclass(frozen=True)
+@operator
 class Control(Op):
     """The operator itself. kind: its name; settings: its attributes but the bodies"""
 

@@ -34,7 +34,7 @@ ROWS = (
         ),
         games.ZERO,
         Mark(
-            "tic-tac-toe by games against itself: games of 100 lost to a random player: 0",
+            "tic-tac-toe by games against itself: of all that a random player can do, lost: 0",
             ("python examples/tictactoe.py",),
             "lost",
             0,

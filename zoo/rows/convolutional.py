@@ -14,6 +14,11 @@ DEEP = (
 )
 TEXT = {"words": 11, "classes": 3, "width": 5, "filters": 4}
 
+ADDING = (
+    "models/tcn.nn --set levels=5 --set k=5 --set channels=16 --batch-size 32 --lr 4e-3 "
+    "--data generated:adding,samples=6000"
+)
+
 ROWS = (
     Row(
         9,
@@ -177,10 +182,11 @@ ROWS = (
         Mark(
             "adding problem, T=200: MSE < 0.01",
             (
+                train(20, f"{ADDING},length=50 --epochs 8", "20-50"),
                 train(
                     20,
-                    "models/tcn.nn --data generated:adding,length=200,samples=6000 --epochs 3 "
-                    "--set levels=6",
+                    f"{ADDING},length=200 --epochs 5 --schedule cosine "
+                    "--weights out/zoo/20-50/best.safetensors",
                 ),
             ),
             "loss",
