@@ -7,8 +7,10 @@ import pytest
 
 import nncomp
 from nncomp.dims import new_dim
+from nncomp.driver.compiling import state_of
 from nncomp.training.data import batches, load_data
 from nncomp.types import DType, TensorType
+from nncomp.weights import save_weights
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 
@@ -101,3 +103,28 @@ def test_what_is_exported() -> None:
         assert getattr(nncomp, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'compile'"):
         nncomp.compile  # noqa: B018
+
+
+def test_states_of_an_optimiser_that_was_chosen_are_no_weights(tmp_path: Path) -> None:
+    """Their paths begin with the list that the optimiser stands in."""
+    (tmp_path / "m.nn").write_text(
+        """
+from std import Adam, Linear, SGD
+model M(which: int = 1) {
+  input x: f32[N, 3]
+  output y = x |> Linear(2)
+  train {
+    rules = [SGD(lr=0.1), Adam(lr=0.1)]
+    minimize mean(y) by rules[which]
+  }
+}""",
+        encoding="utf-8",
+    )
+    model = nncomp.load(tmp_path / "m.nn")
+    model.training_step()(x=np.ones((4, 3), np.float32))
+    assert "rules.1.linear.weight.m" in model.state
+    save_weights(tmp_path / "w.safetensors", model.state)
+    for which in (0, 1):
+        other = nncomp.load(tmp_path / "m.nn", which=which).program
+        weights = state_of(other, tmp_path / "w.safetensors", training=False)
+        np.testing.assert_array_equal(weights["linear.weight"], model.state["linear.weight"])

@@ -126,9 +126,10 @@ def state_of(
 
 
 def _is_state(path: str, given: Collection[str]) -> bool:
-    """Whether it is the path of an optimiser's state, like `adam.conv1.weight.m`: that of another
-    tensor between two names."""
-    return path.partition(".")[2].rpartition(".")[0] in given
+    """Whether it is the path of an optimiser's state, like `adam.conv1.weight.m`, `rules.0.bias.m`:
+    that of another tensor between the optimiser's and one more name."""
+    parts = path.split(".")
+    return any(".".join(parts[i:-1]) in given for i in range(1, len(parts) - 1))
 
 
 def graphs(program: Program) -> list[Graph]:
