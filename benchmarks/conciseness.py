@@ -1,6 +1,6 @@
 """How much one writes for a network: code lines and tokens in nncomp, PyTorch and Keras 3.
 
-    python benchmarks/conciseness.py [--markdown]
+    python benchmarks/conciseness.py [--markdown] [--brackets]
 
 Ours are the files of models/ as they are; `forms/` has networks that do the same in idiomatic,
 compact PyTorch and Keras 3: as deep and wide by the same hyperparameters, with the initial values
@@ -9,7 +9,8 @@ imports, but not its training: of ours neither `train` sections, nor what is imp
 further models of the file. One row has a training step too, since two adversaries are their
 training: the peers' is `dcgan_step.py`.
 
-* A line counts if it has a word, a number or a text on it: a bracket alone does not, on any side.
+* A line counts if it has a word, a number or a text on it: a bracket alone does not, on any side
+  (`--brackets`: it does).
 * Tokens are those of Python's `tokenize`, without line ends and indentation, and those of our own
   lexer, whose braces count: `{` and `}` are two tokens where Python has an indentation.
 * Comments, blank lines and documentation count on no side, nor do `assert`s, which the peers lack,
@@ -58,16 +59,21 @@ class Size:
 
     lines: int
     tokens: int
+    all_lines: int = 0  # with those that have brackets alone
 
     def __add__(self, other: Size) -> Size:
-        return Size(self.lines + other.lines, self.tokens + other.tokens)
+        return Size(
+            self.lines + other.lines,
+            self.tokens + other.tokens,
+            self.all_lines + other.all_lines,
+        )
 
 
 def size(tokens: Iterable[tuple[int, str]]) -> Size:
     """Of tokens, each with its line."""
     found = list(tokens)
     lines = {line for line, text in found if text[0].isalnum() or text[0] in "_\"'"}
-    return Size(len(lines), len(found))
+    return Size(len(lines), len(found), len({line for line, _ in found}))
 
 
 def of_python(path: Path) -> Size:
@@ -159,20 +165,21 @@ def measured(system: str) -> dict[str, Size]:
     return sizes
 
 
-def rows() -> list[list[str]]:
+def rows(brackets: bool = False) -> list[list[str]]:
     """The table, its head first."""
     names = ["nncomp", *PEERS]
     table = [["", *(f"{name}, {what}" for what in ("lines", "tokens") for name in names)]]
     for system, title in SYSTEMS.items():
         sizes = measured(system).values()
-        lines, tokens = (str(s.lines) for s in sizes), (str(s.tokens) for s in sizes)
+        lines = (str(s.all_lines if brackets else s.lines) for s in sizes)
+        tokens = (str(s.tokens) for s in sizes)
         table.append([title, *lines, *tokens])
     return table
 
 
-def markdown() -> str:
+def markdown(brackets: bool = False) -> str:
     """The table as README.md here has it."""
-    head, *body = rows()
+    head, *body = rows(brackets)
     return "".join(f"| {' | '.join(row)} |\n" for row in [head, ["---"] * len(head), *body])
 
 
@@ -181,10 +188,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--markdown", action="store_true")
-    if parser.parse_args().markdown:
-        print(markdown(), end="")
+    parser.add_argument("--brackets", action="store_true")
+    args = parser.parse_args()
+    if args.markdown:
+        print(markdown(args.brackets), end="")
         return
-    head, *body = rows()
+    head, *body = rows(args.brackets)
     table = Table(*head)
     for row in body:
         table.add_row(*row)

@@ -101,11 +101,11 @@ def test_what_counts(tmp_path: Path) -> None:
     python.write_text(
         '"""Text."""\n\n\ndef f(\n    x,\n):  # why\n    assert x\n    return x + 1\n'
     )
-    assert conciseness.of_python(python) == conciseness.Size(3, 11)
+    assert conciseness.of_python(python) == conciseness.Size(3, 11, 4)
     model.write_text(
         'nn 1\nfrom std import Linear\nfrom std.optim import SGD\n\n"""Text."""\nmodel M {\n'
         "  input x: f32[N, 2]  # why\n  assert 1 < 2\n  output y = x |> Linear(1)\n"
         "  train {\n    minimize mean(y) by SGD(lr=1)\n  }\n}\n"
     )
-    assert conciseness.of_model(model) == conciseness.Size(4, 4 + 3 + 9 + 9 + 1)
+    assert conciseness.of_model(model) == conciseness.Size(4, 4 + 3 + 9 + 9 + 1, 5)
     assert conciseness.of_model(model, train=True).lines == 7
