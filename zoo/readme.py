@@ -22,8 +22,8 @@ published figure is reproduced (*figure*), training reaches a mark (*mark*), by 
 the table. Parameters are those of the file's first model as it stands, without `--set`.
 
 [docs/families](../docs/families/feed_forward.md) tells of them family by family, with pictures;
-[docs/methods.md](../docs/methods.md) lists what trains them: optimisers, initial values, regularisers,
-activations, losses, searches, each with the model that uses it.
+[docs/methods.md](../docs/methods.md) lists what trains them: optimisers, initial values,
+regularisers, activations, losses, searches, each with the model that uses it.
 
 """
 
