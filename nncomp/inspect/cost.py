@@ -97,9 +97,14 @@ def cost(graph: Graph, sizes: Mapping[str, int] | None = None) -> Cost:
 
 def _control(node: Node, measure: Measure, sizes: Mapping[str, int]) -> NodeCost:
     bodies = [cost(body, sizes) for body in node.op.bodies]
-    dearest = max(bodies, key=lambda c: (c.flops, c.written))
+    dearest = max(bodies, key=dearer)
     times = runs(node, measure)
     return NodeCost(times * dearest.flops, times * dearest.read, times * dearest.written)
+
+
+def dearer(body: Cost) -> tuple[int, int]:
+    """By what the bodies of an If are compared."""
+    return body.flops, body.written
 
 
 def runs(node: Node, measure: Measure) -> int:
@@ -120,6 +125,35 @@ def parameters_read(
         for v in dict.fromkeys(node.operands)
         if v in learnt or (v.node is not None and is_weight(v, once))
     )
+
+
+def parameters_owned(graph: Graph, nodes: Iterable[Node], measure: Measure) -> list[int]:
+    """For each node the learnt numbers that it is the first to read, so that the sum over nodes
+    counts those that several share once. What is computed from parameters alone (a transposed
+    weight, one with a normalisation folded in) counts as those."""
+    once = known_before_run(graph)
+    kinds = {p.value: p.kind for p in graph.parameters}
+    seen: set[Value] = set()
+    found = []
+    for node in nodes:
+        weights = [v for v in node.operands if v in kinds or is_weight(v, once)]
+        learnt = dict.fromkeys(root for v in weights for root in _learnt(v, kinds))
+        found.append(sum(measure.size(v) for v in learnt if v not in seen))
+        seen.update(learnt)
+    return found
+
+
+def _learnt(weight: Value, kinds: Mapping[Value, str]) -> list[Value]:
+    """The parameters that a weight is computed from; itself, if it is from none."""
+    read, pending = {weight}, [weight]
+    while pending:
+        node = pending.pop().node
+        fresh = [] if node is None else [v for v in node.operands if v not in read]
+        read.update(fresh)
+        pending += fresh
+    if read.isdisjoint(kinds):
+        return [weight]
+    return [v for v in read if kinds.get(v) == "param"]
 
 
 def known_before_run(graph: Graph) -> frozenset[Value]:
