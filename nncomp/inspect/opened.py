@@ -94,7 +94,7 @@ class Opened:
             return dict(cost(self.graph, sizes).nodes)
         measure = Measure(sizes)
         once = known_before_run(self.graph)
-        learnt = frozenset(p.value for p in self.graph.parameters if p.kind == "param")
+        kinds = {p.value: p.kind for p in self.graph.parameters}
         known: dict[Graph, Cost] = {}
         found = {}
         for node in self.graph.nodes:
@@ -113,7 +113,7 @@ class Opened:
                 times * own.flops,
                 times * own.read,
                 times * own.written,
-                parameters_read(node, learnt, once, measure),
+                parameters_read(node, kinds, once, measure),
                 own.once,
             )
         return found

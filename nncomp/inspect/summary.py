@@ -211,7 +211,8 @@ def _blocks(
         elements = measure.size(parameter.value)
         if parameter.kind == "state":  # belongs to an optimiser, not to a block
             continue
-        for path in _scopes(parameter.path.rpartition(".")[0]):
+        owner = parameter.path.rpartition(".")[0] or _readers_scope(inside, parameter.value)
+        for path in _scopes(owner):
             block = blocks.setdefault(path, BlockSummary(path))
             if parameter.kind == "param":
                 block.parameters += elements
@@ -226,6 +227,14 @@ def _scopes(path: str) -> list[str]:
     for part in path.split(".") if path else ():
         found.append(f"{found[-1]}.{part}" if found[-1] else part)
     return found
+
+
+def _readers_scope(inside: Opened, value: Value) -> str:
+    """The innermost instance that holds all readers: where what an exporter named without a path
+    belongs."""
+    scopes = [_scopes(inside.scope(user)) for user in inside.graph.uses.get(value, ())]
+    common = [parts[0] for parts in zip(*scopes, strict=False) if len(set(parts)) == 1]
+    return common[-1] if common else ""
 
 
 def _scopes_kept(inside: Opened, value: Value, scopes: list[str]) -> int:

@@ -177,3 +177,20 @@ model M {
     drawn = [node for node in graph.nodes if node.op.name in ("Gather", "MatMul")]
     assert parameters_owned(graph, drawn, Measure({})) == [400, 0]
     assert "400 parameters" in svg(graph)
+
+
+def test_weights_without_a_path_belong_where_they_are_read() -> None:
+    summary = summarize(
+        graph_of(
+            """block Times()(x: float[N, D], w: float[D, M]) { return x @ w }
+model M {
+  input x: f32[N, 4]
+  param w: f32[4, 2] = zeros()
+  param both: f32[2] = zeros()
+  times = Times()
+  output y = times(x, w) + both
+}
+"""
+        )
+    )
+    assert {b.path: b.parameters for b in summary.blocks} == {"": 10, "times": 8}
