@@ -17,7 +17,7 @@ from typing import Any
 
 from nncomp.dims import Dim, DimLike, Symbol, substitute
 from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
-from nncomp.ir.op import Op
+from nncomp.ir.op import Op, operator
 from nncomp.ir.opaque import Opaque
 from nncomp.lower.context import Context, Initial
 from nncomp.lower.expansion import Growth
@@ -35,7 +35,7 @@ class _Unknown(Exception):  # noqa: N818 - nothing is wrong
     """This cannot be remembered."""
 
 
-@dataclass(frozen=True)
+@operator
 class _Stands(Opaque):
     """What is known of a node that is not made again. like: its operator"""
 
