@@ -8,9 +8,9 @@ from typing import Any
 
 from nncomp.driver.compiling import compiled_step, section_of
 from nncomp.driver.showing import Shown, inference_of, sizes_for
-from nncomp.inspect.cost import cost
 from nncomp.inspect.machines import Machine
 from nncomp.inspect.memory import memory, memory_table, timeline
+from nncomp.inspect.opened import opened
 from nncomp.inspect.operators import by_operator, machine_totals
 from nncomp.inspect.printing import block_table, pass_table
 from nncomp.inspect.receptive import receptive_table
@@ -54,11 +54,12 @@ class Inspected(Shown):
         summary = self.summary(machine)
         first = block_table(summary, depth, machine)
         if by == "operator":
-            first = by_operator(cost(self.graph, self.sizes), machine)
+            first = by_operator(opened(self.graph).cost(self.sizes), machine)
         notes = first.notes
         if machine is not None:
-            after = None if self.result is None else cost(self.result.graph, self.sizes)
-            notes = (*notes, *machine_totals(machine, cost(self.graph, self.sizes), after))
+            graphs = [self.graph, *([] if self.result is None else [self.result.graph])]
+            costs = [opened(graph).cost(self.sizes) for graph in graphs]
+            notes = (*notes, *machine_totals(machine, *costs))
         first = Table(first.title, first.columns, first.rows, notes, first.total)
         shown = (first, *([pass_table(summary)] if summary.passes else []))
         numbers = summary.to_json()

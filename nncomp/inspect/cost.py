@@ -6,13 +6,13 @@ Symbolic dims count as 1 unless sizes are given, so that a model's cost is that 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nncomp.dims import Dim, DimLike, Symbol, substitute
 from nncomp.inspect.flops import Sized, flops
 from nncomp.ir.constant import Constant
-from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.graph import Graph, Node, ParameterKind, Value
 from nncomp.ops.control import Scan
 
 # Results that share their operand's memory.
@@ -29,7 +29,7 @@ class NodeCost:
     flops:      floating-point operations; a multiply-add is two (see `nncomp.inspect.flops`)
     read:       bytes of operands, each once
     written:    bytes of the results that are used
-    parameters: learnt numbers among the operands (those computed from parameters alone too)
+    parameters: learnt numbers that the operands are, or are computed from before the first run
     once:       depends on constants and parameters only, so it is computed before the first run
     """
 
@@ -66,7 +66,7 @@ def cost(graph: Graph, sizes: Mapping[str, int] | None = None) -> Cost:
     """
     measure = Measure(sizes or {})
     once = known_before_run(graph)
-    learnt = frozenset(p.value for p in graph.parameters if p.kind == "param")
+    kinds = {p.value: p.kind for p in graph.parameters}
     counted: dict[Node, NodeCost] = {}
     for node in graph.nodes:
         operands = dict.fromkeys(node.operands)
@@ -77,7 +77,7 @@ def cost(graph: Graph, sizes: Mapping[str, int] | None = None) -> Cost:
             flops=flops(_sized(node, measure)),
             read=_bytes_read(graph, node, operands, measure),
             written=_bytes_written(graph, node, measure),
-            parameters=parameters_read(node, learnt, once, measure),
+            parameters=parameters_read(node, kinds, once, measure),
             once=all(v in once for v in node.outputs),
         )
     running = [c for c in counted.values() if not c.once]
@@ -97,9 +97,14 @@ def cost(graph: Graph, sizes: Mapping[str, int] | None = None) -> Cost:
 
 def _control(node: Node, measure: Measure, sizes: Mapping[str, int]) -> NodeCost:
     bodies = [cost(body, sizes) for body in node.op.bodies]
-    dearest = max(bodies, key=lambda c: (c.flops, c.written))
+    dearest = max(bodies, key=dearer)
     times = runs(node, measure)
     return NodeCost(times * dearest.flops, times * dearest.read, times * dearest.written)
+
+
+def dearer(body: Cost) -> tuple[int, int]:
+    """By what the bodies of an If are compared."""
+    return body.flops, body.written
 
 
 def runs(node: Node, measure: Measure) -> int:
@@ -112,14 +117,48 @@ def runs(node: Node, measure: Measure) -> int:
 
 
 def parameters_read(
-    node: Node, learnt: Collection[Value], once: frozenset[Value], measure: Measure
+    node: Node, kinds: Mapping[Value, ParameterKind], once: frozenset[Value], measure: Measure
 ) -> int:
-    """Learnt numbers among the operands, those computed from parameters alone too."""
-    return sum(
-        measure.size(v)
-        for v in dict.fromkeys(node.operands)
-        if v in learnt or (v.node is not None and is_weight(v, once))
-    )
+    """Learnt numbers that the operands are, or are computed from before the first run (a
+    transposed weight, one with a normalisation folded in). kinds: of the graph's parameters"""
+    return sum(map(measure.size, _learnt(node, kinds, once)))
+
+
+def parameters_owned(graph: Graph, nodes: Iterable[Node], measure: Measure) -> list[int]:
+    """For each node the learnt numbers that it is the first to read, so that the sum over nodes
+    counts those that several share once."""
+    once = known_before_run(graph)
+    kinds = {p.value: p.kind for p in graph.parameters}
+    seen: set[Value] = set()
+    found = []
+    for node in nodes:
+        learnt = _learnt(node, kinds, once)
+        found.append(sum(measure.size(v) for v in learnt if v not in seen))
+        seen.update(learnt)
+    return found
+
+
+def _learnt(
+    node: Node, kinds: Mapping[Value, ParameterKind], once: frozenset[Value]
+) -> dict[Value, None]:
+    """The parameters that the weights among a node's operands are computed from; a weight itself,
+    if it is from none."""
+    found: dict[Value, None] = {}
+    for weight in node.operands:
+        if weight in kinds or is_weight(weight, once):
+            found |= dict.fromkeys(_roots(weight, kinds))
+    return found
+
+
+def _roots(weight: Value, kinds: Mapping[Value, ParameterKind]) -> list[Value]:
+    read, pending = {weight: None}, [weight]
+    while pending:
+        node = pending.pop().node
+        fresh = [] if node is None else [v for v in node.operands if v not in read]
+        read |= dict.fromkeys(fresh)
+        pending += fresh
+    parameters = [v for v in read if v in kinds]
+    return [v for v in parameters if kinds[v] == "param"] if parameters else [weight]
 
 
 def known_before_run(graph: Graph) -> frozenset[Value]:

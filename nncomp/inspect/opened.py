@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nncomp.inspect.cost import Measure, NodeCost, cost, known_before_run, parameters_read, runs
+from nncomp.inspect.cost import (
+    Cost,
+    Measure,
+    NodeCost,
+    cost,
+    dearer,
+    known_before_run,
+    parameters_read,
+    runs,
+)
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Body, Graph, Node, Origin, Value
 from nncomp.ir.op import Op, operator
@@ -63,11 +72,12 @@ class Control(Op):
 
 @dataclass(frozen=True)
 class Opened:
-    """graph: laid open
+    """source: the graph as it was given; graph: laid open
     originals: what its nodes are there for, none of what is only `Given`
     inside: of what stands for an operator, all nodes of its block
     """
 
+    source: Graph
     graph: Graph
     originals: Mapping[Node, Place] = field(default_factory=dict)
     inside: Mapping[Node, tuple[Node, ...]] = field(default_factory=dict)
@@ -78,41 +88,54 @@ class Opened:
 
     def costs(self, sizes: Mapping[str, int]) -> dict[Node, NodeCost]:
         """What each node costs in a run of the graph; that of a body counts at its nodes, with all
-        its runs, and that of both branches of an If."""
+        its runs. Of the bodies of an If the dearer one counts, as in `cost`, so that the sums are
+        the same."""
         if not self.inside:
             return dict(cost(self.graph, sizes).nodes)
         measure = Measure(sizes)
         once = known_before_run(self.graph)
-        learnt = frozenset(p.value for p in self.graph.parameters if p.kind == "param")
-        known: dict[Graph, Mapping[Node, NodeCost]] = {}
+        kinds = {p.value: p.kind for p in self.graph.parameters}
+        known: dict[Graph, Cost] = {}
         found = {}
         for node in self.graph.nodes:
             if isinstance(node.op, (Given, Control)):
                 found[node] = NodeCost()
                 continue
             place = self.originals[node]
-            if place.graph not in known:
-                known[place.graph] = cost(place.graph, sizes).nodes
-            own, times = known[place.graph][place.node], 1
-            for holder in place.holders:
-                times *= runs(holder, measure)
+            for graph in (place.graph, *(b for h, _ in place.holders for b in h.op.bodies)):
+                if graph not in known:
+                    known[graph] = cost(graph, sizes)
+            own, times = known[place.graph].nodes[place.node], 1
+            for holder, body in place.holders:
+                dearest = max((known[b] for b in holder.op.bodies), key=dearer)
+                times *= runs(holder, measure) if known[body] is dearest else 0
             found[node] = NodeCost(
                 times * own.flops,
                 times * own.read,
                 times * own.written,
-                parameters_read(node, learnt, once, measure),
-                all(value in once for value in node.outputs),
+                parameters_read(node, kinds, once, measure),
+                own.once,
             )
         return found
+
+    def cost(self, sizes: Mapping[str, int]) -> Cost:
+        """What one run costs, the nodes of bodies told one by one; what is only given is none."""
+        told = {n: c for n, c in self.costs(sizes).items() if not isinstance(n.op, Given)}
+        return replace(cost(self.source, sizes), nodes=told)
+
+    def scope(self, node: Node) -> str:
+        """The instance that a node belongs to, whatever body it stands in."""
+        return self.original(node).origin.scope
 
 
 @dataclass(frozen=True)
 class Place:
-    """A node, the graph that it stands in, and the operators around, outermost first."""
+    """A node, the graph that it stands in, and the operators around, outermost first, each with
+    its body that the node is in."""
 
     node: Node
     graph: Graph
-    holders: tuple[Node, ...] = ()
+    holders: tuple[tuple[Node, Body], ...] = ()
 
 
 class Opener:
@@ -126,11 +149,11 @@ class Opener:
     def open(self, graph: Graph) -> Opened:
         """The graph, itself if nothing is to be opened."""
         if not any(node.op.bodies for node in graph.nodes):
-            return Opened(graph)
+            return Opened(graph, graph)
         opening = _Opening(self)
         opening.run(graph, "", "", ())
         opened = graph.replace(opening.nodes, opening.values)
-        return Opened(opened, opening.originals, opening.inside)
+        return Opened(graph, opened, opening.originals, opening.inside)
 
     def label(self, scope: str, kind: str, origin: Origin) -> str:
         """The name of a block for an operator: `scan`, `scan_2`."""
@@ -165,7 +188,9 @@ class _Opening:
         self.originals: dict[Node, Place] = {}
         self.inside: dict[Node, tuple[Node, ...]] = {}
 
-    def run(self, graph: Graph, base: str, path: str, holders: tuple[Node, ...]) -> None:
+    def run(
+        self, graph: Graph, base: str, path: str, holders: tuple[tuple[Node, Body], ...]
+    ) -> None:
         """Adds the nodes of a graph that stands in the block `path`."""
         for node in graph.nodes:
             if isinstance(node.op, Constant) and not _is_read(node.outputs[0], graph):
@@ -201,7 +226,7 @@ class _Opening:
         for number, body in enumerate(node.op.bodies):
             inner = path if len(node.op.bodies) == 1 else f"{path}.{('then', 'else')[number]}"
             self._entries(node.op, body, given, own)
-            self.run(body, base, inner, (*place.holders, node))
+            self.run(body, base, inner, (*place.holders, (node, body)))
             results += [self.values.get(v, v) for v in body.outputs.values()]
         settings = {n: v for n, v in node.op.attributes().items() if v not in node.op.bodies}
         op = self._opener.op(Control(node.op.name, tuple(settings.items())))

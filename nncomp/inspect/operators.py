@@ -103,7 +103,7 @@ def machine_cells(group: Group) -> tuple[float, str | None]:
     return group.seconds, group.limit
 
 
-def machine_totals(machine: Machine, before: Cost, after: Cost | None) -> list[str]:
+def machine_totals(machine: Machine, before: Cost, after: Cost | None = None) -> list[str]:
     """What the machine is, and what it would take at best for a run, as written and optimised."""
     source = f" ({machine.source})" if machine.source else ""
     times = [

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nncomp.inspect.cost import Cost, Measure, cost, known_before_run
+from nncomp.inspect.cost import Cost, Measure, known_before_run
 from nncomp.inspect.machines import Machine
+from nncomp.inspect.opened import Opened, opened
 from nncomp.inspect.operators import Group
 from nncomp.ir.graph import Graph, Value
 from nncomp.passes.manager import OptimizeResult
@@ -150,8 +151,11 @@ def summarize(
 
     sizes: the size of symbolic dims by name; 1 for those that are not given
     machine: for which the time of each block is estimated
+
+    What stands in the body of a scan, loop or cond counts in its own block.
     """
-    costs = cost(graph, sizes)
+    inside = opened(graph)
+    costs = inside.cost(sizes or {})
     passes: list[PassSummary] = []
     if optimized is not None:
         for record in optimized.log:
@@ -160,20 +164,22 @@ def summarize(
                 passes.append(PassSummary(record.name, before, after, record.result.counts))
     return Summary(
         name=graph.name,
-        blocks=_blocks(graph, costs, Measure(sizes or {}), machine),
+        blocks=_blocks(inside, costs, Measure(sizes or {}), machine),
         totals=_totals(costs),
         parameters=costs.parameters,
         buffers=costs.buffers,
         state=costs.state,
         passes=tuple(passes),
-        optimized=None if optimized is None else _totals(cost(optimized.graph, sizes)),
+        optimized=None if optimized is None else _totals(opened(optimized.graph).cost(sizes or {})),
     )
 
 
 def count_nodes(graph: Graph) -> int:
-    """The nodes that a run computes: no constants, nothing that depends on parameters alone."""
+    """The nodes that a run computes, those of bodies among them: no constants, nothing that
+    depends on parameters alone."""
     once = known_before_run(graph)
-    return sum(any(v not in once for v in node.outputs) for node in graph.nodes)
+    own = [node for node in graph.nodes if any(v not in once for v in node.outputs)]
+    return len(own) + sum(count_nodes(body) for node in own for body in node.op.bodies)
 
 
 def _totals(costs: Cost) -> Totals:
@@ -182,13 +188,13 @@ def _totals(costs: Cost) -> Totals:
 
 
 def _blocks(
-    graph: Graph, costs: Cost, measure: Measure, machine: Machine | None
+    inside: Opened, costs: Cost, measure: Measure, machine: Machine | None
 ) -> tuple[BlockSummary, ...]:
     blocks: dict[str, BlockSummary] = {"": BlockSummary("")}
     for node, node_cost in costs.nodes.items():
         if node_cost.once:
             continue
-        scopes = _scopes(node.origin.scope)
+        scopes = _scopes(inside.scope(node))
         for path in scopes:
             if path not in blocks:
                 blocks[path] = BlockSummary(path)
@@ -199,13 +205,14 @@ def _blocks(
             block.operators[node.op.name] += 1
             block.work.add(node_cost, machine)
         for value in node.outputs:
-            for path in scopes[_scopes_kept(graph, value, scopes) :]:
+            for path in scopes[_scopes_kept(inside, value, scopes) :]:
                 blocks[path].output = value.type
-    for parameter in graph.parameters:
+    for parameter in inside.graph.parameters:
         elements = measure.size(parameter.value)
         if parameter.kind == "state":  # belongs to an optimiser, not to a block
             continue
-        for path in _scopes(parameter.path.rpartition(".")[0]):
+        owner = parameter.path.rpartition(".")[0] or _readers_scope(inside, parameter.value)
+        for path in _scopes(owner):
             block = blocks.setdefault(path, BlockSummary(path))
             if parameter.kind == "param":
                 block.parameters += elements
@@ -222,13 +229,21 @@ def _scopes(path: str) -> list[str]:
     return found
 
 
-def _scopes_kept(graph: Graph, value: Value, scopes: list[str]) -> int:
+def _readers_scope(inside: Opened, value: Value) -> str:
+    """The innermost instance that holds all readers: where what an exporter named without a path
+    belongs."""
+    scopes = [_scopes(inside.scope(user)) for user in inside.graph.uses.get(value, ())]
+    common = [parts[0] for parts in zip(*scopes, strict=False) if len(set(parts)) == 1]
+    return common[-1] if common else ""
+
+
+def _scopes_kept(inside: Opened, value: Value, scopes: list[str]) -> int:
     """How many of the scopes, outermost first, hold every use of the value."""
-    if value in graph.result_values:
+    if value in inside.graph.result_values:
         return 0
     kept = len(scopes)
-    for user in graph.uses.get(value, ()):
-        scope = user.origin.scope
+    for user in inside.graph.uses.get(value, ()):
+        scope = inside.scope(user)
         while kept > 1 and not (scope + ".").startswith(scopes[kept - 1] + "."):
             kept -= 1
     return kept

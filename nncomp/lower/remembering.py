@@ -1,8 +1,9 @@
 """What blocks of the standard library gave before: an editor lowers one text again and again.
 
 An application that was met before is not run again: what comes of it are types, and they follow
-from the types that it is given. One node stands for all that it would have computed, so such a
-graph tells what is wrong with a text and what its names are; it cannot be run.
+from the types that it is given. Of the nodes that it would have made there are those by which a
+size changed on the way to a result, which messages name, so such a graph tells what is wrong with
+a text and what its names are; it cannot be run.
 
 Remembered is only what went without an error or a warning and did nothing but make parameters,
 update them and give tensors.
@@ -10,12 +11,13 @@ update them and give tensors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sized
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sized
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nncomp.dims import Dim, DimLike, Symbol, substitute
-from nncomp.ir.graph import Node, Parameter, ParameterKind, Value
+from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
+from nncomp.ir.op import Op, operator
 from nncomp.ir.opaque import Opaque
 from nncomp.lower.context import Context, Initial
 from nncomp.lower.expansion import Growth
@@ -31,6 +33,37 @@ _STATIC = (int, float, bool, str, type(None))
 
 class _Unknown(Exception):  # noqa: N818 - nothing is wrong
     """This cannot be remembered."""
+
+
+@operator
+class _Stands(Opaque):
+    """What is known of a node that is not made again. like: its operator"""
+
+    like: Op = field(kw_only=True)
+
+    @property
+    def name(self) -> str:
+        return self.like.name
+
+    @property
+    def kernel_shape(self) -> tuple[int, ...]:
+        return getattr(self.like, "kernel_shape", ())
+
+    @property
+    def dilations(self) -> tuple[int, ...] | None:
+        return getattr(self.like, "dilations", None)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """The way to an output along first operands.
+
+    start: the argument or state that it comes from, as a number among both; None for no such
+    steps: the operators that change the shape and the last one, each with its result's type
+    """
+
+    start: int | None
+    steps: tuple[tuple[Op, TensorType], ...]
 
 
 @dataclass(frozen=True)
@@ -51,7 +84,7 @@ class _Outcome:
     updated: the paths of states that have another value afterwards
     result: where its tensors are: that many of the arguments, then of the outputs
     several: what holds them, if it is no single one
-    types: of the outputs, and after them of the updated values
+    ways: to the outputs, and after them to the updated values
     nodes: by how many the graph grows
     """
 
@@ -60,7 +93,7 @@ class _Outcome:
     updated: tuple[str, ...]
     result: tuple[int, ...]
     several: type[tuple[Value, ...]] | None
-    types: tuple[TensorType, ...]
+    ways: tuple[_Way, ...]
     nodes: int
     growth: Growth
 
@@ -177,10 +210,35 @@ class _Call:
                 self._known[symbol] = self._memory.symbol(len(self._known), symbol)
         return substitute(dim, {own: stored.dim for own, stored in self._known.items()})
 
-    def types(self, outcome: _Outcome) -> tuple[TensorType, ...]:
-        """Those of the outputs, in the program's symbols."""
+    def way(self, output: Value, given: Mapping[Value, int]) -> _Way:
+        """The way to an output, in the memory's symbols. Raises _Unknown."""
+        steps: list[tuple[Op, TensorType]] = []
+        value, is_last = output, True
+        while value not in given and value.node is not None:
+            operands = value.node.inputs
+            above = operands[0] if operands else None
+            if is_last or above is None or above.shape != value.shape:
+                steps.append((value.node.op, self.stored(value.type, fresh=False)))
+            is_last = False
+            if above is None:
+                break
+            value = above
+        if not steps and value not in given:
+            raise _Unknown
+        return _Way(given.get(value), tuple(reversed(steps)))
+
+    def went(self, way: _Way, given: list[Value], origin: Origin) -> tuple[Value, list[Node]]:
+        """The output at the end of a way, in the program's symbols, and the nodes there."""
         own = {stored: symbol.dim for symbol, stored in self._known.items()}
-        return tuple([t if t.is_static else t.substitute(own) for t in outcome.types])
+        nodes: list[Node] = []
+        above = [] if way.start is None else [given[way.start]]
+        for number, (op, stored) in enumerate(way.steps, 1):
+            type_ = stored if stored.is_static else stored.substitute(own)
+            stands = _Stands("Remembered", "nncomp", 1, (type_,), like=op)
+            inputs = (*above, *given) if number == len(way.steps) else tuple(above)
+            nodes.append(Node(stands, inputs, (type_,), origin))
+            above = [nodes[-1].outputs[0]]
+        return above[0], nodes
 
 
 class _Before:
@@ -218,6 +276,7 @@ class _Before:
         learnt = [ctx.parameters[p].value for p in paths if ctx.parameters[p].kind == "param"]
         _require_all([*call.tensors, *learnt], made)
         outputs = [*made, *(ctx.updates[p] for p in updated)]
+        given = {v: i for i, v in enumerate([*call.tensors, *map(self._value, paths)])}
         states = [
             _State(
                 path.removeprefix(prefix),
@@ -233,10 +292,13 @@ class _Before:
             tuple(path.removeprefix(prefix) for path in updated),
             tuple(places[v] for v in values),
             several,
-            tuple(call.stored(v.type, fresh=False) for v in outputs),
+            tuple(call.way(v, given) for v in outputs),
             len(ctx.b.nodes) - self._nodes,
             growth,
         )
+
+    def _value(self, path: str) -> Value:
+        return self._ctx.parameters[path].value
 
 
 def _require_all(given: list[Value], made: list[Value]) -> None:
@@ -279,13 +341,17 @@ def _again(ctx: Context, instance: Instance, outcome: _Outcome, call: _Call) -> 
         ctx.parameters[path] = Parameter(path, value, state.kind)
         ctx.current[path] = value
         inputs.append(value)
-    types = call.types(outcome)
-    node = Node(Opaque("Remembered", "nncomp", 1, types), tuple(inputs), types, ctx.b.origin)
-    made = len(types) - len(outcome.updated)
-    for path, value in zip(outcome.updated, node.outputs[made:], strict=True):
+    outputs, nodes = [], []
+    for way in outcome.ways:
+        value, along = call.went(way, inputs, ctx.b.origin)
+        outputs.append(value)
+        nodes += along
+    made = len(outputs) - len(outcome.updated)
+    for path, value in zip(outcome.updated, outputs[made:], strict=True):
         ctx.current[prefix + path] = ctx.updates[prefix + path] = value
-    ctx.b.nodes += [node] * outcome.nodes  # as many as there would be: their number is limited
+    # as many as there would be: their number is limited
+    ctx.b.nodes += (nodes + nodes[-1:] * outcome.nodes)[: outcome.nodes]
     ctx.expansion.grow(outcome.growth, ctx.span)
-    places = [*call.tensors, *node.outputs[:made]]
+    places = [*call.tensors, *outputs[:made]]
     values = [places[place] for place in outcome.result]
     return values[0] if outcome.several is None else outcome.several(values)

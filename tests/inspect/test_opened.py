@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from nncomp.inspect.cost import cost
+from nncomp.inspect.cost import Measure, cost, parameters_owned
 from nncomp.inspect.opened import Control, Given, Opened, Opener, opened
 from nncomp.inspect.page.story import tell
+from nncomp.inspect.summary import count_nodes, summarize
+from nncomp.inspect.view.svg import svg
 from nncomp.ir.graph import Graph, Node
 from nncomp.lower.program import lower
 from nncomp.passes.manager import optimize
@@ -137,3 +139,58 @@ def test_rewrites_in_bodies_are_told() -> None:
     assert ("Gemm", "scan.cell") in made or ("LSTM", "") in made
     for snapshot in story.snapshots:
         assert sorted(snapshot.by_original.values()) == sorted(snapshot.numbers)
+
+
+def test_of_an_if_the_dearer_branch_counts() -> None:
+    graph = graph_of(BRANCHED)
+    whole, found = cost(graph), opened(graph)
+    spent = {node.op.name: c for node, c in found.costs({}).items()}
+    assert spent["Relu"].flops > 0  # relu(x) * 2 is more than tanh(x)
+    assert spent["Tanh"].flops == spent["Tanh"].written == 0
+    told = found.cost({})
+    assert sum(c.flops for c in told.nodes.values()) == told.flops == whole.flops
+    assert sum(c.read for c in told.nodes.values()) == whole.read
+    assert not any(isinstance(node.op, Given) for node in told.nodes)
+
+
+def test_bodies_count_in_their_blocks() -> None:
+    summary = summarize(graph_of(SCANNED))
+    blocks = {block.path: block for block in summary.blocks}
+    assert blocks["cell"].flops > 5 * 2 * (4 + 8) * 4 * 8  # five steps of four gates
+    assert blocks["cell"].operators["MatMul"] == 2
+    assert blocks[""].nodes == summary.nodes == count_nodes(graph_of(SCANNED))
+    assert blocks[""].flops == summary.flops
+    assert not any("Carried" in block.operators for block in summary.blocks)
+
+
+def test_tied_weights_are_learnt_once() -> None:
+    graph = graph_of(
+        """from std import Embedding
+model M {
+  input tokens: i64[N]
+  table = Embedding(50, 8)
+  x = table(tokens)
+  output y = x @ transpose(table.weight)
+}
+"""
+    )
+    drawn = [node for node in graph.nodes if node.op.name in ("Gather", "MatMul")]
+    assert parameters_owned(graph, drawn, Measure({})) == [400, 0]
+    assert "400 parameters" in svg(graph)
+
+
+def test_weights_without_a_path_belong_where_they_are_read() -> None:
+    summary = summarize(
+        graph_of(
+            """block Times()(x: float[N, D], w: float[D, M]) { return x @ w }
+model M {
+  input x: f32[N, 4]
+  param w: f32[4, 2] = zeros()
+  param both: f32[2] = zeros()
+  times = Times()
+  output y = times(x, w) + both
+}
+"""
+        )
+    )
+    assert {b.path: b.parameters for b in summary.blocks} == {"": 10, "times": 8}

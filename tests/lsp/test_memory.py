@@ -60,3 +60,41 @@ def test_edits(name: str) -> None:
         source = SourceFile(str(path), one)
         fresh = told(analyse(source, Texts()))
         assert told(analyse(source, Texts(), memory=memory)) == fresh, one
+
+
+@pytest.mark.parametrize("name", FILES[:4])
+def test_edits_that_pile_up_and_are_undone(name: str) -> None:
+    path = MODELS / f"{name}.nn"
+    rng, memory = random.Random(f"{name}s"), Memory()
+    texts = [path.read_text("utf-8")]
+    for _ in range(6):
+        if len(texts) > 1 and rng.random() < 0.35:
+            texts.pop()
+        else:
+            texts.append(edited(texts[-1], rng))
+        source = SourceFile(str(path), texts[-1])
+        fresh = told(analyse(source, Texts()))
+        assert told(analyse(source, Texts(), memory=memory)) == fresh, texts[-1]
+
+
+def test_messages_name_the_operator_that_changed_a_size() -> None:
+    text = """from std import BatchNorm, Conv
+
+block Twice(channels: int)(x: float[N, C, H, W]) {
+  y = x |> Conv(channels, 3) |> BatchNorm()
+  return x + y
+}
+
+model M {
+  input x: f32[N, 8, 16, 16]
+  output y = x |> Twice(8)
+}
+"""
+    memory = Memory()
+    source = SourceFile("m.nn", text)
+    fresh = told(analyse(source, Texts()))
+    for _ in range(2):
+        assert told(analyse(source, Texts(), memory=memory)) == fresh
+    (message,) = analyse(source, Texts(), memory=memory).diagnostics
+    assert message.help == "did you mean `pad=1`? It keeps the size"
+    assert [note.label for note in message.notes] == ["Conv"]

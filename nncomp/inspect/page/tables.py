@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
-from nncomp.inspect.cost import VIEWS, Measure
+from nncomp.inspect.cost import VIEWS, Measure, parameters_owned
+from nncomp.inspect.opened import Given
 from nncomp.inspect.page.sources import Sources
 from nncomp.inspect.page.story import Snapshot, Story
 from nncomp.inspect.view.captions import chips, detail
@@ -14,9 +15,9 @@ from nncomp.ir.graph import Node, Value
 from nncomp.ir.literals import attribute_text
 from nncomp.source import Span
 
-HIDDEN, VIEW, ONCE = 1, 2, 4
+HIDDEN, VIEW, ONCE, GIVEN = 1, 2, 4, 8
 """Flags of a node: it is not drawn; its results share the memory of an operand; it is computed
-before the first run."""
+before the first run; it is no node, but a mark of what a body is given."""
 _LONGEST = 200  # characters of an attribute
 _REFUSALS = 2000
 
@@ -107,18 +108,26 @@ class Tables:
     def _nodes(self) -> dict[str, list[int]]:
         story = self.story
         costs = [s.opened.costs(self._sizes) for s in story.snapshots]
+        owned: dict[Node, int] = {}
+        for snapshot in reversed(story.snapshots):  # of a node that stays, as it was first
+            graph = snapshot.graph
+            numbered = zip(graph.nodes, snapshot.numbers, strict=True)
+            drawn = [node for node, number in numbered if story.visible[number]]
+            own = parameters_owned(graph, drawn, self._measure)
+            owned.update(zip(drawn, own, strict=True))
         spans = self._spans()
         columns: dict[str, list[int]] = {
             name: []
             for name in (
                 *("op", "chips", "detail", "attributes", "scope", "spans", "history", "result"),
-                *("place", "flags", "flops", "read", "written", "parameters"),
+                *("place", "flags", "flops", "read", "written", "parameters", "owned"),
             )
         }
         for number, node in enumerate(story.nodes):
             spent = costs[story.first[number]][node]
             flags = 0 if story.visible[number] else HIDDEN
             flags |= VIEW if node.op.name in VIEWS else 0
+            flags |= GIVEN if isinstance(node.op, Given) else 0
             row = {
                 "op": self.strings(node.op.name),
                 "chips": self.strings("|".join(f"{c.text}:{c.family}" for c in chips(node))),
@@ -134,6 +143,7 @@ class Tables:
                 "read": spent.read,
                 "written": spent.written,
                 "parameters": spent.parameters,
+                "owned": owned.get(node, 0),
             }
             for name, cell in row.items():
                 columns[name].append(cell)

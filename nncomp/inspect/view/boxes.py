@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from nncomp.inspect.cost import Measure, is_weight, known_before_run
+from nncomp.inspect.cost import Measure, parameters_owned
 from nncomp.inspect.families import family
 from nncomp.inspect.units import shape, short_count
-from nncomp.inspect.view.captions import Chip, chips, detail, operators, tooltip
+from nncomp.inspect.view.captions import Chip, chips, detail, operators, tooltip, working
 from nncomp.inspect.view.marks import (
     badge,
     badge_width,
@@ -28,7 +28,7 @@ from nncomp.inspect.view.metrics import LABEL, NAME, shorten, text_width
 from nncomp.inspect.view.outline import Box, Outline, span_of_repeats
 from nncomp.inspect.view.scene import PADDING, Kind, Scene, Shape
 from nncomp.inspect.view.style import family_class
-from nncomp.ir.graph import Node, Value
+from nncomp.ir.graph import Node
 
 SIDE = 12.0  # from a box's side to its text
 MAX_TEXT = 230.0
@@ -49,7 +49,7 @@ class BoxPainter:
     def __init__(self, whole: Outline) -> None:
         self.whole = whole
         self._captions: dict[Box, _Caption] = {}
-        self._owned = _owned_parameters(whole)
+        self._owned = parameters_owned(whole.graph, whole.nodes, Measure({}))
 
     @property
     def parameters(self) -> int:
@@ -78,7 +78,7 @@ class BoxPainter:
         width = max(width, 2 * self._label_width(box) + 24, 96.0)
         height = (28.0 if len(caption.chips) < 2 else 32.0) + 14.0 * len(caption.small)
         if box.node is None:
-            width = max(width, strip_width(self._nodes(box)) + 2 * SIDE)
+            width = max(width, strip_width(working(self._nodes(box))) + 2 * SIDE)
             height += 14.0
         return width, height + (2.0 if caption.small else 0.0)
 
@@ -183,7 +183,7 @@ class BoxPainter:
             x += text_width(caption.name, NAME, bold=True) + 8
             parts.append(badge(x, s.y + 7.5, f"×{s.box.repeats}"))
         if node is None:
-            parts.append(strip(s, self._nodes(s.box), y + 8))
+            parts.append(strip(s, working(self._nodes(s.box)), y + 8))
             y += 14
         for line in caption.small:
             y += 14
@@ -210,21 +210,3 @@ def _wrap(words: Sequence[str]) -> list[str]:
             lines[1] += f" and {len(words) - number} more"
             break
     return [shorten(line, LABEL, MAX_TEXT + 50) for line in lines]
-
-
-def _owned_parameters(whole: Outline) -> list[int]:
-    """For each node the learnt numbers that it is the first to read."""
-    once = known_before_run(whole.graph)
-    kinds = {p.value: p.kind for p in whole.graph.parameters}
-    measure = Measure({})
-    seen: set[Value] = set()
-    found = []
-    for node in whole.nodes:
-        total = 0
-        for value in node.operands:
-            learnt = kinds[value] == "param" if value in kinds else is_weight(value, once)
-            if learnt and value not in seen:
-                seen.add(value)
-                total += measure.size(value)
-        found.append(total)
-    return found

@@ -109,16 +109,21 @@ def _times(sizes: Sequence[object]) -> str:
     return "×".join(map(str, sizes))
 
 
+def working(nodes: Sequence[Node]) -> list[Node]:
+    """Those that are nodes, not marks of what a body is given."""
+    return [node for node in nodes if not isinstance(node.op, Given)]
+
+
 def operators(nodes: Sequence[Node]) -> list[str]:
     """What is in a block: `3 Conv`, `3 BatchNorm`, `3 Relu`, `Add`."""
-    names = Counter(" + ".join(chip.text for chip in chips(node)) for node in nodes)
+    names = Counter(" + ".join(chip.text for chip in chips(node)) for node in working(nodes))
     return [name if n == 1 else f"{n} {name}" for name, n in names.most_common()]
 
 
 def tooltip(graph: Graph, box: Box, nodes: Sequence[Node]) -> str:
     """The full story of a box, a line for each fact."""
     if box.node is None:
-        lines = [box.path or box.name, f"{box.size} nodes", ", ".join(operators(nodes))]
+        lines = [box.path or box.name, f"{len(working(nodes))} nodes", ", ".join(operators(nodes))]
         return "\n".join(line for line in lines if line)
     node = box.node
     attributes = ", ".join(f"{k}={v}" for k, v in node.op.attributes().items())

@@ -6,6 +6,7 @@ from html import escape
 
 from nncomp.inspect.cost import cost
 from nncomp.inspect.families import FAMILIES
+from nncomp.inspect.summary import count_nodes
 from nncomp.inspect.units import short_count
 from nncomp.inspect.view.boxes import BoxPainter
 from nncomp.inspect.view.captions import chips
@@ -47,8 +48,7 @@ def svg(graph: Graph, *, before: Graph | None = None, depth: int | None = None) 
         else:  # the second panel is as high as the first
             format = Format(ASPECT / 1.6, panels[0][1] - HEAD - MARGIN if panels else None)
         scene = build_scene(whole, painter.measure, format)
-        running = sum(not c.once for c in costs.nodes.values())
-        facts = _facts(running, costs.parameters or painter.parameters, costs.flops)
+        facts = _facts(count_nodes(of), costs.parameters or painter.parameters, costs.flops)
         width = max(scene.width, text_width(facts, 12), text_width(title, 16, bold=True))
         left = MARGIN + (width - scene.width) / 2
         parts = [

@@ -117,6 +117,34 @@ def test_both_branches_are_blocks_and_all_runs_count(page: Any) -> None:
     )
     assert sums[1] == 5 * (2 * 4 * 8 + 8)
     assert sums[0] > sums[1]
+    cheaper = page.evaluate(
+        """() => {
+          const { model } = nncomp.views[0];
+          const nodes = model.snapshot(model.last).order;
+          return nodes.filter((n) => model.text("scope", n) === "if.else")
+            .reduce((sum, n) => sum + model.figure("flops", n), 0);
+        }"""
+    )
+    assert cheaper == 0
+
+
+@pytest.mark.browser
+@in_browser
+def test_what_a_body_is_given_is_no_node(page: Any) -> None:
+    page.click("#open-all")
+    settle(page)
+    counts = page.evaluate(
+        """() => {
+          const view = nncomp.views[0];
+          const drawn = [...document.querySelectorAll('.graph .node')].map((b) => b.dataset.name);
+          const given = drawn.filter((name) => name === "Carried" || name === "Scanned");
+          const gone = document.querySelectorAll('.graph .node.gone').length;
+          return [view.nodeCount(view.tree.root), drawn.length - given.length - gone, given.length];
+        }"""
+    )
+    assert counts[0] == counts[1]
+    assert counts[2] == 2
+    assert page.inner_text("#step-nodes") == f"{counts[0]} nodes"
 
 
 def test_pictures_open_them_too() -> None:

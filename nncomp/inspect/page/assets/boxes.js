@@ -96,12 +96,12 @@ function closedBlock(view, item, group, width, height, depth, lit) {
   const { page } = view;
   group.append(draw("rect", { class: "frame card behind", x: 3, y: 3, width, height, rx: 9 }));
   frame(group, width, height, 9, "frame card");
-  const alive = view.aliveSums[item.last + 1] - view.aliveSums[item.first];
+  const alive = view.isAlive(item);
   if (page.overlay && alive) warm(group, view.heat(item));
   twist(group, 11, 10, false);
   words(group, 24, 19.5, fit(shown(item.name), TEXT, width - 34, 600), "name strong");
   const low = page.overlay && alive ? figureText(page.overlay, view.figure(page.overlay, item))
-    : alive ? plural(alive, "node") : "gone";
+    : alive ? plural(view.nodeCount(item), "node") : "gone";
   words(group, 12, 35.5, fit(low, SMALL, width - 20), "small");
   strip(view, item, group, width);
   if (lit) badge(group, width, lit);
@@ -115,7 +115,7 @@ function strip(view, item, group, width) {
   let shownBars = 0;
   for (let i = item.first; i <= item.last && shownBars < most; i += 1) {
     const node = at[view.tree.places[i]];
-    if (node < 0) continue;
+    if (node < 0 || !view.model.counts(node)) continue;
     const [[, family]] = view.model.chips(node);
     group.append(draw("rect", { class: `${familyClass(family)}-s`, x, y: 43, width: 5, height: 5, rx: 1 }));
     x += 7;
@@ -127,9 +127,8 @@ function openBlock(view, item, group, width, height, depth, lit) {
   frame(group, width, height, 11, `frame ${depth % 2 ? "odd" : "even"}`);
   twist(group, 13, 13, true);
   words(group, 27, 22.5, fit(shown(item.name), TEXT, width - 120, 600), "name strong");
-  const alive = view.aliveSums[item.last + 1] - view.aliveSums[item.first];
   const { overlay } = view.page;
-  const right = overlay ? figureText(overlay, view.figure(overlay, item)) : plural(alive, "node");
+  const right = overlay ? figureText(overlay, view.figure(overlay, item)) : plural(view.nodeCount(item), "node");
   words(group, width - 13, 22, right, "small", "end");
 }
 

@@ -29,7 +29,7 @@ class DetailsPane {
   showItem(view, item) {
     if (item.kind === "node") this.showNodes(view, [view.nodeOf(item)].filter((n) => n >= 0));
     else if (item.kind === "block") {
-      const rows = [["nodes", String(view.nodesIn(item).length)]];
+      const rows = [["nodes", String(view.nodeCount(item))]];
       for (const [name, [label]] of Object.entries(FIGURES)) {
         if (name === "latency" && !view.model.json.latency) continue;
         rows.push([label, figureText(name, view.figure(name, item))]);

@@ -5,13 +5,15 @@ class Figures extends Camera {
   _sum() {
     const { model, tree } = this;
     const graph = model.snapshot(this.step);
-    const names = ["flops", "parameters", "activations", "traffic", "latency"];
+    const names = ["flops", "owned", "activations", "traffic", "latency"];
     const total = tree.places.length + 1;
     this.aliveSums = new Int32Array(total);
+    this.nodeSums = new Int32Array(total); // of those, the ones that count as nodes
     this.sums = Object.fromEntries(names.map((name) => [name, new Float64Array(total)]));
     tree.places.forEach((place, i) => {
       const node = graph.at[place];
       this.aliveSums[i + 1] = this.aliveSums[i] + (node >= 0);
+      this.nodeSums[i + 1] = this.nodeSums[i] + (node >= 0 && model.counts(node));
       for (const name of names) {
         this.sums[name][i + 1] = this.sums[name][i] + (node >= 0 ? model.figure(name, node) : 0);
       }
@@ -20,9 +22,17 @@ class Figures extends Camera {
 
   figure(name, item) {
     const sum = (which) => this.sums[which][item.last + 1] - this.sums[which][item.first];
+    if (name === "parameters") { // of a block each once, whichever of its nodes read it
+      return item.kind === "node" && this.isAlive(item) ? this.model.figure(name, this.nodeOf(item)) : sum("owned");
+    }
     if (name !== "intensity") return sum(name);
     const traffic = sum("traffic");
     return traffic ? sum("flops") / traffic : 0;
+  }
+
+  /** How many nodes a box holds at this step. */
+  nodeCount(item) {
+    return this.nodeSums[item.last + 1] - this.nodeSums[item.first];
   }
 
   isAlive(item, step = this.step) {

@@ -3,6 +3,7 @@
 const HIDDEN = 1;
 const VIEW = 2;
 const ONCE = 4;
+const GIVEN = 8; // no node: what a body is given in each run
 const NOTHING = [];
 
 class Model {
@@ -88,6 +89,16 @@ class Model {
 
   flag(node, flag) {
     return (this.json.nodes.flags[node] & flag) !== 0;
+  }
+
+  /** Whether it is one of the nodes that are counted. */
+  counts(node) {
+    return !this.flag(node, GIVEN);
+  }
+
+  /** The nodes that are drawn at a step, as a number. */
+  drawnAt(step) {
+    return this.snapshot(step).order.filter((node) => !this.flag(node, HIDDEN | GIVEN)).length;
   }
 
   /** [[name, family], …]: the operators that a node does the work of. */
@@ -218,6 +229,7 @@ class Model {
   figure(name, node) {
     const { nodes } = this.json;
     if (name === "parameters") return nodes.parameters[node];
+    if (name === "owned") return nodes.owned[node]; // parameters that no node before it reads
     if (name === "latency") return this.json.latency ? this.json.latency[node] ?? 0 : 0;
     if (this.flag(node, ONCE)) return 0;
     if (name === "flops") return nodes.flops[node];

@@ -128,12 +128,11 @@ class Page {
   _told() {
     const { snapshots } = this.models[0].json;
     const name = this.step ? snapshots[this.step].pass : "as written";
-    const nodes = this.models[0].snapshot(this.step).order.filter((n) => !this.models[0].flag(n, HIDDEN)).length;
     const slider = byId("slider");
     slider.value = this.step;
     slider.setAttribute("aria-valuetext", `${this.step} of ${slider.max}: ${name}`);
     byId("step-name").textContent = this.step ? `${this.step}. ${name}` : name;
-    byId("step-nodes").textContent = plural(nodes, "node");
+    byId("step-nodes").textContent = plural(this.models[0].drawnAt(this.step), "node");
     byId("previous").disabled = this.step === 0;
     byId("next").disabled = this.step === this.models[0].last;
     this.story.show(this.step);

@@ -17,12 +17,11 @@ class StoryPane {
   }
 
   _section(snapshot, step) {
-    const drawn = (at) => this.model.snapshot(at).order.filter((node) => !this.model.flag(node, HIDDEN)).length;
     const section = make("section", { className: "pass" });
     const head = make("button", {
       className: "pass-head", "aria-expanded": "false", title: "the graph after this pass",
     }, make("span", { className: "pass-name", textContent: snapshot.pass }),
-    make("span", { className: "muted", textContent: `${drawn(step - 1)} → ${drawn(step)} nodes` }));
+    make("span", { className: "muted", textContent: `${this.model.drawnAt(step - 1)} → ${this.model.drawnAt(step)} nodes` }));
     const body = make("div", { className: "pass-body", hidden: true });
     head.addEventListener("click", () => {
       const isOpen = head.getAttribute("aria-expanded") === "true";
