@@ -81,9 +81,10 @@ O2: tuple[Pass, ...] = (
     FuseMatmulBias(),
     FoldPads(),
     FoldBatchNorm(),
+    FuseMatmulBias(),  # with what was folded
+    FuseActivations(),
     FuseConvActivation(),
     RecognizeRecurrent(),
-    FuseActivations(),
     FoldConstants(),
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
@@ -103,6 +104,7 @@ TRAINING: tuple[Pass, ...] = (
     EliminateCommonSubexpressions(),
     FuseMatmulBias(),
     EliminateNoOps(),
+    EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
 )
 """For step graphs, after their gradients are expanded."""
