@@ -86,6 +86,7 @@ O2: tuple[Pass, ...] = (
     FuseConvActivation(),
     RecognizeRecurrent(),
     FoldConstants(),
+    MergeProducts(),  # that have taken in what was normalised for all of them
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
 )

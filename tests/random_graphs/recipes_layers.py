@@ -101,7 +101,8 @@ def parted(g: Generator) -> Value | Sequence[Value]:
     places = sorted(g.rng.permutation(np.arange(1, size))[: g.integer(1, 2)].tolist())
     more = g.integer(0, 1) if g.chance(0.2) else 0
     parts = [
-        taken(g, x, axis, start, min(end + more, size)) for start, end in pairwise((0, *places, size))
+        taken(g, x, axis, start, min(end + more, size))
+        for start, end in pairwise((0, *places, size))
     ]
     if g.chance(0.3):
         return parts
