@@ -81,9 +81,10 @@ class DType(Enum):
     @property
     def limits(self) -> tuple[float, float]:
         """The least and the greatest number; not of bool and string."""
-        of: Any = ml_dtypes.iinfo if self.is_int or self in NARROW_INTS else ml_dtypes.finfo
+        whole = self.is_int or self in NARROW_INTS
+        of: Any = ml_dtypes.iinfo if whole else ml_dtypes.finfo
         found = of(self.numpy)
-        return found.min, found.max
+        return (found.min, found.max) if whole else (float(found.min), float(found.max))
 
     @property
     def epsilon(self) -> float:

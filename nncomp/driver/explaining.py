@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -122,7 +122,8 @@ def explain_node(
     entry: str | None = None,
     level: int = 2,
 ) -> Stories:
-    """The story of each node that has the name: a block's path, an operator or a value.
+    """The story of each node that has the name: a block's path, an operator, a value, or what an
+    imported model calls a node. Of one that is gone, those that stand for it.
 
     state: the weights, where rules are to see their numbers; without, they know that there are some
     Raises CompileError NN0103 if there is none.
@@ -131,15 +132,22 @@ def explain_node(
     result = passed(before, level) if state is None else optimized(before, state, level)
     found = [node for node in result.graph.nodes if _is_called(node, wanted)]
     if not found:
-        gone = [node for node in before.nodes if _is_called(node, wanted)]
-        found = _successors(gone, result.graph)
+        line = program.original.find(wanted) if program.original is not None else None
+        gone = [n for n in before.nodes if _is_called(n, wanted) or line in n.origin.spans]
+        found = _successors(gone, before, result.graph)
+        if not found and (gone or line is not None):
+            raise _nothing_left(wanted, level, line)
     if not found:
         raise _no_such(program, before, wanted)
     once = known_before_run(result.graph)  # new weights in the making; named only if all is such
     found = [node for node in found if not once.issuperset(node.outputs)] or found
     refusals = _by_place(result)
     rules = _rules(level)
-    return _several([_whole(node, result.graph, refusals, rules) for node in found[:MOST]], found)
+    told = [_whole(node, result.graph, refusals, rules) for node in found[:MOST]]
+    if program.original is not None:
+        traced = program.original.traced
+        told = [_with_python(s, n, traced) for s, n in zip(told, found, strict=False)]
+    return _several(told, found)
 
 
 def explain_step(program: Program, wanted: str, *, batch: int | None = None) -> Stories:
@@ -187,10 +195,36 @@ def _is_called(node: Node, wanted: str) -> bool:
     return inside or node.op.name == wanted or any(v.name == wanted for v in node.outputs)
 
 
-def _successors(gone: Iterable[Node], graph: Graph) -> list[Node]:
-    """What stands now for nodes that the passes took away: it has their source."""
-    spans = {_key(span) for node in gone for span in node.origin.spans[:1]}
-    return [n for n in graph.nodes if any(_key(span) in spans for span in n.origin.spans)]
+def _successors(gone: Sequence[Node], before: Graph, graph: Graph) -> list[Node]:
+    """What stands now for nodes that the passes took away: it has their source, or that of the
+    next behind them, since what is merged from many nodes does not name each."""
+    seen = set(gone)
+    while gone:
+        spans = {_key(span) for node in gone for span in node.origin.spans[:1]}
+        found = [n for n in graph.nodes if any(_key(span) in spans for span in n.origin.spans)]
+        if found:
+            return found
+        readers = (r for node in gone for v in node.outputs for r in before.uses.get(v, ()))
+        gone = [node for node in dict.fromkeys(readers) if node not in seen]
+        seen.update(gone)
+    return []
+
+
+def _nothing_left(wanted: str, level: int, line: Span | None) -> CompileError:
+    return error(
+        "NN0103",
+        f"nothing is left of `{wanted}` at -O{level}",
+        line,
+        help="what it gives is known before a run, or nothing reads it",
+    )
+
+
+def _with_python(
+    story: Story, node: Node, traced: Callable[[Span], tuple[str, str] | None]
+) -> Story:
+    """With the lines of Python that the node was traced from, each once."""
+    lines = dict.fromkeys(filter(None, map(traced, node.origin.spans)))
+    return replace(story, sources=(*story.sources, *(Source(*line) for line in lines)))
 
 
 Place = tuple[int, int, int]

@@ -64,7 +64,9 @@ def imported_program(
     if objective is not None:
         _require_learnt(imported.graph, only)
         program = _with_section(program, imported, objective, file.name)
-    original = Original(Path(file.name).stem, partial(_rewritten, file, copies))
+    listing = imported.listing
+    rewritten = partial(_rewritten, file, copies)
+    original = Original(Path(file.name).stem, rewritten, listing.find, listing.traced)
     return replace(
         program, warnings=imported.warnings, metadata=imported.metadata, original=original
     )

@@ -29,7 +29,7 @@ from nncomp.lower.statements import execute
 from nncomp.lower.unused import check_unused
 from nncomp.lower.values import Argument, Arguments, Instance, describe
 from nncomp.lower.watching import Watch
-from nncomp.source import SourceFile
+from nncomp.source import SourceFile, Span
 from nncomp.syntax import ast
 from nncomp.syntax.parser import parse
 from nncomp.types import Array
@@ -63,10 +63,14 @@ class Original:
 
     stem: its name without the suffix
     with_weights: the same model with other numbers in its initialisers, which are given by name
+    find: the line of the node that has a name, or gives a value of that name
+    traced: place and text of the line of Python that the node of a line was traced from
     """
 
     stem: str
     with_weights: Callable[[Mapping[str, Array]], Any] = field(repr=False)
+    find: Callable[[str], Span | None] = field(repr=False)
+    traced: Callable[[Span], tuple[str, str] | None] = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)

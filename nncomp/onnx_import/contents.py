@@ -19,7 +19,7 @@ from nncomp.ir.constant import MAX_ELEMENTS, Constant
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.op import Op
 from nncomp.ops.conversion import Cast
-from nncomp.types import Array, DType, is_container
+from nncomp.types import Array, DType, TensorType, is_container
 
 Evaluate = Callable[[Op, Sequence[Array | None]], tuple[Array, ...]]
 MAX_COMPUTED = 4096
@@ -44,7 +44,8 @@ class Contents:
         """The contents of a constant, or of what was computed from constants."""
         if value.node is not None and isinstance(value.node.op, Constant):
             return value.node.op.value.array
-        return self._arrays.get(value)
+        found = self._arrays.get(value)
+        return _array_of(value.type) if found is None else found
 
     def truth(self, value: Value) -> bool | None:
         """What a condition is, if that is known."""
@@ -114,6 +115,16 @@ class Contents:
         if known is not None and type_.dtype is DType.I64 and type_.rank == 1:
             return b.dims([int(d) if isinstance(d, bool) else d for d in known])
         return value
+
+
+def _array_of(type_: TensorType) -> Array | None:
+    """The contents that a type knows, where all are numbers: a shape that a Pad's sizes are made
+    of is reshaped and turned around on the way, to ranks at which types know nothing."""
+    if is_container(type_) or type_.elements is None:
+        return None
+    if not all(isinstance(e, int) for e in type_.elements):
+        return None
+    return np.array(type_.elements, type_.dtype.numpy).reshape(type_.static_shape)
 
 
 def _is_small(value: Value) -> bool:

@@ -51,6 +51,7 @@ class Imported:
 
     weights: the arrays of the graph's parameters, by path
     metadata: what the model says of itself, without what nncomp has written there
+    listing: the text that the nodes' origins point at
     warnings: what was taken to hold
     modules: paths of the blocks that nodes stand in, with their classes where the model says them
     """
@@ -58,6 +59,7 @@ class Imported:
     graph: Graph
     weights: Mapping[str, Array] = field(repr=False)
     metadata: Mapping[str, str]
+    listing: Listing = field(repr=False)
     warnings: tuple[Diagnostic, ...] = ()
     modules: Mapping[str, str] = field(default_factory=dict)
 
@@ -153,7 +155,7 @@ class Importer:
         metadata = {p.key: p.value for p in self.proto.metadata_props}
         foreign_keys = {k: v for k, v in metadata.items() if not k.startswith("nncomp.")}
         warnings = tuple(self.warnings.values())
-        return Imported(graph, weights, foreign_keys, warnings, self.modules)
+        return Imported(graph, weights, foreign_keys, self.listing, warnings, self.modules)
 
     def _input(self, scope: Scope, info: onnx.ValueInfoProto) -> Value:
         if not info.name or info.name in scope.names:

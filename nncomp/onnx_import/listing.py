@@ -7,6 +7,8 @@ Diagnostics, and the provenance of what is built from the model, name these line
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections.abc import Iterable
 
 import onnx
@@ -15,6 +17,9 @@ from nncomp.source import SourceFile, Span
 
 _MOST = 8  # operands of a node that are listed
 _LONGEST = 60  # characters of a name
+_TRACE = "pkg.torch.onnx.stack_trace"
+_MOST_TRACE = 20_000  # characters
+_FRAME = re.compile(r'^ *File "([^"\n]*)", line (\d+).*\n *(.*)$', re.MULTILINE)
 
 
 class Listing:
@@ -42,6 +47,24 @@ class Listing:
         """The line of a node."""
         place = self._places.get(id(node))
         return None if place is None else Span(self.source, *place)
+
+    def find(self, name: str) -> Span | None:
+        """The line of the first node that has the name, or that gives a value of the name."""
+        found = (node for node in self._kept if node.name == name or name in node.output)
+        node = next(found, None)
+        return None if node is None or not name else self.span(node)
+
+    def traced(self, span: Span) -> tuple[str, str] | None:
+        """The place and text of the line of Python that the node of a line was traced from, where
+        PyTorch's exporter has written it: the innermost outside of PyTorch."""
+        number = bisect_left(self._kept, span.start, key=lambda node: self._places[id(node)][0])
+        nodes = self._kept[number : number + 1]  # none for the head
+        traces = [p.value for node in nodes for p in node.metadata_props if p.key == _TRACE]
+        frames = _FRAME.findall(traces[0][-_MOST_TRACE:]) if traces else []
+        if not frames:
+            return None
+        path, line, text = ([f for f in frames if "/torch/" not in f[0]] or frames)[-1]
+        return f"{path}:{line}", text
 
     def _add(self, line: str) -> tuple[int, int]:
         start = self._length

@@ -49,7 +49,7 @@ class RecogniseGate(Rule):
         if len(product.values) != 2:
             return None
         for x, gate in (product.values, product.values[::-1]):
-            if not same_type(x, node.outputs[0]):
+            if not same_type(x, node.outputs[0]) or not x.type.dtype.is_float:
                 continue
             found = _gate(gate, x, product.scale)
             if found is None:

@@ -66,27 +66,38 @@ class MergePatches(Rule):
 
 
 def _taken(value: Value) -> Taken | None:
-    """The slices that the value is of, from inside out; None if one takes no whole axis."""
+    """The slices that the value is of, from inside out, as far as they take whole axes."""
     starts: dict[int, int] = {}
     steps: dict[int, int] = {}
     nodes = []
     while (node := operand(value, Slice)) is not None:
-        types = [v.type if v is not None else None for v in node.inputs]
-        if any(t is not None and t.elements is None for t in types[1:]):
-            return None
-        assert isinstance(node.op, Slice)
-        x = node.operands[0]
-        for s in node.op.stretches(*types):  # type: ignore[arg-type]
-            size = x.shape[s.axis]
-            if s.step == 1 and s.start == 0 and s.count == size:
-                continue
-            whole = isinstance(size, int) and isinstance(s.start, int) and 0 <= s.start < s.step
-            if not whole or s.axis in steps or s.count != -(-(size - s.start) // s.step):
-                return None
-            starts[s.axis], steps[s.axis] = int(str(s.start)), s.step
+        found = _whole(node)
+        if found is None or not steps.keys().isdisjoint(found):
+            break
+        starts |= {axis: start for axis, (start, _) in found.items()}
+        steps |= {axis: step for axis, (_, step) in found.items()}
         nodes.append(node)
-        value = x
+        value = node.operands[0]
     return Taken(value, starts, steps, tuple(nodes)) if nodes else None
+
+
+def _whole(node: Node) -> dict[int, tuple[int, int]] | None:
+    """Where a Slice begins and its step, by axis; None if it leaves numbers to no other one."""
+    types = [v.type if v is not None else None for v in node.inputs]
+    if any(t is not None and t.elements is None for t in types[1:]):
+        return None
+    assert isinstance(node.op, Slice)
+    shape = node.operands[0].shape
+    found: dict[int, tuple[int, int]] = {}
+    for s in node.op.stretches(*types):  # type: ignore[arg-type]
+        size = shape[s.axis]
+        if s.step == 1 and s.start == 0 and s.count == size:
+            continue
+        whole = isinstance(size, int) and isinstance(s.start, int) and 0 <= s.start < s.step
+        if not whole or s.count != -(-(size - s.start) // s.step):
+            return None
+        found[s.axis] = int(str(s.start)), s.step
+    return found
 
 
 def _order(starts: Sequence[dict[int, int]], steps: dict[int, int]) -> list[int] | None:

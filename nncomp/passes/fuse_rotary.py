@@ -35,6 +35,8 @@ class RecogniseRotary(Rule):
     roots = (Add,)
 
     def match(self, node: Node, facts: Facts) -> Answer:
+        if not node.outputs[0].type.dtype.is_float:
+            return None
         for one, other in _pairs(node):
             plain, crossed = operand(one, Mul), operand(other, Mul)
             if plain is None or crossed is None:

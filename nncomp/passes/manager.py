@@ -81,10 +81,12 @@ O2: tuple[Pass, ...] = (
     FuseMatmulBias(),
     FoldPads(),
     FoldBatchNorm(),
+    FuseMatmulBias(),  # with what was folded
+    FuseActivations(),
     FuseConvActivation(),
     RecognizeRecurrent(),
-    FuseActivations(),
     FoldConstants(),
+    MergeProducts(),  # that have taken in what was normalised for all of them
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
 )
@@ -103,6 +105,7 @@ TRAINING: tuple[Pass, ...] = (
     EliminateCommonSubexpressions(),
     FuseMatmulBias(),
     EliminateNoOps(),
+    EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
 )
 """For step graphs, after their gradients are expanded."""

@@ -34,11 +34,18 @@ class PruneBodies(Pass):
         return _COUNTED
 
     def run(self, graph: Graph, context: PassContext) -> PassResult:
-        if not any(node.op.bodies for node in graph.nodes):
-            return PassResult(graph)
+        counts: Counter[str] = Counter()
+        if any(node.op.bodies for node in graph.nodes):
+            after = self._once(graph, context, counts)
+            while after is not graph:  # what one body no longer takes, another need not give
+                graph, after = after, self._once(after, context, counts)
+        return PassResult(graph, dict(counts))
+
+    def _once(self, graph: Graph, context: PassContext, counts: Counter[str]) -> Graph:
+        """The graph with each body pruned; the very graph, if nothing is to be pruned."""
         read = {v for node in graph.nodes for v in node.operands} | set(graph.results)
         values: dict[Value, Value] = {}
-        counts: Counter[str] = Counter()
+        before = counts.total()
         nodes = []
         for node in graph.nodes:
             new = remap(node, values)
@@ -56,7 +63,7 @@ class PruneBodies(Pass):
                         values[old] = values[inner]
                 new = pruned
             nodes.append(new)
-        return PassResult(graph.replace(nodes, values) if counts else graph, dict(counts))
+        return graph.replace(nodes, values) if counts.total() > before else graph
 
 
 class _Pruning:

@@ -7,10 +7,10 @@ Exporters write `roll` so, with a Concat in the other order, and the halves of a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nncomp.dims import equal
+from nncomp.dims import DimLike, equal
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Rewrite, Value
 from nncomp.ir.rebuild import remap
@@ -65,21 +65,29 @@ class SplitSlices(Pass):
 
 def _groups(graph: Graph) -> list[list[Part]]:
     """The parts of each tensor along an axis, in their order, where they are all of it."""
-    found: dict[tuple[Value, int], dict[int, Part]] = {}
+    found: dict[tuple[Value, int], dict[int, list[Part]]] = {}
     for node in graph.nodes:
         part = _part(node)
         if part is not None:
             along = found.setdefault((node.operands[0], part.axis), {})
-            along.setdefault(part.start, part)
+            along.setdefault(part.start, []).append(part)
     groups = []
     for (x, axis), parts in found.items():
-        group, place = [], 0
-        while place in parts:
-            group.append(parts[place])
-            place += parts[place].count
-        if len(group) > 1 and place == x.shape[axis]:
+        while (group := _row(parts, x.shape[axis])) is not None:
             groups.append(group)
+            for part in group:
+                parts[part.start].remove(part)
     return groups
+
+
+def _row(parts: Mapping[int, Sequence[Part]], size: DimLike) -> list[Part] | None:
+    """The first parts that follow each other, if they end at the size."""
+    group: list[Part] = []
+    place = 0
+    while parts.get(place):
+        group.append(parts[place][0])
+        place += group[-1].count
+    return group if len(group) > 1 and place == size else None
 
 
 def _part(node: Node) -> Part | None:

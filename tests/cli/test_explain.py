@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import onnx
 import pytest
 
 from nncomp.cli import main
@@ -52,6 +53,49 @@ def test_an_onnx_model_with_its_numbers(capsys: pytest.CaptureFixture[str]) -> N
     assert "made by fold-batch-norm/fold-into-next" in out
     assert "from b.onnx:" in out
     assert "refused fuse-activation at Relu: the convolution cannot take Relu in" in out
+
+
+TRACE = """File "/home/net.py", line 3, in forward
+    return self.fc(x)
+  File "/lib/torch/nn/modules/linear.py", line 134, in forward
+    return F.linear(input, self.weight, self.bias)"""
+
+
+def _exported() -> None:
+    """A product and its bias, which become one Gemm, with names as PyTorch's exporter gives them,
+    and the size of what they give, which is known."""
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        main (float[2,3] x) => (float[2,4] y, int64[2] size)
+        <float[3,4] w = {1,2,3,4,5,6,7,8,9,1,2,3}, float[4] b = {1,2,3,4}> {
+            product = MatMul(x, w)
+            y = Add(product, b)
+            size = Shape(y)
+            unread = Neg(y)
+        }"""
+    )
+    for node in model.graph.node:
+        node.name = f"/fc/{node.op_type}"
+    model.graph.node[0].metadata_props.add(key="pkg.torch.onnx.stack_trace", value=TRACE)
+    onnx.save(model, "exported.onnx")
+
+
+@pytest.mark.parametrize("name", ["/fc/MatMul", "product", "/fc/Add", "fc"])
+def test_the_names_of_an_export(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    _exported()
+    out = explained(capsys, "exported.onnx", name)
+    assert out.startswith("Gemm(f32[2, 3], f32[3, 4], f32[4]) -> f32[2, 4]\n  in block fc\n")
+    assert "from exported.onnx:2:1: product = MatMul(x, w)  # /fc/MatMul" in out
+    assert "  from /home/net.py:3: return self.fc(x)\n" in out
+    assert "torch" not in out
+
+
+def test_a_node_of_which_nothing_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    _exported()
+    assert main(["explain", "exported.onnx", "/fc/Neg"]) == 1
+    error = capsys.readouterr().err
+    assert "error[NN0103]: nothing is left of `/fc/Neg` at -O2" in error
+    assert "exported.onnx:5:1" in error
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -262,3 +262,30 @@ def test_errors_name_the_node(case: str) -> None:
 
 def test_an_operator_that_is_misspelt() -> None:
     assert refused(BAD["NN0803 name"]).help == "did you mean `Relu`?"
+
+
+def test_pads_computed_in_a_matrix() -> None:
+    """As TorchScript writes them: from sizes, in pairs, turned around beside the batch's size."""
+    found = agrees(
+        """f (float[N,5,6,2] x) => (float[N,P,Q,2] y)
+        <int64[1] two = {2}, int64 seven = {7}, int64[2] pairs = {-1, 2}, int64[1] zero = {0},
+         int64[1] last = {-1}, int64[1] beginning = {-9223372036854775807}> {
+            shape = Shape(x)
+            one = Constant<value_int: int = 1>()
+            height = Gather<axis = 0>(shape, one)
+            over = Mod(height, seven)
+            less = Sub(seven, over)
+            below = Unsqueeze(less, zero)
+            given = Concat<axis = 0>(zero, zero, zero, one_more, zero, below)
+            one_more = Constant<value_ints: ints = [1]>()
+            rest = ConstantOfShape<value: tensor = int64[1] {0}>(two)
+            all = Concat<axis = 0>(given, rest)
+            rows = Reshape(all, pairs)
+            turned = Slice(rows, last, beginning, zero, last)
+            columns = Transpose<perm = [1, 0]>(turned)
+            pads = Reshape(columns, last)
+            y = Pad(x, pads)
+        }""",
+        x=np.arange(120, dtype=np.float32).reshape(2, 5, 6, 2),
+    )
+    assert [str(d) for d in found.graph.outputs["y"].shape] == ["N", "7", "7", "2"]
