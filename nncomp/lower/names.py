@@ -33,12 +33,13 @@ _MISSING = object()
 def look_up(ctx: Context, ref: ast.Ref) -> Any:
     """The value of a name: of the call, then of the file, then of the prelude."""
     frame = ctx.frame
-    for names in (frame.names, frame.module.names):
-        if ref.name in names:
-            value = names[ref.name]
-            if value is POISON:
-                raise PoisonError
-            return value
+    value = frame.names.get(ref.name, _MISSING)
+    if value is _MISSING:
+        value = frame.module.names.get(ref.name, _MISSING)
+    if value is POISON:
+        raise PoisonError
+    if value is not _MISSING:
+        return value
     if ref.name in ctx.prelude:
         return ctx.prelude[ref.name]
     if ref.name == "training":
