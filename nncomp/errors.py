@@ -102,6 +102,10 @@ class CompileError(Exception):
         """The same, at `span` where it had no place."""
         return CompileError(*(d if d.span else replace(d, span=span) for d in self.diagnostics))
 
+    def helped(self, help: str) -> CompileError:
+        """The same, with a suggestion where it had none."""
+        return CompileError(*(d if d.help else replace(d, help=help) for d in self.diagnostics))
+
     def __str__(self) -> str:
         return "\n\n".join(d.render() for d in self.diagnostics)
 

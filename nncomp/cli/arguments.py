@@ -49,6 +49,35 @@ def add_choice(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
+def add_entry(parser: argparse._ActionsContainer) -> None:
+    """--entry."""
+    parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
+
+
+def add_batch(parser: argparse.ArgumentParser) -> None:
+    """--batch and --size, for what a graph costs."""
+    parser.add_argument(
+        "--batch", metavar="N", type=positive, default=1, help="the batch size (default: 1)"
+    )
+    add_sizes(
+        parser,
+        "of another open dim: T=128 for the length of sequences (default: 1); again for more",
+    )
+
+
+def add_sizes(parser: argparse.ArgumentParser, help: str) -> None:
+    """--size."""
+    parser.add_argument(
+        "--size",
+        dest="sizes",
+        action="append",
+        default=[],
+        metavar="NAME=INT",
+        type=size,
+        help=help,
+    )
+
+
 def add_weights(parser: argparse._ActionsContainer) -> None:
     """--weights, --rename and --seed."""
     parser.add_argument(

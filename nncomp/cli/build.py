@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from nncomp.cli.arguments import (
+    add_entry,
     add_memory,
     add_model,
     add_opset,
+    add_sizes,
     add_target,
     add_weights,
     positive,
-    size,
 )
 from nncomp.cli.deployment import add_deployment, deployment_of, print_deployed
 from nncomp.cli.passes import add_passes, add_views
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="OUT.onnx", help="(default: the name of FILE, here)"
     )
     parser.add_argument("--train", action="store_true", help="write the training step as well")
-    parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
+    add_entry(parser)
     add_weights(parser)
     add_passes(parser)
     parser.add_argument(
@@ -47,15 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_opset(parser)
     add_deployment(parser)
     add_memory(parser)
-    parser.add_argument(
-        "--size",
-        dest="sizes",
-        action="append",
-        default=[],
-        metavar="NAME=INT",
-        type=size,
-        help="of a dim, for --memory-budget: N=64 for the batch; again for another",
-    )
+    add_sizes(parser, "of a dim, for --memory-budget: N=64 for the batch; again for another")
     add_target(parser)
     parser.add_argument(
         "--batch",

@@ -14,7 +14,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from nncomp.cli.arguments import add_choice, add_level, add_weights, pair
+from nncomp.cli.arguments import add_choice, add_entry, add_level, add_weights, pair
 
 if TYPE_CHECKING:
     from nncomp.driver.diffing import Given
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="A", help="a .nn or .onnx file; - for standard input")
     parser.add_argument("b", metavar="B", help="the other one")
     add_choice(parser, "the file's first")
-    parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
+    add_entry(parser)
     add_weights(parser)
     add_other(parser)
     parser.add_argument(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 
-from nncomp.cli.arguments import add_choice, add_level, positive
+from nncomp.cli.arguments import add_choice, add_entry, add_level, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_choice(parser, "the file's first")
     add_level(parser)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
+    add_entry(which)
     which.add_argument("--train", action="store_true", help="NODE is one of the training step")
     parser.add_argument(
         "--batch", metavar="N", type=positive, help="with --train: the number of samples, if known"

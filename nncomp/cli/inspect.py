@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from nncomp.cli.arguments import add_model, add_weights, input_pair, positive, size
+from nncomp.cli.arguments import add_batch, add_entry, add_model, add_weights, input_pair, positive
 from nncomp.cli.passes import add_passes, add_views
 from nncomp.cli.training import add_source
 
@@ -24,25 +24,14 @@ _ON_DATA = ("gradients", "activations")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
+    add_entry(parser)
     parser.add_argument(
         "--train", action="store_true", help="the training step, rather than inference"
     )
     parser.add_argument(
         "--section", metavar="NAME", help="which train section (default: the first)"
     )
-    parser.add_argument(
-        "--batch", metavar="N", type=positive, default=1, help="the batch size (default: 1)"
-    )
-    parser.add_argument(
-        "--size",
-        dest="sizes",
-        action="append",
-        default=[],
-        metavar="NAME=INT",
-        type=size,
-        help="of another open dim: T=128 for the length of sequences (default: 1); again for more",
-    )
+    add_batch(parser)
     parser.add_argument(
         "--depth",
         metavar="N",

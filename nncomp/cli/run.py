@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from nncomp.cli.arguments import add_model, add_place, add_weights, input_pair
+from nncomp.cli.arguments import add_entry, add_model, add_place, add_weights, input_pair
 from nncomp.cli.passes import add_passes, add_views
 
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an input as a .npy file, a sequence's arrays as .npz; once for each of the model's",
     )
     parser.add_argument("-o", "--output", metavar="OUT.npz", help="where to write the outputs")
-    parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
+    add_entry(parser)
     add_place(parser)
     add_weights(parser)
     add_passes(parser)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from nncomp.cli.arguments import add_model, add_weights
+from nncomp.cli.arguments import add_entry, add_model, add_weights
 from nncomp.cli.passes import add_passes
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _MOST = 5  # sides of branches listed
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
+    add_entry(which)
     which.add_argument(
         "--train", action="store_true", help="the training step and its passes instead"
     )

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nncomp.cli.arguments import add_model, add_weights, input_pair, natural, positive, size
+from nncomp.cli.arguments import add_batch, add_entry, add_model, add_weights, input_pair, natural
 from nncomp.cli.diff import add_other
 from nncomp.cli.grad import add_request
 from nncomp.cli.passes import add_passes
@@ -36,23 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a page (.html) or a picture (.svg, .png, .dot, .mmd) (default: the name of FILE, "
         "here, as .html)",
     )
-    parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
-    parser.add_argument(
-        "--batch",
-        metavar="N",
-        type=positive,
-        default=1,
-        help="the batch size, for what things cost (default: 1)",
-    )
-    parser.add_argument(
-        "--size",
-        dest="sizes",
-        action="append",
-        default=[],
-        metavar="NAME=INT",
-        type=size,
-        help="of another open dim: T=128 for the length of sequences; again for more",
-    )
+    add_entry(parser)
+    add_batch(parser)
     add_passes(parser)
     gradients = parser.add_argument_group("gradients and training")
     gradients.add_argument("--train", action="store_true", help="the training step")

@@ -152,8 +152,10 @@ def _exits(graph: Graph, defined: set[Value]) -> None:
 
 
 def _same_type(recorded: TensorType, other: TensorType, newest: int | None = None) -> bool:
+    if recorded == other:
+        return True
     if is_container(recorded) or is_container(other):
-        return recorded == other
+        return False
     return (
         recorded.dtype is other.dtype
         and recorded.rank == other.rank

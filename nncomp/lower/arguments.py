@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from nncomp.errors import CompileError, Note, did_you_mean, error
+from nncomp.errors import CompileError, Note, error
+from nncomp.lower.elsewhere import argument_help
 from nncomp.lower.values import Argument, Arguments
 from nncomp.source import Span
 from nncomp.syntax import ast
@@ -34,7 +35,7 @@ def matched(
                 f"`{name}` has no argument `{key}`",
                 argument.span,
                 notes=[Note(f"`{name}` is declared here", decl.name.span)],
-                help=did_you_mean(key, names) or f"it takes {', '.join(names) or 'none'}",
+                help=argument_help(key, names) or f"it takes {', '.join(names) or 'none'}",
             )
         if key in given:
             raise error("NN0202", f"`{key}` of `{name}` is given twice", argument.span)

@@ -134,7 +134,8 @@ def apply(ctx: Context, callee: Any, arguments: Arguments, span: Span) -> Any:
                 span,
                 help=f"write `{name}()` to make an instance, then apply that",
             )
-    raise error("NN0201", f"{describe(callee)} cannot be called", span)
+    hint = "an item is taken by brackets: `x[0]`" if isinstance(callee, (list, tuple)) else None
+    raise error("NN0201", f"{describe(callee)} cannot be called", span, help=hint)
 
 
 def _convert(ctx: Context, dtype: DType, arguments: Arguments) -> Value:
@@ -262,9 +263,16 @@ def bind_arguments(
             argument = Argument(ctx.evaluate(formal.default), formal.span)
         else:
             raise lacking(formals, given, decl, span)
-        value = check(
-            ctx, formal.type, argument.value, f"`{formal_name}` of `{name}`", argument.span
-        )
+        what = f"`{formal_name}` of `{name}`"
+        try:
+            value = check(ctx, formal.type, argument.value, what, argument.span)
+        except CompileError as failure:
+            if not isinstance(decl, ast.BlockDecl) or formals is decl.tensors:
+                raise
+            takes = ", ".join(f.name.text for f in formals)
+            applied = "; the size of what it is applied to is no argument"
+            hint = applied if isinstance(argument.value, int) else ""
+            raise failure.helped(f"`{name}` takes {takes}{hint}") from None
         ctx.frame.names[formal_name] = value
 
 

@@ -6,13 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from nncomp.dims import Dim, DimLike, new_dim
-from nncomp.errors import did_you_mean, error
+from nncomp.errors import error
 from nncomp.lower.context import Context
-from nncomp.lower.static_types import DTYPES, check_static, item_type
+from nncomp.lower.static_types import DTYPES, check_static, item_type, no_dtype
 from nncomp.lower.values import describe
 from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import DType, SequenceType, TensorType
+
+_ANY_SIZE = "a dim of any size has a name: `f32[N, 8]`"
 
 
 def is_tensor_type(type_: ast.TypeExpr) -> bool:
@@ -29,8 +31,7 @@ def declared_type(ctx: Context, type_: ast.TypeExpr) -> TensorType:
     elif name in DTYPES:
         dtype = DTYPES[name]
     else:
-        near = did_you_mean(name, ["float", "int", *DTYPES])
-        raise error("NN0103", f"there is no dtype `{name}`", type_.name.span, help=near)
+        raise no_dtype(type_)
     return TensorType(dtype, tuple(dims_of(ctx, type_.dims or ())))
 
 
@@ -48,7 +49,9 @@ def dims_of(ctx: Context, exprs: tuple[ast.Expr, ...]) -> list[DimLike]:
             if isinstance(item, int) and item >= 2**63:
                 raise error("NN0005", f"the dim {item} does not fit into 63 bits", expr.span)
             if isinstance(item, int) and item < 0:
-                raise error("NN0205", f"a dim cannot be negative, this is {item}", expr.span)
+                raise error(
+                    "NN0205", f"a dim cannot be negative, this is {item}", expr.span, help=_ANY_SIZE
+                )
             dims.append(item)
     return dims
 
@@ -103,7 +106,8 @@ def sequence_type(ctx: Context, type_: ast.TypeExpr) -> SequenceType:
 
 def require_dim(value: Any, span: Span) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, Dim)):
-        raise error("NN0201", f"a dim must be an int, this is {describe(value)}", span)
+        hint = _ANY_SIZE if value is None else None
+        raise error("NN0201", f"a dim must be an int, this is {describe(value)}", span, help=hint)
 
 
 def unbound(ctx: Context, expr: ast.Expr) -> list[str]:

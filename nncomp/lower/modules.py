@@ -159,7 +159,11 @@ class Loader:
             raise error(
                 "NN0006", f"imports are nested more than {MAX_IMPORTS} deep", statement.span
             )
-        imported = self._read(path, statement.span)
+        try:
+            imported = self._read(path, statement.span)
+        except CompileError as failure:
+            where = "a module is a `.nn` file beside this one; layers are in the library: "
+            raise failure.helped(f"{where}`from std import Linear`") from None
         return self._load(imported, parse(imported), is_std=False)[0]
 
 

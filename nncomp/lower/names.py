@@ -8,6 +8,7 @@ from typing import Any
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.ir.graph import Value
 from nncomp.lower.context import Context, Prelude
+from nncomp.lower.elsewhere import member_help, name_help
 from nncomp.lower.recovery import POISON, PoisonError
 from nncomp.lower.static_types import DTYPES
 from nncomp.lower.trees import parameters_of
@@ -32,12 +33,13 @@ _MISSING = object()
 def look_up(ctx: Context, ref: ast.Ref) -> Any:
     """The value of a name: of the call, then of the file, then of the prelude."""
     frame = ctx.frame
-    for names in (frame.names, frame.module.names):
-        if ref.name in names:
-            value = names[ref.name]
-            if value is POISON:
-                raise PoisonError
-            return value
+    value = frame.names.get(ref.name, _MISSING)
+    if value is _MISSING:
+        value = frame.module.names.get(ref.name, _MISSING)
+    if value is POISON:
+        raise PoisonError
+    if value is not _MISSING:
+        return value
     if ref.name in ctx.prelude:
         return ctx.prelude[ref.name]
     if ref.name == "training":
@@ -86,10 +88,9 @@ def undefined(ctx: Context, ref: ast.Ref) -> CompileError:
 
 def unknown(ref: ast.Ref, known: Iterable[str], prelude: Prelude) -> CompileError:
     """NN0103 for a name that is none of the known ones."""
-    near = did_you_mean(ref.name, [*known, *DTYPES, "training"])
-    if near is None:
-        home = prelude.home(ref.name)
-        near = home and f"add `from {home} import {ref.name}`"
+    home = prelude.home(ref.name)
+    near = home and f"add `from {home} import {ref.name}`"
+    near = near or name_help(ref.name, [*known, *DTYPES, "training"])
     return error("NN0103", f"`{ref.name}` is not defined", ref.span, help=near)
 
 
@@ -132,7 +133,7 @@ def attribute(ctx: Context, value: Any, name: ast.Name) -> Any:
         return _leaf(value, name)
     hint = None
     if isinstance(value, Value):
-        hint = "a tensor has `shape`, `rank` and `dtype`"
+        hint = member_help(name.text) or "a tensor has `shape`, `rank` and `dtype`"
         if name.text in ctx.prelude:
             hint = f"`{name.text}` is a function: `{name.text}(…)`, or `… |> {name.text}`"
     raise error("NN0103", f"{describe(value)} has no attribute `{name.text}`", name.span, help=hint)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nncomp.dims import Dim, DimLike, Symbol, equal
-from nncomp.errors import CompileError, Note, did_you_mean, error
+from nncomp.errors import CompileError, Note, error
 from nncomp.ir.graph import Value
 from nncomp.ir.obligation import Comparison, compared
 from nncomp.ir.sizes import sources
@@ -18,7 +18,7 @@ from nncomp.lower.declared_types import (
     sequence_type,
     unbound,
 )
-from nncomp.lower.static_types import DTYPES, check_static, item_type
+from nncomp.lower.static_types import DTYPES, check_static, item_type, no_dtype
 from nncomp.lower.tensors import as_tensor
 from nncomp.lower.values import Deferred, Results, describe
 from nncomp.ops.shape import reshaped
@@ -131,12 +131,7 @@ def _check_dtype(ctx: Context, type_: ast.TypeExpr, value: Value, what: str, spa
     elif name in DTYPES:
         fits = dtype is DTYPES[name]
     else:
-        raise error(
-            "NN0103",
-            f"there is no dtype `{name}`",
-            type_.name.span,
-            help=did_you_mean(name, ["float", "int", *DTYPES]),
-        )
+        raise no_dtype(type_)
     if not fits:
         raise error(
             "NN0203",

@@ -193,7 +193,8 @@ def _output(ctx: Context, statement: ast.OutputDecl) -> None:
         value = value[0] if isinstance(value, Results) else value
         if not isinstance(value, Value):
             what = f"an output must be a tensor, this is {describe(value)}"
-            raise error("NN0201", what, statement.span)
+            hint = "apply it to a tensor: `x |> …`" if isinstance(value, Instance) else None
+            raise error("NN0201", what, statement.span, help=hint)
         if name.text in ctx.outputs:
             raise error("NN0104", f"there are two outputs `{name.text}`", name.span)
         ctx.outputs[name.text] = value

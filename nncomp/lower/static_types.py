@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from nncomp.dims import Dim
-from nncomp.errors import CompileError, did_you_mean, error
+from nncomp.errors import CompileError, error
 from nncomp.ir.graph import Value
+from nncomp.lower.elsewhere import dtype_help
 from nncomp.lower.values import Builtin, Deferred, Factory, Function, Instance, RawOp, describe
 from nncomp.source import Span
 from nncomp.syntax import ast
@@ -37,8 +38,14 @@ def no_type(type_: ast.TypeExpr) -> CompileError:
         "NN0103",
         f"there is no type `{kind}`",
         type_.name.span,
-        help=did_you_mean(kind, [*_FITS, *DTYPES]),
+        help=dtype_help(kind, [*_FITS, *DTYPES]),
     )
+
+
+def no_dtype(type_: ast.TypeExpr) -> CompileError:
+    name = type_.name.text
+    near = dtype_help(name, ["float", "int", *DTYPES])
+    return error("NN0103", f"there is no dtype `{name}`", type_.name.span, help=near)
 
 
 def check_static(type_: ast.TypeExpr, value: Any, what: str, span: Span) -> Any:
@@ -58,7 +65,10 @@ def check_static(type_: ast.TypeExpr, value: Any, what: str, span: Span) -> Any:
             return Builtin(value.name, lambda ctx, args, named: value)
         if kind == "int" and isinstance(value, Dim):
             raise error(
-                "NN0212", f"{what} must be known while compiling, this is {describe(value)}", span
+                "NN0212",
+                f"{what} must be known while compiling, this is {describe(value)}",
+                span,
+                help="give the dim a size in the type of the input",
             )
         message = f"{what} must be {_article(kind)}, this is {describe(value)}"
         raise error("NN0201", message, span, help=_initial(value) if kind == "fn" else None)

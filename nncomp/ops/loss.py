@@ -42,6 +42,10 @@ class ClassLoss(Op):
             raise InferError(
                 "NN0204",
                 f"scores [N, C, …] and labels [N, …] do not fit: {scores}, {labels}",
+                help="labels are numbers of classes, without an axis for them: `squeeze(label, 1)` "
+                "of [N, 1], `argmax(label, axis=1)` of one-hot rows"
+                if labels.rank == scores.rank
+                else None,
             )
         places = (scores.shape[0], *scores.shape[2:])
         for axis, (mine, theirs) in enumerate(zip(places, labels.shape, strict=True)):

@@ -50,8 +50,9 @@ def row_operands(node: Node) -> tuple[Value, ...] | None:
         return None
     last = x.rank - 1
     if isinstance(op, RESHAPING):
-        same = equal(product(x.shape[:-1]), product(y.shape[:-1])) is True
-        return (x,) if same and x.shape[-1] == y.shape[-1] else None
+        if x.shape[-1] != y.shape[-1]:
+            return None
+        return (x,) if equal(product(x.shape[:-1]), product(y.shape[:-1])) is True else None
     if isinstance(op, SEVERAL):
         return _of_several(node)
     if isinstance(op, ALONG):

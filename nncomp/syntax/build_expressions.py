@@ -107,7 +107,8 @@ class ExpressionBuilder:
                 "NN0101",
                 f"`{name}` is written `{name.lower()}`",
                 self.span(start, end),
-                help=f"write `{name.lower()}`",
+                help=f"write `{name.lower()}`"
+                + ("; a dim of any size has a name: `f32[N, 8]`" if name == "None" else ""),
             )
         return ast.Ref(self.span(start, end), name)
 

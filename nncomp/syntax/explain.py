@@ -39,6 +39,8 @@ _FOREIGN = {
     "switch": "write `if` and `else if`",
     "match": "write `if` and `else if`",
     "loss": "write `minimize loss by Adam(lr=1e-3)` in a `train` block",
+    "with": "there are no contexts: `stop_gradient(x)` is a constant for gradients",
+    "try": "what must hold stands in an `assert`",
 }
 
 
@@ -111,6 +113,41 @@ def _augmented(p: Place) -> CompileError | None:
     if p.kind() == p.kind(1) and p.kind() in ("PLUS", "MINUS") and p.touches(0):
         return _increment(p, 0)
     return None
+
+
+def _lambda(p: Place) -> CompileError | None:
+    if p.text(-1) != "lambda" or p.kind(-1) != "NAME":
+        return None
+    return error(
+        "NN0101",
+        "a function has a name",
+        p.tokens.span(p.index - 1),
+        help="write `fn f(x) = …` above the model",
+    )
+
+
+def _slashes(p: Place) -> CompileError | None:
+    if p.text() != "//" or not p.starts_line:
+        return None
+    return error("NN0101", "a comment begins with `#`", p.span, help="write `# …`")
+
+
+def _minimize_by(p: Place) -> CompileError | None:
+    if not {"BY", "OVER"} <= set(p.expected) or p.kind() not in ENDS:
+        return None
+    return error(
+        "NN0101",
+        "which optimiser is to minimize this?",
+        p.span,
+        "expected `by` or `over`",
+        help="write `minimize … by Adam(lr=1e-3)`",
+    )
+
+
+def _type_without_dtype(p: Place) -> CompileError | None:
+    if p.kind() != "LSQB" or p.kind(-1) != "COLON" or p.tokens.kinds[p.first] != "INPUT":
+        return None
+    return error("NN0101", "a type begins with a dtype", p.span, help="write `f32[…]`")
 
 
 def _increment(p: Place, step: int) -> CompileError:
@@ -272,7 +309,9 @@ def _expression_statement(p: Place) -> CompileError | None:
             "NN0101",
             "a member of a value cannot be assigned",
             p.statement,
-            help=f"write `update {word}.… = …` for a parameter or a buffer",
+            help="there is no `self`: write `name = Linear(4)`, and `name(x)` applies it"
+            if word == "self"
+            else f"write `update {word}.… = …` for a parameter or a buffer",
         )
     if p.kind() in BINARY | {"LPAR", "PIPE", *ENDS}:
         return _no_effect(p)
@@ -316,6 +355,10 @@ def _brace_on_next_line(p: Place) -> CompileError | None:
 
 
 _GUESSES: tuple[Callable[[Place], CompileError | None], ...] = (
+    _lambda,
+    _slashes,
+    _minimize_by,
+    _type_without_dtype,
     _after_stage,
     _chained_comparison,
     _foreign_word,

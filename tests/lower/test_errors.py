@@ -157,7 +157,7 @@ SLIPS = [
     ("  if N > 8 { x = relu(x) }\n  output x", "NN0206", 5, ["the dim N", "an `assert`"]),
     ("  for i in range(N) { x = relu(x) }\n  output x", "NN0212", 5, ["`scan` runs along"]),
     ("  output y = x.reshape([N, 240])", "NN0103", 5, ["`reshape` is a function"]),
-    ("  output y = x.size", "NN0103", 5, ["a tensor has `shape`"]),
+    ("  output y = x.length", "NN0103", 5, ["a tensor has `shape`"]),
     ("  output y = mean(x, axes=1)", "NN0202", 5, ["did you mean `axis`"]),
     ("  y = 2 @ 3", "NN0201", 5, ["matrix product of tensors"]),
 ]

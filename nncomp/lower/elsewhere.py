@@ -1,0 +1,124 @@
+"""What users of PyTorch, Keras and NumPy write, and what it is here: for the help of an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+
+from nncomp.errors import did_you_mean
+
+_PREFIX = "names have no prefix: `nn.Linear` is `Linear`, `F.relu` is `relu`"
+_INFERRED = "leave it out: that size is the one of what the block is applied to"
+
+_NAMES = {
+    **dict.fromkeys(["nn", "F", "torch", "tf", "keras", "jax", "np", "numpy"], _PREFIX),
+    "self": "an instance is a name: `fc = Linear(4)`, then `fc(x)`, or `x |> fc`",
+    "Sequential": "a chain is a pipe: `x |> Linear(64) |> relu |> Linear(10)`",
+    "ModuleList": "instances stand in a list: `[Linear(8) for i in range(3)]`",
+    "Parameter": "in a block, `param weight: float[D] = zeros()`",
+    "Dense": "it is called `Linear` here: `from std import Linear`",
+    "Input": "`input x: f32[N, 8]`",
+    "Identity": "what does nothing is left out",
+    "Dropout2d": "it is called `drop_channels` here",
+    "AdaptiveAvgPool2d": "the mean of all pixels is `global_avg_pool`",
+    "GlobalAveragePooling2D": "it is called `global_avg_pool` here",
+    "BCELoss": "it is called `binary_cross_entropy` here",
+    "BCEWithLogitsLoss": "it is called `binary_cross_entropy` here, and takes logits",
+    "KLDivLoss": "it is called `kl_divergence` here",
+    "cat": "it is called `concat` here: `concat([a, b], axis=1)`",
+    "concatenate": "it is called `concat` here: `concat([a, b], axis=1)`",
+    "view": "it is called `reshape` here: `reshape(x, [N, 8])`",
+    "permute": "it is called `transpose` here: `transpose(x, perm=[0, 2, 1])`",
+    "swapaxes": "`transpose(x, perm=[0, 2, 1])`",
+    **dict.fromkeys(["matmul", "mm", "bmm", "dot"], "products of matrices are `a @ b`"),
+    **dict.fromkeys(["randn", "random_normal"], "`normal([N, 8])`"),
+    **dict.fromkeys(["rand", "random_uniform"], "`uniform([N, 8])`"),
+    "zeros_like": "`zeros(x.shape)`",
+    "ones_like": "`ones(x.shape)`",
+    "full_like": "`full(0.5, x.shape)`",
+    "masked_fill": "`where(mask, 0.5, x)`",
+    "clamp": "it is called `clip` here",
+    "pow": "a power is `x ** 2`",
+    "detach": "it is called `stop_gradient` here",
+}
+_MEMBERS = {
+    **_NAMES,
+    "T": "`transpose(x)`",
+    "size": "`x.shape[0]`",
+    **dict.fromkeys(["ndim", "dim"], "`x.rank`"),
+    **dict.fromkeys(["to", "astype", "type", "long", "double", "half"], "`cast(x, f32)`"),
+    **dict.fromkeys(
+        ["cuda", "cpu", "device"], "where a model runs is said when it runs: `--device`"
+    ),
+    **dict.fromkeys(["item", "numpy"], "a value leaves the model as an `output` or a `metric`"),
+}
+_ARGUMENTS = {
+    "dim": "axis",
+    "keepdim": "keepdims",
+    "padding": "pad",
+    "kernel_size": "kernel",
+    "strides": "stride",
+    "bias": "use_bias",
+    "learning_rate": "lr",
+    "epsilon": "eps",
+    "hidden_size": "hidden",
+    "num_layers": "layers",
+    **dict.fromkeys(["num_heads", "nhead", "n_heads"], "heads"),
+    **dict.fromkeys(["out_features", "out_channels", "units", "filters"], "out"),
+    **dict.fromkeys(["min", "a_min"], "low"),
+    **dict.fromkeys(["max", "a_max"], "high"),
+}
+_NO_ARGUMENTS = {
+    **dict.fromkeys(["in_features", "in_channels", "input_size", "num_features"], _INFERRED),
+    **dict.fromkeys(["normalized_shape", "embed_dim", "d_model", "input_shape"], _INFERRED),
+    "inplace": "leave it out: nothing is changed in place",
+    "batch_first": "a sequence is [T, N, D]: `transpose(x, perm=[1, 0, 2])` before and after",
+    "betas": "write `beta1=0.9, beta2=0.999`",
+}
+_DTYPES = {
+    **dict.fromkeys(["float16", "half"], "f16"),
+    "bfloat16": "bf16",
+    "float32": "f32",
+    **dict.fromkeys(["float64", "double"], "f64"),
+    "int8": "i8",
+    "int16": "i16",
+    "int32": "i32",
+    **dict.fromkeys(["int64", "long"], "i64"),
+    "uint8": "u8",
+    "boolean": "bool",
+    **dict.fromkeys(["tensor", "Tensor", "array", "ndarray"], "f32"),
+}
+
+
+def name_help(name: str, known: Iterable[str]) -> str | None:
+    """For a name that means nothing here; `known` are those that do."""
+    if name in _NAMES:
+        return _NAMES[name]
+    names = list(known)
+    alike = {_plain(other): other for other in names}
+    for plain in (_plain(name), re.sub(r"[123]d$|loss$|layer$", "", _plain(name))):
+        if plain in alike:
+            return f"did you mean `{alike[plain]}`?"
+    return did_you_mean(name, names)
+
+
+def member_help(name: str) -> str | None:
+    """For an attribute that tensors lack."""
+    return _MEMBERS.get(name)
+
+
+def argument_help(name: str, known: Collection[str]) -> str | None:
+    """For an argument that a fn or block does not take; `known` are those that it takes."""
+    if _ARGUMENTS.get(name) in known:
+        return f"it is called `{_ARGUMENTS[name]}` here"
+    return did_you_mean(name, known) or _NO_ARGUMENTS.get(name)
+
+
+def dtype_help(name: str, known: Iterable[str]) -> str | None:
+    """For a dtype that there is not."""
+    dtype = _DTYPES.get(name)
+    return f"write `{dtype}[…]`" if dtype else did_you_mean(name, known)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()

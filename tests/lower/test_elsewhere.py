@@ -1,0 +1,103 @@
+"""Programs as users of other frameworks would write them: errors say what it is called here."""
+
+from __future__ import annotations
+
+import pytest
+
+from nncomp.errors import CompileError
+from nncomp.lower.elsewhere import argument_help, name_help
+from nncomp.lower.modules import std_index
+from tests.lower.programs import failure, program
+
+HEAD = "from std import Adam, BatchNorm, Conv, LSTM, Linear\n"
+
+# statements from line 4 on; code; what is suggested
+CASES = [
+    ("output y = x |> Linear(4) |> ReLU()", "NN0103", "did you mean `relu`"),
+    ("output y = GELU(x)", "NN0103", "did you mean `gelu`"),
+    ("output y = x |> BatchNorm1d()", "NN0103", "did you mean `BatchNorm`"),
+    ("output y = x |> MaxPool2d(2)", "NN0103", "did you mean `max_pool`"),
+    ("output y = x |> Dense(4)", "NN0103", "it is called `Linear`"),
+    ("output y = x |> nn.Linear(4)", "NN0103", "no prefix"),
+    ("output y = F.relu(x)", "NN0103", "no prefix"),
+    ("net = Sequential(Linear(4), Linear(2))\n  output y = net(x)", "NN0103", "x |> Linear(64)"),
+    ("output y = cat([x, x], 1)", "NN0103", "`concat`"),
+    ("output y = matmul(x, x)", "NN0103", "`a @ b`"),
+    ("output y = permute(x, [1, 0])", "NN0103", "`transpose`"),
+    ("output y = x + randn([8])", "NN0103", "`normal([N, 8])`"),
+    ("output y = x + zeros_like(x)", "NN0103", "`zeros(x.shape)`"),
+    ("output y = clamp(x, 0)", "NN0103", "`clip`"),
+    ("output y = x.view(N, 2, 4)", "NN0103", "`reshape(x, [N, 8])`"),
+    ("output y = x @ x.T", "NN0103", "`transpose(x)`"),
+    ("output y = reshape(x, [x.size(0), 2, 4])", "NN0103", "`x.shape[0]`"),
+    ("output y = reshape(x, [x.shape(0), 2, 4])", "NN0201", "by brackets: `x[0]`"),
+    ("output y = x.to(1)", "NN0103", "`cast(x, f32)`"),
+    ("output y = softmax(x, dim=1)", "NN0202", "it is called `axis` here"),
+    ("output y = x |> Linear(4, bias=false)", "NN0202", "it is called `use_bias` here"),
+    ("output y = x |> Linear(in_features=8, out=4)", "NN0202", "leave it out"),
+    ("output y = x |> Linear(8, 4)", "NN0201", "what it is applied to is no argument"),
+    ("output y = x |> LSTM(16, batch_first=true)", "NN0202", "a sequence is [T, N, D]"),
+    ("output y = x |> Linear(N)", "NN0212", "a size in the type of the input"),
+    ("output y = Linear(4)", "NN0201", "apply it to a tensor"),
+    ("output y = x\n  input z: float32[N, 8]", "NN0103", "`f32[…]`"),
+    ("output y = x\n  input z: Tensor[N, 8]", "NN0103", "`f32[…]`"),
+    ("output y = x\n  input z: f32[None, 8]", "NN0101", "a dim of any size has a name"),
+    ("output y = x\n  input z: f32[none, 8]", "NN0201", "a dim of any size has a name"),
+    ("output y = x\n  input z: f32[-1, 8]", "NN0205", "a dim of any size has a name"),
+    ("output y = x\n  input z: [N, 8]", "NN0101", "a type begins with a dtype"),
+    ("f = lambda z: z + 1\n  output y = f(x)", "NN0101", "write `fn f(x) = …`"),
+    ("self.fc = Linear(4)\n  output y = self.fc(x)", "NN0101", "there is no `self`"),
+    ("// the output\n  output y = x", "NN0101", "a comment begins with `#`"),
+]
+TRAINING = [
+    ("input t: f32[N, 8]\n minimize mse_loss(x, t)", "NN0101", "`minimize … by Adam(lr=1e-3)`"),
+    (
+        "input t: f32[N, 8]\n minimize mse_loss(x, t) by Adam(learning_rate=0.1)",
+        "NN0202",
+        "it is called `lr` here",
+    ),
+    (
+        "input label: i64[N, 1]\n minimize cross_entropy(x, label) by Adam(0.1)",
+        "NN0204",
+        "`squeeze(label, 1)`",
+    ),
+]
+CASES += [(f"output x\n  train {{ {text} }}", code, help) for text, code, help in TRAINING]
+
+
+@pytest.mark.parametrize(("statements", "code", "help"), CASES)
+def test_what_is_written_elsewhere(statements: str, code: str, help: str) -> None:
+    found = failure(f"{HEAD}model M {{\n  input x: f32[N, 8]\n  {statements}\n}}")
+    assert found.code == code, found.render()
+    assert found.span is not None
+    assert found.span.source.name == "test.nn"
+    assert help in found.render()
+
+
+def test_an_import_of_a_package_of_python() -> None:
+    found = failure("import torch\nmodel M { input x: f32[2]\n output x }")
+    assert "from std import Linear" in (found.help or "")
+
+
+def test_names_of_the_program_come_before_those_from_elsewhere() -> None:
+    with pytest.raises(CompileError) as caught:
+        program("model M { input x: f32[N, 8]\n kernel = 3\n output y = x * kernl }")
+    assert caught.value.diagnostics[0].help == "did you mean `kernel`?"
+    assert argument_help("dim", ["dims"]) == "did you mean `dims`?"
+    assert argument_help("dim", ["axis", "dims"]) == "it is called `axis` here"
+
+
+@pytest.mark.parametrize(
+    ("name", "here"),
+    [
+        ("CrossEntropyLoss", "cross_entropy"),
+        ("MSELoss", "mse_loss"),
+        ("SmoothL1Loss", "smooth_l1_loss"),
+        ("LogSoftmax", "log_softmax"),
+        ("LeakyReLU", "leaky_relu"),
+        ("Conv2D", "Conv"),
+        ("conv_transpose_2d", "ConvTranspose"),
+    ],
+)
+def test_classes_of_elsewhere(name: str, here: str) -> None:
+    assert name_help(name, std_index()) == f"did you mean `{here}`?"
