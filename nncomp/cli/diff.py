@@ -126,5 +126,8 @@ def sides(
         weights = (args.weights_b or args.weights) if is_b else args.weights
         own = argparse.Namespace(**{**vars(args), "weights": weights})
         state = state_of(own, program, training=False)
-        found.append(from_program(file.name, program, state, args.entry))
+        name = file.name
+        if a.name == b.name:  # one model compared with itself, otherwise set
+            name = " ".join([name, *(f"{key}={value}" for key, value in chosen.items())])
+        found.append(from_program(name, program, state, args.entry))
     return found[0], found[1]

@@ -49,6 +49,13 @@ def test_hyperparameters_and_weights_of_both(capsys: pytest.CaptureFixture[str])
     assert main(["diff", LENET, LENET, "--weights-b", "w.safetensors", "--tolerance", "9"]) == 0
 
 
+def test_one_model_twice_is_told_apart_by_its_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", LENET, LENET, "--set-b", "classes=7"]) == 1
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"--- {LENET} (LeNet5:")
+    assert second.startswith(f"+++ {LENET} classes=7 (LeNet5:")
+
+
 def test_json_names_each_change(capsys: pytest.CaptureFixture[str]) -> None:
     written(Path(), "a", CHAIN)
     written(Path(), "b", CHAIN.replace("[1, 1, 1, 1]>(x", "[0, 0, 0, 0]>(x"))

@@ -6,6 +6,7 @@ from nncomp.inspect.cost import Measure, cost, parameters_owned
 from nncomp.inspect.opened import Control, Given, Opened, Opener, opened
 from nncomp.inspect.page.story import tell
 from nncomp.inspect.summary import count_nodes, summarize
+from nncomp.inspect.view.captions import detail
 from nncomp.inspect.view.svg import svg
 from nncomp.ir.graph import Graph, Node
 from nncomp.lower.program import lower
@@ -177,6 +178,12 @@ model M {
     drawn = [node for node in graph.nodes if node.op.name in ("Gather", "MatMul")]
     assert parameters_owned(graph, drawn, Measure({})) == [400, 0]
     assert "400 parameters" in svg(graph)
+
+
+def test_an_open_end_of_a_slice_is_no_number() -> None:
+    graph = graph_of("model M {\n  input x: f32[N, 9]\n  output y = x[:, 2:]\n}\n")
+    (node,) = [node for node in graph.nodes if node.op.name == "Slice"]
+    assert detail(node) == "starts 2, ends ∞, axes 1, steps 1"
 
 
 def test_weights_without_a_path_belong_where_they_are_read() -> None:

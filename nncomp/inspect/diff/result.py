@@ -91,8 +91,9 @@ class Change:
 class Side:
     """One of the two models.
 
-    file: where it came from; nodes: how many of them are compared (not those that only compute
-        sizes); weights: how many tensors
+    file: where it came from, with its settings where both came from one
+    nodes: how many of them are compared (not those that only compute sizes)
+    weights: how many tensors
     """
 
     file: str

@@ -78,11 +78,18 @@ def detail(node: Node) -> str:
         if value is not None and value.node is not None and isinstance(value.node.op, Constant):
             array = value.node.op.value.array
             if array.size <= 4 and not formal.variadic:
-                numbers = ", ".join(f"{e:g}" for e in array.reshape(-1).astype(float))
+                numbers = ", ".join(map(_number, array.reshape(-1).tolist()))
                 parts.append(numbers if len(node.inputs) == 2 else f"{formal.name} {numbers}")
     if "axis" in op.attributes():
         parts.append(f"axis {op.attributes()['axis']}")
     return ", ".join(parts)
+
+
+def _number(value: float) -> str:
+    """`2.5`; ∞ for an end of a slice that lies beyond every axis."""
+    if isinstance(value, int) and abs(value) >= 2**31 - 1:
+        return "∞" if value > 0 else "-∞"
+    return f"{value:g}"
 
 
 def _convolution(op: Any, weight: Sequence[object]) -> str:
