@@ -97,6 +97,14 @@ def test_a_fused_convolution_lights_up_its_lines(page: Any) -> None:
     assert page.locator(".pass.lit").count() >= 2
     assert page.locator(".step.lit").count() == 1
     assert page.locator(".box.lit").count() == 1
+    for file, line in (
+        ("std/conv.nn", "return onnx.Conv("),
+        ("std/normalization.nn", "return onnx.BatchNormalization("),
+        ("std/activations.nn", "fn relu("),
+    ):
+        page.get_by_role("tab", name=file).click()
+        settle(page)
+        assert line in "".join(lit_lines(page)), file
 
 
 def test_a_line_lights_up_its_nodes(page: Any) -> None:
