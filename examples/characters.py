@@ -23,7 +23,7 @@ SEEN, SAID = 128, 32  # of the held-out text, by a window: characters that are g
 FOLLOWS = 5e-4  # the rate at which it learns from them afterwards
 RUNS = {
     "deep_rnn": (28, {"hidden": 128}, 12, 6e-3),
-    "gpt": (34, {"layers": 3, "width": 96, "heads": 4, "context": SEEN + SAID}, 16, 3e-3),
+    "gpt": (34, {"layers": 2, "width": 64, "heads": 4, "context": SEEN + SAID}, 8, 4e-3),
 }
 
 Batch = dict[str, np.ndarray]

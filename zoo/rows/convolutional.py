@@ -14,6 +14,7 @@ DEEP = (
 )
 TEXT = {"words": 11, "classes": 3, "width": 5, "filters": 4}
 
+LENET = train(10, f"models/lenet5.nn {DIGITS} --epochs 20 --lr 3e-3 --schedule cosine --shift 1")
 ADDING = (
     "models/tcn.nn --set levels=5 --set k=5 --set channels=16 --batch-size 32 --lr 4e-3 "
     "--data generated:adding,samples=6000"
@@ -39,12 +40,7 @@ ROWS = (
         parameters("lenet5.nn", (61_706, {})),
         Mark(
             "digits ≥ 98 %",
-            (
-                train(
-                    10,
-                    f"models/lenet5.nn {DIGITS} --epochs 20 --lr 3e-3 --schedule cosine --shift 1",
-                ),
-            ),
+            (LENET,),
             "accuracy",
             0.98,
         ),
@@ -160,6 +156,8 @@ ROWS = (
             "accuracy",
             0.9,
         ),
+        short="the texts have 412 sentences in all, with headings that several share: a linear "
+        "classifier of words and pairs of words names 60 % of held-out ones right",
     ),
     Row(
         19,

@@ -5,10 +5,8 @@ from __future__ import annotations
 from zoo.figures import descents
 from zoo.marks import train
 from zoo.row import Case, Mark, Row
-from zoo.rows.convolutional import ROWS as CONVOLUTIONAL
+from zoo.rows.convolutional import LENET
 
-(LENET,) = (row for row in CONVOLUTIONAL if row.number == 10)
-assert LENET.mark
 PHOTOS = "--data sklearn:photos --split 100,0,0 --batch-size 1"
 
 ROWS = (
@@ -44,7 +42,7 @@ ROWS = (
         descents.INPUT_GRADIENT,
         Mark(
             "row 10's accuracy at ε = 0.15",
-            (*LENET.mark.commands, "python examples/attack.py"),
+            (LENET, "python examples/attack.py"),
             "attacked",
             0.4,
             most=True,
