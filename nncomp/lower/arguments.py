@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from nncomp.errors import CompileError, Note, error
+from nncomp.lower.declared_types import is_tensor_type
 from nncomp.lower.elsewhere import argument_help
 from nncomp.lower.values import Argument, Arguments
 from nncomp.source import Span
@@ -55,10 +56,21 @@ def lacking(
         f"{', '.join(f'`{m}`' for m in missing)}",
         span,
         notes=[Note(f"`{name}` is declared here", decl.name.span)],
-        help=f"a fn makes no instance: write `{name}(…)`, or `… |> {name}`"
-        if isinstance(decl, ast.FnDecl) and not given
-        else None,
+        help=_instead(formals, decl, missing) if not given else None,
     )
+
+
+def _instead(formals: tuple[ast.Parameter, ...], decl: ast.Decl, missing: list[str]) -> str | None:
+    """What to write where nothing is given."""
+    name = decl.name.text
+    if isinstance(decl, ast.FnDecl):
+        return f"a fn makes no instance: write `{name}(…)`, or `… |> {name}`"
+    if not isinstance(decl, ast.ModelDecl):
+        return None
+    first = next(f for f in formals if f.name.text == missing[0])
+    if first.type is not None and is_tensor_type(first.type):
+        return f"what a model takes is an `input`: `input {first.span.text}`"
+    return f"`--set {missing[0]}=…`, or a default in its list"
 
 
 def _count(number: int, noun: str) -> str:

@@ -113,7 +113,11 @@ def unpack(ctx: Context, value: Value) -> list[Value]:
     """The tensor's parts along its first axis, which must be static."""
     if not value.rank or not isinstance(value.shape[0], int):
         raise ctx.fail(
-            "NN0206", f"only a tensor whose first axis is static can be unpacked, not {value.type}"
+            "NN0206",
+            f"only a tensor whose first axis is static can be unpacked, not {value.type}",
+            help="`ys = scan over part = x { … }` goes along an axis of any size"
+            if value.rank
+            else None,
         )
     ctx.expansion.room_for(value.shape[0], ctx.b.nodes, ctx.span)
     parts = ctx.b.multi(op("Split", axis=0, num_outputs=value.shape[0]), value)

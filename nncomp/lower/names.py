@@ -10,6 +10,7 @@ from nncomp.ir.graph import Value
 from nncomp.lower.context import Context, Prelude
 from nncomp.lower.elsewhere import member_help, name_help
 from nncomp.lower.recovery import POISON, PoisonError
+from nncomp.lower.sites import nodes
 from nncomp.lower.static_types import DTYPES
 from nncomp.lower.trees import parameters_of
 from nncomp.lower.values import (
@@ -83,6 +84,12 @@ def _scopes(ctx: Context) -> Iterator[dict[str, Any] | Prelude]:
 
 
 def undefined(ctx: Context, ref: ast.Ref) -> CompileError:
+    for node in nodes(ctx.frame.decl):
+        if not isinstance(node, (ast.InputDecl, ast.StateDecl, ast.NameTarget)):
+            continue
+        if node.name.text == ref.name and node.span.start > ref.span.end:
+            hint = f"it has a value from line {node.span.line} on: move that up"
+            return error("NN0103", f"`{ref.name}` is not defined yet", ref.span, help=hint)
     return unknown(ref, [name for names in _scopes(ctx) for name in names], ctx.prelude)
 
 

@@ -52,10 +52,12 @@ def declare(ctx: Context, statement: ast.StateDecl) -> None:
     type_ = declared_type(ctx, statement.type)
     for dim in type_.shape:
         if not isinstance(dim, int):
+            here = frame.module.is_std and ctx.span is not None  # the user's line comes first
             raise error(
                 "NN0206",
                 f"the {statement.kind} `{name}` would be {type_}: {dim} is known at run time only",
-                statement.type.span,
+                ctx.span if here else statement.type.span,
+                notes=[Note(f"`{name}` is declared here", statement.type.span)] if here else [],
                 help="give that dim of the input a fixed size",
             )
     if type_.is_static and prod(type_.static_shape) > MAX_ELEMENTS:

@@ -131,14 +131,14 @@ def _return(ctx: Context, statement: ast.Return) -> Returned:
 # --- inputs, outputs -------------------------------------------------------------------------
 
 
-def _require_model(ctx: Context, statement: ast.Stmt, what: str) -> None:
+def _require_model(ctx: Context, statement: ast.Stmt, what: str, hint: str | None = None) -> None:
     ctx.refuse_inside(what, statement.span)
     if not isinstance(ctx.frame.decl, ast.ModelDecl):
-        raise error("NN0106", f"{what} belongs into a model", statement.span)
+        raise error("NN0106", f"{what} belongs into a model", statement.span, help=hint)
 
 
 def _input(ctx: Context, statement: ast.InputDecl) -> None:
-    _require_model(ctx, statement, "`input`")
+    _require_model(ctx, statement, "`input`", "a block has its tensors in its second list")
     name = statement.name.text
     if name in ctx.declared:
         raise error("NN0104", f"there are two inputs `{name}`", statement.name.span)

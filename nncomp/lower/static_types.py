@@ -71,7 +71,10 @@ def check_static(type_: ast.TypeExpr, value: Any, what: str, span: Span) -> Any:
                 help="give the dim a size in the type of the input",
             )
         message = f"{what} must be {_article(kind)}, this is {describe(value)}"
-        raise error("NN0201", message, span, help=_initial(value) if kind == "fn" else None)
+        hint = _initial(value) if kind == "fn" else None
+        if kind == "list" and isinstance(value, Value):
+            hint = "several tensors stand in brackets: `[a, b]`"
+        raise error("NN0201", message, span, help=hint)
     if kind == "float":
         assert isinstance(value, int | float)
         return float(value)

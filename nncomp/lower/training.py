@@ -16,6 +16,7 @@ from nncomp.lower.values import (
     Argument,
     Arguments,
     Clipped,
+    Factory,
     Instance,
     Results,
     Tree,
@@ -58,11 +59,16 @@ def minimize(ctx: Context, statement: ast.Minimize) -> None:
     clipped = optimizer if isinstance(optimizer, Clipped) else None
     optimizer = clipped.optimizer if clipped else optimizer
     if not isinstance(optimizer, Instance) or optimizer.factory.decl.kind != "optimizer":
+        bare = isinstance(optimizer, Factory) and optimizer.decl.kind == "optimizer"
         raise error(
             "NN0201",
-            f"an optimizer is needed after `by`, this is {describe(optimizer)}",
+            f"{describe(optimizer)} lacks its hyperparameters"
+            if bare
+            else f"an optimizer is needed after `by`, this is {describe(optimizer)}",
             statement.optimizer.span,
-            help="for instance `by Adam(lr=1e-3)`",
+            help=f"write `by {statement.optimizer.span.text}(lr=1e-3)`"
+            if bare
+            else "for instance `by Adam(lr=1e-3)`",
         )
     wanted = _parameters(ctx, statement, loss)
     with ctx.at(statement.span):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from nncomp.dims import DimLike
+from nncomp.dims import DimLike, equal
 from nncomp.ir.op import Gradients, InferError, NoGradientError, Op, Vjp, operator
 from nncomp.ops.elements import typed
 from nncomp.ops.filling import measured_shape
@@ -13,6 +13,13 @@ from nncomp.ops.reduction import ReduceSum
 from nncomp.ops.rules import normalize_axis, require_equal, same_dtype
 from nncomp.ops.shape import reshaped
 from nncomp.types import STRINGS, TensorType
+
+
+def _other_axis(left: TensorType, right: TensorType) -> str | None:
+    """Along which axis tensors fit that differ in one only."""
+    pairs = enumerate(zip(left.shape, right.shape, strict=True))
+    differing = [axis for axis, (a, b) in pairs if equal(a, b) is not True]
+    return f"they fit along another: `axis={differing[0]}`" if len(differing) == 1 else None
 
 
 @operator
@@ -30,13 +37,16 @@ class Concat(Op):
             if t.rank != first.rank:
                 raise InferError("NN0204", f"cannot join {first} and {t}: their ranks differ")
             for place, (mine, theirs) in enumerate(zip(first.shape, t.shape, strict=True)):
-                if place != axis:
+                if place == axis:
+                    continue
+                facts = f"cannot join {first} and {t} along axis {axis}"
+                try:
                     require_equal(
-                        mine,
-                        theirs,
-                        f"cannot join {first} and {t} along axis {axis}: "
-                        f"size {mine} of axis {place} is not {theirs}",
+                        mine, theirs, f"{facts}: size {mine} of axis {place} is not {theirs}"
                     )
+                except InferError as failure:
+                    failure.help = _other_axis(first, t)
+                    raise
         types = (first, *others)
         length: DimLike = 0
         for t in types:

@@ -313,9 +313,28 @@ def _expression_statement(p: Place) -> CompileError | None:
             if word == "self"
             else f"write `update {word}.… = …` for a parameter or a buffer",
         )
+    if word == "train" and p.kind() == "LPAR":
+        return error(
+            "NN0101",
+            "a `train` section has no arguments",
+            p.statement,
+            help="`nncomp train` is told how long: `--epochs 10`; the optimiser has the rates",
+        )
     if p.kind() in BINARY | {"LPAR", "PIPE", *ENDS}:
         return _no_effect(p)
     return None
+
+
+def _output_of(p: Place) -> CompileError | None:
+    if p.tokens.kinds[p.first] != "OUTPUT" or p.index == p.first or "EQUAL" not in p.expected:
+        return None
+    return error(
+        "NN0101",
+        "an output that is computed here needs a name",
+        p.span,
+        f"{p.found} after the name of a value",
+        help="write `output name = …`",
+    )
 
 
 def _no_effect(p: Place) -> CompileError:
@@ -372,6 +391,7 @@ _GUESSES: tuple[Callable[[Place], CompileError | None], ...] = (
     _number_runs_on,
     _missing_comma,
     _expression_statement,
+    _output_of,
     _half_a_choice,
     _brace_on_next_line,
 )

@@ -47,6 +47,12 @@ CASES = [
     ("output y = x\n  input z: [N, 8]", "NN0101", "a type begins with a dtype"),
     ("f = lambda z: z + 1\n  output y = f(x)", "NN0101", "write `fn f(x) = …`"),
     ("self.fc = Linear(4)\n  output y = self.fc(x)", "NN0101", "there is no `self`"),
+    ("output x |> Linear(4)", "NN0101", "write `output name = …`"),
+    ("output y = x + z\n  input z: f32[N, 8]", "NN0103", "a value from line 5 on: move that up"),
+    ("output y = concat([x, x[:, 1:]])", "NN0205", "they fit along another: `axis=1`"),
+    ("output y = concat(x, x)", "NN0201", "in brackets: `[a, b]`"),
+    ("h = x\n  for part in x { h = h + part }\n  output h", "NN0206", "`ys = scan over part = x"),
+    ("output x\n  train(epochs=10) { }", "NN0101", "`--epochs 10`"),
     ("// the output\n  output y = x", "NN0101", "a comment begins with `#`"),
 ]
 TRAINING = [
@@ -56,6 +62,7 @@ TRAINING = [
         "NN0202",
         "it is called `lr` here",
     ),
+    ("input t: f32[N, 8]\n minimize mse_loss(x, t) by Adam", "NN0201", "write `by Adam(lr=1e-3)`"),
     (
         "input label: i64[N, 1]\n minimize cross_entropy(x, label) by Adam(0.1)",
         "NN0204",
@@ -72,6 +79,23 @@ def test_what_is_written_elsewhere(statements: str, code: str, help: str) -> Non
     assert found.span is not None
     assert found.span.source.name == "test.nn"
     assert help in found.render()
+
+
+def test_what_stands_elsewhere_than_here() -> None:
+    found = failure("model M(x: f32[N, 8]) { output y = x }")
+    assert found.help == "what a model takes is an `input`: `input x: f32[N, 8]`"
+    found = failure("model M(width) { input x: f32[N, 8]\n output y = x + width }")
+    assert found.help == "`--set width=…`, or a default in its list"
+    block = "block B()(x) { input y: f32[2]\n return x }\n"
+    found = failure(f"{block}model M {{ input x: f32[2]\n output y = x |> B() }}")
+    assert found.help == "a block has its tensors in its second list"
+
+
+def test_a_size_that_a_layer_of_the_library_needs_is_the_fault_of_the_line_that_uses_it() -> None:
+    text = "model M {\n  input x: f32[N, 3, h]\n  output y = x |> Linear(4)\n}"
+    found = failure(HEAD + text)
+    assert (found.code, found.span and found.span.text) == ("NN0206", "Linear(4)")
+    assert found.notes[0].span.source.name == "std/linear.nn"
 
 
 def test_an_import_of_a_package_of_python() -> None:
