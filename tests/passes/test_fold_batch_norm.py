@@ -20,7 +20,7 @@ from nncomp.ops.shape import Transpose
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
 from nncomp.passes.fold_batch_norm import FoldBatchNorm
 from nncomp.passes.fold_constants import FoldConstants
-from nncomp.passes.manager import run_passes
+from nncomp.passes.manager import optimize, run_passes
 from nncomp.types import DType
 from tests.passes.support import Net, check, feeds, names
 
@@ -365,6 +365,13 @@ class TestSeveralBehind:
         y = batch_norm(net, net.input(N, 4))
         parts = net(MatMul(), y, net.param(4, 5)), net(Gemm(), y, net.param(4, 3), net.param(3))
         check(net.bound(*parts), PASSES, "Gemm Gemm")
+
+    def test_products_that_are_one_then(self) -> None:
+        net = Net()
+        y = batch_norm(net, net.input(N, 4))
+        parts = [net(Gemm(), y, net.param(4, n), net.param(n)) for n in (5, 3, 2)]
+        after = optimize(net.bound(*parts), 2, evaluate).graph
+        assert names(after) == ["Gemm", "Split"]
 
     def test_padding_where_zero_stays_zero(self) -> None:
         net = Net()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from nncomp.backends.reference.interpreter import evaluate
 from nncomp.dims import new_dim
 from nncomp.ir.graph import Graph, Value
 from nncomp.ir.op import Op
 from nncomp.ops.activation import Elu, HardSigmoid, HardSwish, LeakyRelu, Relu, Sigmoid, Tanh
 from nncomp.ops.conv import Conv
-from nncomp.ops.elementwise import Add, Clip, Mul
+from nncomp.ops.elementwise import Add, Clip, Div, Mul
 from nncomp.ops.elementwise_math import Exp
 from nncomp.ops.fused import FusedConv
 from nncomp.ops.linear import Gemm, MatMul
 from nncomp.ops.shape import Transpose
 from nncomp.passes.fuse_conv_activation import FuseConvActivation
 from nncomp.passes.fuse_matmul_bias import FuseMatmulBias
+from nncomp.passes.manager import optimize
 from nncomp.types import DType
 from tests.passes.support import Net, check, names
 
@@ -76,6 +78,15 @@ def test_swish() -> None:
     y = conv(net, net.input(N, 4, 9, 7), 6)
     result = check(net.bound(net(Mul(), net(Sigmoid(), y), y)), CONV, "FusedConv")
     assert fused(result.graph)[0].activation == "Swish"
+
+
+def test_hard_swish_as_a_formula() -> None:
+    """As MobileNetV3 and its kin are exported."""
+    net = Net()
+    y = conv(net, net.input(N, 4, 9, 7), 6)
+    gate = net(Clip(), net(Add(), y, 3.0), 0.0, 6.0)
+    result = optimize(net.bound(net(Div(), net(Mul(), y, gate), 6.0)), 2, evaluate)
+    assert fused(result.graph)[0].activation == "HardSwish"
 
 
 @pytest.mark.parametrize("swapped", [False, True])

@@ -61,6 +61,13 @@ def test_all_axes_in_one_slice() -> None:
     check(net.bound(net(Concat(axis=0), *parts)), PASSES, MERGED, exact=True)
 
 
+def test_of_a_part() -> None:
+    net = Net()
+    x = net(Slice(), net.input(N, 4, 9, 3), *(net.b.ints(n) for n in (1, 7, 2, 1)))
+    y = net(Concat(axis=-1), *patches(net, x, (1, 2)))
+    check(net.bound(y), PASSES, f"Slice {MERGED}", exact=True)
+
+
 @pytest.mark.parametrize("case", ["order", "axis", "missing", "others", "gap"])
 def test_what_is_no_transpose(case: str) -> None:
     net = Net()

@@ -13,6 +13,7 @@ from nncomp.backends.ort.legalize import Target, legalize
 from nncomp.backends.reference.interpreter import evaluate
 from nncomp.ir.graph import Value
 from nncomp.ops.activation import Gelu, HardSigmoid, Softplus, Tanh
+from nncomp.ops.conversion import Cast
 from nncomp.ops.elementwise import Add, Clip, Div, Mul, Sub
 from nncomp.ops.elementwise_math import Erf, Exp, Log, Pow, Reciprocal, Sqrt
 from nncomp.ops.forms import reduce_mean
@@ -176,6 +177,12 @@ def test_other_gates_are_left_alone() -> None:
     wide = net(Mul(), x, net(Clip(), net(Add(), x, 3.0), 0.0, 5.0))
     other = net(Mul(), net.input(N, 5), net(Tanh(), net(Softplus(), x)))
     assert not check(net.bound(steep, wide, other), [FuseActivations()]).log[0].changed
+
+
+def test_a_gate_of_integers_rounds() -> None:
+    net = Net()
+    n = net(Cast(DType.I32), net(Mul(), net.input(N, 5), 4.0))
+    assert not check(net.bound(clip_swish(net, n)), [FuseActivations()]).log[0].changed
 
 
 def squared(net: Net, x: Value, power: bool) -> Value:

@@ -45,6 +45,13 @@ def test_along_two_axes_one_after_the_other() -> None:
     check(net.bound(y), [SplitSlices()], "Split Concat Split Concat", exact=True)
 
 
+def test_parts_that_are_there_twice() -> None:
+    net = Net()
+    x = net.input(N, 7)
+    parts = [cut(net, x, *ends) for ends in ((0, 3), (3, 7), (3, 7), (0, 3))]
+    check(net.bound(*parts), [SplitSlices()], "Split Split", exact=True)
+
+
 @pytest.mark.parametrize(
     "parts",
     [
