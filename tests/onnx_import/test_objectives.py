@@ -178,7 +178,7 @@ def test_numpy_takes_the_same_step(tmp_path: Path) -> None:
         (Objective("cross_entropy(hidden, axis=2)"), "NN0408", "needs an axis of classes, 2"),
         (Objective("mse(hidden)", ("acuracy",)), "NN0408", "did you mean `accuracy`?"),
         (Objective("mse(hidden)", (), "Adm(lr=1)"), "NN0103", "`Adm` is not defined"),
-        (Objective("mse(hidden)", (), "Adam"), "NN0201", "an optimizer is needed after `by`"),
+        (Objective("mse(hidden)", (), "Adam"), "NN0201", "`Adam` lacks its hyperparameters"),
         (Objective("mse(hidden)", only=("w_hiden",)), "NN0403", "did you mean `w_hidden`?"),
     ],
 )

@@ -54,8 +54,19 @@ def ready(tab: Any) -> None:
 
 
 def settle(tab: Any) -> None:
-    """Waits until nothing is to be drawn any more."""
-    until(tab, "nncomp.views.every((view) => view.hasPainted && !view.pending)")
+    """Waits until nothing is to be laid out or drawn any more."""
+    painted = "nncomp.views.every((view) => view.hasPainted && !view.pending)"
+    until(tab, f"!nncomp.layouter.waiting.size && {painted}")
+
+
+def double_click(tab: Any, box: Any, wanted: str) -> None:
+    """Until what is wanted is there: on a busy machine the clicks may be too far apart."""
+    for _ in range(10):
+        box.dblclick()
+        settle(tab)
+        if tab.locator(wanted).count():
+            return
+    raise AssertionError(f"never came: {wanted}")
 
 
 def until(tab: Any, condition: str) -> None:

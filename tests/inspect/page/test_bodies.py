@@ -13,7 +13,7 @@ from nncomp.inspect.view.graphviz import dot
 from nncomp.inspect.view.svg import svg
 from nncomp.lower.program import lower
 from nncomp.source import SourceFile
-from tests.inspect.page.browser import in_browser, opened, settle
+from tests.inspect.page.browser import double_click, in_browser, opened, settle
 
 TEXT = """from std import Linear
 
@@ -54,8 +54,7 @@ def box(page: Any, name: str) -> Any:
 def test_a_scan_opens_like_a_block(page: Any) -> None:
     page.click("#close-all")
     settle(page)
-    box(page, "scan").dblclick()
-    page.wait_for_selector('.graph .open[data-name="scan"]')
+    double_click(page, box(page, "scan"), '.graph .open[data-name="scan"]')
     page.click("#fit")
     settle(page)
     for name in ("Carried", "Scanned", "scan.head", "Tanh", "Scan"):

@@ -10,7 +10,7 @@ import pytest
 
 from nncomp.cli import main
 from nncomp.driver.viewing import page_of
-from tests.inspect.page.browser import faults, in_browser, opened, settle, until
+from tests.inspect.page.browser import double_click, faults, in_browser, opened, settle, until
 from tests.inspect.page.hostile import hostile
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,9 +36,7 @@ def box(page: Any, name: str) -> Any:
 
 
 def open_block(page: Any, name: str) -> None:
-    box(page, name).dblclick()
-    page.wait_for_selector(f'.graph .open[data-name="{name}"]')
-    settle(page)
+    double_click(page, box(page, name), f'.graph .open[data-name="{name}"]')
 
 
 def lit_lines(page: Any) -> list[str]:
@@ -75,8 +73,7 @@ def test_search_finds_opens_and_selects(page: Any) -> None:
 def test_blocks_open_and_close(page: Any) -> None:
     block = box(page, "layer.0")
     assert block.get_attribute("aria-expanded") == "false"
-    block.dblclick()
-    page.wait_for_selector('.graph [data-name="layer.0.1"]')
+    double_click(page, block, '.graph [data-name="layer.0.1"]')
     assert box(page, "layer.0").get_attribute("aria-expanded") == "true"
     page.click("#close-all")
     page.wait_for_selector('.graph [data-name="layer"][aria-expanded=false]')
@@ -163,7 +160,7 @@ def test_a_rewrite_lights_up_what_it_took_and_made(page: Any) -> None:
 
 def test_overlays_colour_boxes_and_tell_figures(page: Any) -> None:
     open_block(page, "stem")
-    for name, figure in (("flops", "238 M"), ("parameters", "9.47 k"), ("activations", "3.06 MiB")):
+    for name, figure in (("flops", "238 M"), ("parameters", "9.54 k"), ("activations", "3.06 MiB")):
         page.select_option("#overlay", name)
         settle(page)
         fused = box(page, "Conv + BN + Relu")
