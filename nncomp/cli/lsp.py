@@ -7,7 +7,10 @@ taken as they stand in the editor, saved or not.
 from __future__ import annotations
 
 import argparse
+import sys
 from importlib.util import find_spec
+
+_TURN = 0.0005  # seconds that an analysis keeps an answer waiting (Python's default: 0.005)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,5 +29,6 @@ def execute(args: argparse.Namespace) -> int:
     import nncomp
     from nncomp.lsp.server import make_server
 
+    sys.setswitchinterval(_TURN)
     make_server(nncomp.__version__).start_io()
     return 0

@@ -33,13 +33,14 @@ def site_names(decl: ast.Decl) -> dict[int, str]:
     counts: dict[str, int] = {}
     names: dict[int, str] = {}
     named: set[int] = set()
-    for node in nodes(decl):
+    inside = [*nodes(decl)]
+    for node in inside:
         if isinstance(node, ast.Pipe) and node.name is not None:
             named.add(id(_site(node.stage)))
         elif isinstance(node, ast.Assign) and isinstance(node.target, ast.NameTarget):
             names.update(_assigned(node.target.name.text, node.value))
     named.update(names)
-    calls = [n for n in nodes(decl) if isinstance(n, ast.Call) and id(n) not in named]
+    calls = [n for n in inside if isinstance(n, ast.Call) and id(n) not in named]
     # a call of a call is an application, or an instance of a computed block: those come last
     calls.sort(key=lambda n: isinstance(n.callee, ast.Call))
     for node in calls:
