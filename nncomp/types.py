@@ -212,6 +212,18 @@ class SequenceType(TensorType):
         """A sequence of such tensors."""
         return SequenceType(element.dtype, sizes=element.shape)
 
+    def holds(self, array: Array) -> bool:
+        """Whether the array can be a tensor of it, as far as its sizes are numbers."""
+        sizes = array.shape if self.sizes is None else self.sizes
+        return (
+            array.dtype == self.dtype.numpy
+            and len(sizes) == array.ndim
+            and all(
+                not isinstance(size, int) or size == own
+                for size, own in zip(sizes, array.shape, strict=True)
+            )
+        )
+
     def joined(self, element: TensorType) -> SequenceType:
         """The sequence with such tensors, or those of a sequence, too."""
         if self.empty:

@@ -13,7 +13,7 @@ import onnx
 
 from nncomp.backends.ort.opsets import ONNX_DTYPES
 from nncomp.errors import CompileError, did_you_mean, error
-from nncomp.types import Array, DType
+from nncomp.types import Array, DType, SequenceType
 
 _DTYPES = {number: dtype for dtype, number in ONNX_DTYPES.items()}
 _NUMPY = (np.ndarray, np.generic)
@@ -31,30 +31,15 @@ class InputType:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceInput:
-    """What an input must be that is a list of arrays.
-
-    sizes: of each tensor, None for one of its own; None if their number of dimensions may differ
-    """
-
-    dtype: DType
-    sizes: tuple[int | None, ...] | None
-
-    def __str__(self) -> str:
-        sizes = ("...",) if self.sizes is None else self.sizes
-        shown = ", ".join("_" if size is None else str(size) for size in sizes)
-        return f"sequence[{self.dtype}[{shown}]]"
-
-
-def input_type(info: onnx.ValueInfoProto) -> InputType | SequenceInput:
+def input_type(info: onnx.ValueInfoProto) -> InputType | SequenceType:
     """The type that a model states for an input. A dim without a name is given one of its own.
     CompileError NN0603 for other kinds than tensors and their sequences."""
     element = info.type.sequence_type.elem_type.tensor_type
     if info.type.WhichOneof("value") == "sequence_type" and element.elem_type in _DTYPES:
         dims = element.shape.dim if element.HasField("shape") else None
         own = (d.dim_value if d.HasField("dim_value") else None for d in dims or ())
-        return SequenceInput(_DTYPES[element.elem_type], None if dims is None else tuple(own))
+        dtype = _DTYPES[element.elem_type]
+        return SequenceType(dtype, sizes=None if dims is None else tuple(own))
     return tensor_type(info)
 
 
@@ -88,7 +73,7 @@ def check_names(given: Mapping[str, Any], expected: Sequence[str]) -> None:
 
 
 def check_arrays(
-    given: Mapping[str, Any], expected: Mapping[str, InputType | SequenceInput]
+    given: Mapping[str, Any], expected: Mapping[str, InputType | SequenceType]
 ) -> dict[str, Any]:
     """The inputs as contiguous arrays, those of a sequence as a list, in the expected order;
     CompileError NN0503 if one does not fit, or two disagree about a dim."""
@@ -96,24 +81,20 @@ def check_arrays(
     sizes: dict[str, tuple[int, str]] = {}
     return {
         name: _items(name, given[name], type_)
-        if isinstance(type_, SequenceInput)
+        if isinstance(type_, SequenceType)
         else _fitting(name, given[name], type_, sizes)
         for name, type_ in expected.items()
     }
 
 
-def _items(name: str, value: Any, type_: SequenceInput) -> list[Array]:
+def _items(name: str, value: Any, type_: SequenceType) -> list[Array]:
     if not isinstance(value, list | tuple):
         message = f"input `{name}` must be {type_}, a list of arrays, not {value!r:.60}"
         raise error("NN0503", message)
     found = []
     for number, item in enumerate(value):
         array = np.asarray(item)
-        sizes = array.shape if type_.sizes is None else type_.sizes
-        fits = array.dtype == type_.dtype.numpy and len(sizes) == array.ndim
-        if not fits or any(
-            a is not None and a != b for a, b in zip(sizes, array.shape, strict=True)
-        ):
+        if not type_.holds(array):
             raise error(
                 "NN0503",
                 f"input `{name}` is {type_}, and element {number} is {_shown(array)}",

@@ -13,7 +13,7 @@ from typing import Any
 import onnx
 
 from nncomp.backends.ort.blocked.processor import require_processor
-from nncomp.backends.ort.checks import InputType, SequenceInput, check_arrays, input_type
+from nncomp.backends.ort.checks import InputType, check_arrays, input_type
 from nncomp.backends.ort.external import openable
 from nncomp.backends.ort.manifest import OUTPUTS_KEY
 from nncomp.backends.ort.obligations import read_obligations
@@ -26,7 +26,7 @@ from nncomp.backends.ort.runtime import (
 )
 from nncomp.backends.ort.step import StepSession
 from nncomp.errors import error
-from nncomp.types import Array
+from nncomp.types import Array, SequenceType
 
 __all__ = ["Device", "Session", "StepSession"]
 
@@ -52,7 +52,7 @@ class Session:
         proto = model if isinstance(model, onnx.ModelProto) else load_proto(model_bytes(model))
         require_processor(proto, device)
         self.device = device
-        self.inputs: dict[str, InputType | SequenceInput] = _input_types(proto)
+        self.inputs: dict[str, InputType | SequenceType] = _input_types(proto)
         self._obligations = read_obligations(proto)
         self._written = [value.name for value in proto.graph.output]
         renamed = _renamed(proto)
@@ -87,7 +87,7 @@ def load_proto(source: bytes | Path) -> onnx.ModelProto:
         raise error("NN0604", "this is not an ONNX model") from None
 
 
-def _input_types(proto: onnx.ModelProto) -> dict[str, InputType | SequenceInput]:
+def _input_types(proto: onnx.ModelProto) -> dict[str, InputType | SequenceType]:
     initial = {tensor.name for tensor in proto.graph.initializer}
     return {v.name: input_type(v) for v in proto.graph.input if v.name not in initial}
 

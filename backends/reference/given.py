@@ -81,12 +81,7 @@ def _checked_items(what: str, type: SequenceType, given: Any, code: str) -> Any:
     for number, item in enumerate(given):
         array = np.asarray(item)
         array = array.astype(object) if array.dtype.kind == "U" else array
-        sizes = array.shape if type.sizes is None else type.sizes
-        fits = array.dtype == type.dtype.numpy and len(sizes) == array.ndim
-        if not fits or any(
-            isinstance(size, int) and size != own
-            for size, own in zip(sizes, array.shape, strict=True)
-        ):
+        if not type.holds(array):
             raise error(
                 code, f"{what} is {type}, and element {number} is {array.dtype}{list(array.shape)}"
             )

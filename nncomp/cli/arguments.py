@@ -7,11 +7,12 @@ import re
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nncomp.limits import Limits
 
 if TYPE_CHECKING:
+    from nncomp.ir.graph import Graph
     from nncomp.lower.objective import Objective
     from nncomp.lower.program import Program
     from nncomp.onnx_import.reading import OnnxFile
@@ -197,9 +198,34 @@ def pair(text: str, form: str = "NAME=VALUE") -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def input_pair(text: str) -> tuple[str, str]:
-    """`name=file`, for argparse."""
-    return pair(text, "NAME=FILE.npy")
+def _input(text: str) -> tuple[str, str]:
+    return pair(text, "NAME=FILE")
+
+
+def add_inputs(group: argparse._ActionsContainer, help: str) -> None:
+    """--input, once for each array that is given."""
+    group.add_argument(
+        "--input",
+        metavar="NAME=FILE",
+        action="append",
+        default=[],
+        type=_input,
+        dest="inputs",
+        help=f"{help}; .npy, or the arrays of a sequence as .npz",
+    )
+
+
+def inputs_of(args: argparse.Namespace, graph: Graph) -> dict[str, Any]:
+    """The arrays of --input by name, a list of them for an input that is a sequence. Raises
+    CompileError NN0001, NN0502, NN0503."""
+    from nncomp.types import SequenceType
+    from nncomp.weights import load_array, load_sequence
+
+    sequences = {v.name for v in graph.inputs if isinstance(v.type, SequenceType)}
+    return {
+        name: load_sequence(path) if name in sequences else load_array(path)
+        for name, path in args.inputs
+    }
 
 
 def natural(text: str, least: int = 0) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from nncomp.cli.arguments import add_batch, add_entry, add_model, add_weights, input_pair, positive
+from nncomp.cli.arguments import add_batch, add_entry, add_inputs, add_model, add_weights, positive
 from nncomp.cli.passes import add_passes, add_views
 from nncomp.cli.training import add_source
 
@@ -60,15 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run it by onnxruntime on the CPU: what that spends its time on, by block or operator",
     )
-    group.add_argument(
-        "--input",
-        metavar="NAME=FILE.npy",
-        action="append",
-        default=[],
-        type=input_pair,
-        dest="inputs",
-        help="for --profile: an input; may be repeated (default: random numbers)",
-    )
+    add_inputs(group, "for --profile: an input; may be repeated (default: random numbers)")
     group.add_argument(
         "--receptive-field",
         action="store_true",
@@ -144,7 +136,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def _reports(args: argparse.Namespace, program: Program) -> dict[str, Report]:
     """Those that are asked for, else the costs."""
-    from nncomp.cli.arguments import state_of
+    from nncomp.cli.arguments import inputs_of, state_of
 
     found: dict[str, Report] = {}
     structure = args.memory or args.receptive_field or args.profile
@@ -169,14 +161,13 @@ def _reports(args: argparse.Namespace, program: Program) -> dict[str, Report]:
             found["memory"] = graph.memory()
         if args.profile:
             from nncomp.driver.profiling import latency_report
-            from nncomp.weights import load_array
 
             found["latency"] = latency_report(
                 graph,
                 state_of(args, program, training=args.train),
                 args.by,
                 args.depth,
-                given={name: load_array(path) for name, path in args.inputs},
+                given=inputs_of(args, graph.final),
                 seed=args.seed,
             )
         if args.receptive_field:

@@ -8,21 +8,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from nncomp.cli.arguments import add_entry, add_model, add_place, add_weights, input_pair
+from nncomp.cli.arguments import add_entry, add_inputs, add_model, add_place, add_weights
 from nncomp.cli.passes import add_passes, add_views
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    parser.add_argument(
-        "--input",
-        metavar="NAME=FILE",
-        action="append",
-        default=[],
-        type=input_pair,
-        dest="inputs",
-        help="an input as a .npy file, a sequence's arrays as .npz; once for each of the model's",
-    )
+    add_inputs(parser, "an input; once for each of the model's")
     parser.add_argument("-o", "--output", metavar="OUT.npz", help="where to write the outputs")
     add_entry(parser)
     add_place(parser)
@@ -32,22 +24,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from nncomp.cli.arguments import program_of, state_of
+    from nncomp.cli.arguments import inputs_of, program_of, state_of
 
     program = program_of(args, given=[name for name, _ in args.inputs])
     from nncomp.cli.passes import Viewer
     from nncomp.driver.compiling import entry_of
     from nncomp.driver.running import run
     from nncomp.files import write_atomic
-    from nncomp.types import SequenceType, tensors_of
-    from nncomp.weights import describe, load_array, load_sequence, npz_bytes
+    from nncomp.types import tensors_of
+    from nncomp.weights import describe, npz_bytes
 
     graph = entry_of(program, args.entry)
-    sequences = {v.name for v in graph.inputs if isinstance(v.type, SequenceType)}
-    inputs = {
-        name: load_sequence(path) if name in sequences else load_array(path)
-        for name, path in args.inputs
-    }
+    inputs = inputs_of(args, graph)
     drawn = program.initial.inputs  # an ONNX model has weights of its own
     if args.weights is None and drawn and graph.parameters:
         print(

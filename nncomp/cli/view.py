@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nncomp.cli.arguments import add_batch, add_entry, add_model, add_weights, input_pair, natural
+from nncomp.cli.arguments import add_batch, add_entry, add_inputs, add_model, add_weights, natural
 from nncomp.cli.diff import add_other
 from nncomp.cli.grad import add_request
 from nncomp.cli.passes import add_passes
@@ -52,15 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run it by onnxruntime on the CPU, and colour the page by what that spends its time "
         "on",
     )
-    measured.add_argument(
-        "--input",
-        metavar="NAME=FILE.npy",
-        action="append",
-        default=[],
-        type=input_pair,
-        dest="inputs",
-        help="for --profile: an input; may be repeated (default: random numbers)",
-    )
+    add_inputs(measured, "for --profile: an input; may be repeated (default: random numbers)")
     add_weights(measured)
     add_other(parser.add_argument_group("the other model"))
     picture = parser.add_argument_group("pictures")
@@ -148,16 +140,16 @@ def _profile(args: argparse.Namespace, program: Program, shown: Shown) -> Profil
     """What was measured, if that is asked for. Raises CompileError."""
     if not args.profile:
         return None
-    from nncomp.cli.arguments import state_of
+    from nncomp.cli.arguments import inputs_of, state_of
     from nncomp.driver.profiling import profile_of
     from nncomp.inspect.units import duration
-    from nncomp.weights import load_array
 
+    graph = shown.graph if shown.result is None else shown.result.graph
     found = profile_of(
-        shown.graph if shown.result is None else shown.result.graph,
+        graph,
         state_of(args, program, training=args.train),
         sizes=shown.sizes,
-        given={name: load_array(path) for name, path in args.inputs},
+        given=inputs_of(args, graph),
         seed=args.seed,
     )
     share = found.known / found.seconds if found.seconds else 1.0

@@ -24,7 +24,7 @@ from nncomp.ir.bind import bind
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.source import SourceFile, Span
-from nncomp.types import Array
+from nncomp.types import Array, is_container
 
 if TYPE_CHECKING:
     import onnx
@@ -116,7 +116,7 @@ def _sizes(graph: Graph, known: Mapping[str, int], given: Mapping[str, Array]) -
     symbols = symbols_of(graph)
     fixed = {symbol: known[str(symbol)] for symbol in symbols if str(symbol) in known}
     for value in graph.inputs:
-        if value.name in given:
+        if value.name in given and not is_container(value.type):  # whose sizes name no dim
             array = given[value.name]
             pairs = [*zip(value.shape, array.shape, strict=False)]
             fits = array.ndim == value.rank and array.dtype == value.type.dtype.numpy

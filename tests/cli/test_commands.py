@@ -223,6 +223,7 @@ def test_sequences(capsys: pytest.CaptureFixture[str]) -> None:
         assert main([*given, "xs=xs.npy"]) == 1
         assert "it is no .npz file" in capsys.readouterr().err
     assert main(["verify", "rest.nn"]) == 0
+    assert main(["inspect", "rest.nn", "--profile", "--input", "xs=xs.npz"]) == 0
     assert main(["build", "rest.nn", "-o", "rest.onnx", "--verify"]) == 0
     assert main(["import", "rest.onnx", "-o", "again.nn"]) == 0
     assert main(["diff", "rest.nn", "again.nn"]) == 0
