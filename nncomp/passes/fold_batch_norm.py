@@ -19,17 +19,19 @@ takes in the arithmetic beside it.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from nncomp.ir.builder import Builder
-from nncomp.ir.graph import Node, Value
+from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ops.conv import ConvTranspose
 from nncomp.ops.convolution import Convolution
 from nncomp.ops.elementwise import Add, Div, Mul, Sub
 from nncomp.ops.normalization_batch import BatchNormalization
 from nncomp.passes.affine import Affine, affine_of, apply, cast, moves_zero, wide_of
+from nncomp.passes.base import PassContext, PassResult, Rewritten
 from nncomp.passes.channels import LINEAR, Linear, add_vectors, linear_of
 from nncomp.passes.fold_constants import MAX_GROWTH
 from nncomp.passes.fold_scales import FoldScale
@@ -241,3 +243,15 @@ class FoldBatchNorm(RulePass):
     @property
     def rules(self) -> tuple[Rule, ...]:
         return FoldAfter(), FoldBefore(), IntoBatchNorm(), FoldScale()
+
+    def run(self, graph: Graph, context: PassContext) -> PassResult:
+        """Sweeps again while something folds: a norm that several layers read goes into them once
+        the last of these can take it in, which may lie behind the others."""
+        counts: Counter[str] = Counter()
+        rewrites: list[Rewritten] = []
+        found = super().run(graph, context)
+        while found.counts:
+            counts.update(found.counts)
+            rewrites += found.rewrites
+            found = super().run(found.graph, context)
+        return PassResult(found.graph, dict(counts), found.refusals, tuple(rewrites))
