@@ -74,10 +74,10 @@ def gelu(op: a.Gelu, x: Array, out: Array | None = None) -> Array:
 
 
 def _gelu(x: Array) -> Array:
-    y = erf(x * math.sqrt(0.5))
-    y += 1
-    y *= x
-    y *= 0.5
+    y = erf(x, math.sqrt(0.5))
+    half = x * 0.5
+    y *= half
+    y += half
     return y
 
 

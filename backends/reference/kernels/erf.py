@@ -1,8 +1,10 @@
 """The error function, vectorised (NumPy has none).
 
 float64: W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of
-Computation 23 (1969), as in his CALERF: three ranges, relative error below 1e-15. float32: one
-rational function of x on [-4, 4] (that of Eigen's `erf`), error below 5e-7.
+Computation 23 (1969), as in his CALERF: three ranges, relative error below 1e-15. float32:
+tanh(x P(x²)), relative error below 3e-7, since NumPy's tanh costs as much as two products. P is the
+polynomial of degree 6 that is nearest to atanh(erf(x)) / x on [0, 4], weighted by what its error
+does to erf(x); its first coefficient is positive, so that beyond 4 the result stays ±1.
 """
 
 from __future__ import annotations
@@ -11,14 +13,9 @@ import numpy as np
 
 from nncomp.types import Array
 
-_ODD_32 = (
-    *(-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06),
-    *(-5.69250639462346e-05, -7.34990630326855e-04, -2.95459980854025e-03),
-    *(-1.60960333262415e-02,),
-)
-_EVEN_32 = (
-    *(-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03),
-    *(-7.37332916720468e-03, -1.42647390514189e-02),
+_ATANH_ERF = (
+    *(1.41854220e-07, -5.66850954e-06, 8.76375291e-05, -6.19785179e-04),
+    *(-1.91830219e-04, 1.02769056e-01, 1.12837927),
 )
 
 # |x| ≤ 0.46875: erf(x) = x · A(x²) / B(x²)
@@ -52,10 +49,11 @@ _Q = (
 )
 
 
-def erf(x: Array) -> Array:
-    """2/√π ∫₀ˣ exp(-t²) dt for float32 or float64, in that dtype."""
-    compute = _single if x.dtype == np.float32 else _double
-    return compute(x.reshape(-1)).reshape(x.shape)
+def erf(x: Array, factor: float = 1.0) -> Array:
+    """2/√π ∫₀ᶠˣ exp(-t²) dt, where f is the factor, for float32 or float64, in that dtype."""
+    flat = x.reshape(-1)
+    y = _single(flat, factor) if x.dtype == np.float32 else _double(flat * factor)
+    return y.reshape(x.shape)
 
 
 def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
@@ -68,13 +66,12 @@ def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
     return np.asarray(result)
 
 
-def _single(x: Array) -> Array:
-    x = np.clip(x, np.float32(-4), np.float32(4))
-    square = x * x
-    odd = _polynomial(_ODD_32, square)
-    odd *= x
-    odd /= _polynomial(_EVEN_32, square)
-    return np.asarray(odd)
+def _single(x: Array, factor: float) -> Array:
+    powers = range(2 * len(_ATANH_ERF) - 1, 0, -2)
+    scaled = tuple(c * factor**n for c, n in zip(_ATANH_ERF, powers, strict=True))
+    y = _polynomial(scaled, x * x)
+    y *= x
+    return np.tanh(y, out=y)
 
 
 def _double(x: Array) -> Array:
