@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from nncomp.errors import CompileError, error
@@ -19,6 +20,18 @@ def read_bytes(path: PathLike) -> bytes:
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
+        raise cannot("read", path, failure) from None
+
+
+def mapped_beyond(path: PathLike, size: int) -> bytes | mmap:
+    """The contents of a file; one of more bytes than `size` is mapped into memory, not read.
+    Raises CompileError NN0001."""
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size > size:
+                return mmap(file.fileno(), 0, access=ACCESS_READ)
+            return file.read()
+    except (OSError, ValueError) as failure:
         raise cannot("read", path, failure) from None
 
 

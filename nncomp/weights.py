@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import ml_dtypes
 import numpy as np
 
 from nncomp.errors import CompileError, Diagnostic, error
-from nncomp.files import PathLike, read_bytes, write_atomic
+from nncomp.files import PathLike, mapped_beyond, read_bytes, write_atomic
 from nncomp.ir.bind import disagreements
 from nncomp.ir.graph import Parameter
 from nncomp.renaming import Rename, renamed, rules_of
@@ -89,12 +90,16 @@ def npz_bytes(arrays: Weights) -> bytes:
     return buffer.getvalue()
 
 
-def load_array(path: PathLike) -> Array:
-    """The array of a `.npy` file. Raises CompileError NN0001, NN0503."""
-    data = read_bytes(path)
-    if not data.startswith(np.lib.format.MAGIC_PREFIX):
-        held = "an archive (.npz?), not one array" if data.startswith(b"PK") else "no .npy file"
-        raise error("NN0503", f"cannot use {path}: it is {held}", help="write it with `numpy.save`")
+def load_array(path: PathLike, held: int | None = None) -> Array:
+    """The array of a `.npy` file. Raises CompileError NN0001, NN0503.
+
+    held: a file of more bytes is mapped into memory and read where the array is looked at; nobody
+        may shorten it meanwhile
+    """
+    data = read_bytes(path) if held is None else mapped_beyond(path, held)
+    if data[:6] != np.lib.format.MAGIC_PREFIX:
+        what = "an archive (.npz?), not one array" if data[:2] == b"PK" else "no .npy file"
+        raise error("NN0503", f"cannot use {path}: it is {what}", help="write it with `numpy.save`")
     return _parse_npy(data, f"{path}", "NN0503")
 
 
@@ -212,9 +217,12 @@ _BROKEN_ZIP = (
 )
 
 
-def _parse_npy(data: bytes, name: str, code: str) -> Array:
+_LONGEST_HEADER = 1 << 16  # bytes; NumPy's own limit is below
+
+
+def _parse_npy(data: bytes | mmap, name: str, code: str) -> Array:
     """An npy file's array; its size is checked against the data before anything is allocated."""
-    stream = io.BytesIO(data)
+    stream = io.BytesIO(data[:_LONGEST_HEADER])
     try:
         version = np.lib.format.read_magic(stream)
         read = {

@@ -10,7 +10,7 @@ import numpy as np
 
 from nncomp.errors import error
 from nncomp.training.checks import require_good
-from nncomp.training.lazy import LazyArray, Samples, part_of
+from nncomp.training.lazy import HELD, LazyArray, Place, Samples, part_of
 from nncomp.training.matching import adapt, match
 from nncomp.training.ranges import Range
 from nncomp.training.sources import Reading, read_data
@@ -105,22 +105,39 @@ def _fitted(
     fitted: dict[str, Samples] = {}
     for name, type in inputs.items():
         array = source.parts[part][chosen[name]]
-        if isinstance(array, LazyArray):  # of bytes: none is infinite
-            notes += adapt(array[:1], type, name, source.name)[1]
-            fitted[name] = array.mapped(partial(_adapted, type, name, source.name))
-            continue
         place = partial(source.where, part, chosen[name])
-        if array.dtype.kind == "f":  # before a resize spreads them
-            require_good(array, name, place, None)
-        whole, done = adapt(array, type, name, source.name)
-        require_good(whole, name, place, limits.get(name))
-        fitted[name] = whole
-        notes += done
+        if isinstance(array, np.ndarray) and array.dtype.kind == "f":
+            require_good(array, name, place, None)  # before a resize spreads them
+        if isinstance(array, np.ndarray) and array.size * type.dtype.size > HELD:
+            array = LazyArray(array.__getitem__, np.arange(len(array)), array[:1], place)
+            notes.append(f"{name}: {len(array):,} samples to {part}, read when they are needed")
+        fit = _Fit(name, type, limits.get(name), source.name)
+        if isinstance(array, LazyArray):
+            fitted[name] = array.mapped(fit)
+            notes += adapt(array[:1], type, name, source.name)[1]
+        else:
+            fitted[name], done = fit.noted(array, place)
+            notes += done
     return fitted
 
 
-def _adapted(type: TensorType, name: str, source: str, array: Array) -> Array:
-    return adapt(array, type, name, source)[0]
+@dataclass(frozen=True)
+class _Fit:
+    """What samples become for an input. source: whose they are; limit: of integers"""
+
+    name: str
+    type: TensorType
+    limit: Range | None
+    source: str
+
+    def __call__(self, array: Array, place: Place) -> Array:
+        return self.noted(array, place)[0]
+
+    def noted(self, array: Array, place: Place) -> tuple[Array, list[str]]:
+        """And what was done to them, in words."""
+        whole, notes = adapt(array, self.type, self.name, self.source)
+        require_good(whole, self.name, place, self.limit)
+        return whole, notes
 
 
 def _divided(name: str, parts: Mapping[str, Part], split: Split) -> list[Part]:

@@ -9,6 +9,11 @@ import numpy as np
 
 from nncomp.types import Array
 
+HELD = 1 << 30  # bytes that an array of samples may take in memory, as the model wants them
+
+
+Place = Callable[[int], str]  # where the sample of a number stands, in words
+
 
 class LazyArray:
     """Stands for an array whose samples, along the first axis, are read when they are asked for:
@@ -18,8 +23,10 @@ class LazyArray:
     example: one of them, [1, …], for type and shape
     """
 
-    def __init__(self, read: Callable[[Array], Array], rows: Array, example: Array) -> None:
-        self._read, self._rows, self._example = read, rows, example
+    def __init__(
+        self, read: Callable[[Array], Array], rows: Array, example: Array, place: Place
+    ) -> None:
+        self._read, self._rows, self._example, self._place = read, rows, example, place
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -42,12 +49,17 @@ class LazyArray:
 
     def part(self, rows: Array) -> LazyArray:
         """Those of these numbers, still to be read."""
-        return LazyArray(self._read, self._rows[rows], self._example)
+        return LazyArray(self._read, self._rows[rows], self._example, self._place)
 
-    def mapped(self, change: Callable[[Array], Array]) -> LazyArray:
-        """Each changed when it is read, by a function of several of them, [n, …]."""
-        read = self._read
-        return LazyArray(lambda rows: change(read(rows)), self._rows, change(self._example))
+    def mapped(self, change: Callable[[Array, Place], Array]) -> LazyArray:
+        """Each changed when it is read, by a function of several of them, [n, …], and of where
+        each of those stands."""
+        read, place = self._read, self._place
+
+        def changed(rows: Array) -> Array:
+            return change(read(rows), lambda row: place(int(rows[row])))
+
+        return LazyArray(changed, self._rows, change(self._example, place), place)
 
 
 Samples = Array | LazyArray

@@ -259,6 +259,38 @@ def test_images_that_do_not_fit_into_memory_are_read_in_time(
         list(feed.epoch(1))
 
 
+def test_arrays_that_do_not_fit_into_memory_are_read_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same batches; bad numbers are named, those that a narrower dtype makes when they are
+    read."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((30, 5))
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "label.npy", np.arange(30) % 3)
+    files = [str(tmp_path / "x.npy"), str(tmp_path / "label.npy")]
+    inputs = {"x": floats(5), "label": LABEL}
+    held = load_data(files, inputs)
+    monkeypatch.setattr("nncomp.training.data.HELD", 500)
+    monkeypatch.setattr("nncomp.training.sources.array_files.HELD", 500)
+    lazy = load_data(files, inputs)
+    assert isinstance(lazy.train["x"], LazyArray)
+    assert isinstance(lazy.train["label"], np.ndarray)
+    assert "x: 30 samples to train, read when they are needed" in lazy.notes
+    for one, other in zip(batches(held.test, 4), batches(lazy.test, 4), strict=True):
+        np.testing.assert_array_equal(one["x"], other["x"])
+        np.testing.assert_array_equal(one["label"], other["label"])
+    x[17, 3] = 1e300
+    np.save(tmp_path / "x.npy", x)
+    feed = ArrayFeed(load_data(files, inputs, split=Split(1.0, 0.0, 0.0)), 4)
+    with pytest.raises(CompileError, match=r"NN0501.*`x\[17\]` of .*x.npy: inf"):
+        list(feed.epoch(1))
+    x[11, 2] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    with pytest.raises(CompileError, match=r"NN0501.*`x\[11\]` of .*x.npy: nan"):
+        load_data(files, inputs)
+
+
 def test_parts_in_folders(tmp_path: Path) -> None:
     for part, count in (("train", 5), ("test", 2)):
         for i in range(count):

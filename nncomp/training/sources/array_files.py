@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nncomp.errors import error
+from nncomp.training.lazy import HELD
 from nncomp.training.sources.source import Source, assembled
 from nncomp.types import Array
 from nncomp.weights import load_array, load_weights
@@ -19,7 +20,8 @@ def read_archive(path: str) -> Source:
 
 def read_array_files(specs: Sequence[str], name: str | None = None) -> Source:
     """An array of each file: `FILE.npy`, named as the file, or `NAME=FILE.npy`; parts as in an
-    archive. Raises CompileError NN0001, NN0501."""
+    archive. Files of more than `HELD` bytes are mapped into memory, not read.
+    Raises CompileError NN0001, NN0501."""
     arrays: dict[str, Array] = {}
     files: dict[str, str] = {}
     for spec in specs:
@@ -27,6 +29,6 @@ def read_array_files(specs: Sequence[str], name: str | None = None) -> Source:
         path, array_name = (path, given) if equals else (spec, Path(spec).stem)
         if array_name in arrays:
             raise error("NN0501", f"two files give the array `{array_name}`: {spec}")
-        arrays[array_name] = load_array(path)
+        arrays[array_name] = load_array(path, HELD)
         files[array_name] = path
     return assembled(name or ", ".join(files.values()), arrays, files)

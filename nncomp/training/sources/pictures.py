@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from nncomp.errors import error
-from nncomp.training.lazy import LazyArray, Samples
+from nncomp.training.lazy import HELD, LazyArray, Samples
 from nncomp.training.sources.source import Arrays, Source, listing
 from nncomp.types import Array, TensorType
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")  # none that runs a program
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
-HELD = 1 << 30  # bytes of floats that all images may become and be kept in memory
 _SHOWN = 12  # classes that a note lists
 
 
@@ -57,8 +56,9 @@ def read_pictures(
         example = _decoded(files[part][:1], form)
         form = Form(form.channels, *example.shape[2:])
         pixels: Samples
-        if len(found) * example.size * 4 > HELD:
-            pixels = LazyArray(partial(_read, files[part], form), np.arange(len(found)), example)
+        if len(found) * example.size * 4 > HELD:  # as floats
+            read, place = partial(_read, files[part], form), partial(_name, files[part])
+            pixels = LazyArray(read, np.arange(len(found)), example, place)
             notes.append(f"{len(found):,} images to {part}: read when they are needed")
         else:
             pixels = _decoded(files[part], form)
@@ -71,7 +71,7 @@ def read_pictures(
         arrays.get("validation", {}),
         arrays.get("test", {}),
         (f"the classes {listed}{more}", f"image: {form.height}×{form.width}", *notes),
-        lambda part, _, row: str(files[part][row]),
+        lambda part, _, row: _name(files[part], row),
     )
 
 
@@ -102,6 +102,10 @@ def _files(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
         number = classes.index(inside.name)
         found += [(p, number) for p in listing(inside) if p.suffix.lower() in IMAGES]
     return found
+
+
+def _name(files: Sequence[Path], row: int) -> str:
+    return str(files[row])
 
 
 def _read(files: Sequence[Path], form: Form, rows: Array) -> Array:
