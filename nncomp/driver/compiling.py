@@ -103,7 +103,8 @@ def state_of(
 ) -> dict[str, Array]:
     """Values for every path of the program: initial ones, replaced by those of a weights file.
 
-    training: whether states of optimisers in the file matter
+    training: whether states of the program's optimisers in the file matter; those of others, with
+        which the file was trained, never do
     rename: from the names of the file; see `nncomp.renaming`
     Raises CompileError NN0001; NN0502 if a learnt parameter or buffer is missing in the file, or
     the file holds something else.
@@ -114,10 +115,14 @@ def state_of(
     file = load_weights(weights)
     rules = {} if rename is None else rules_of(rename)
     given = renamed(file, rules)
-    if not training:
-        given = {path: array for path, array in given.items() if not _is_state(path, given)}
     parameters = {p.path: p for graph in graphs(program) for p in graph.parameters}
-    given = {p: array for p, array in given.items() if p in parameters or not is_variant_state(p)}
+
+    def idle_state(path: str) -> bool:
+        if training and path in parameters:
+            return False
+        return _is_state(path, given) or (path not in parameters and is_variant_state(path))
+
+    given = {path: array for path, array in given.items() if not idle_state(path)}
     wanted = [p for p in parameters.values() if p.kind != "state" or p.path in given]
     try:
         return state | fit(given, wanted)

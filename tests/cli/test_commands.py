@@ -11,7 +11,7 @@ import pytest
 import nncomp
 from nncomp.backends.ort.manifest import read_manifest
 from nncomp.cli import main
-from nncomp.weights import load_weights
+from nncomp.weights import load_weights, save_weights
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 LENET = str(MODELS / "lenet5.nn")
@@ -184,6 +184,22 @@ def test_train_writes_everything_and_can_go_on(capsys: pytest.CaptureFixture[str
     np.save("x.npy", np.zeros((2, 64), np.float32))
     trained = ["--weights", "run/best.safetensors", "--input", "x=x.npy"]
     assert main(["run", MLP, "--set", "widths=[16]", *trained]) == 0
+
+
+def test_training_goes_on_from_another_optimisers_weights(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its states in the file do not matter; other tensors without a place still do."""
+    given = ["train", MLP, "--set", "widths=[8]", "--data", "sklearn:digits", "--epochs", "1"]
+    assert main([*given, "-o", "first"]) == 0
+    state = load_weights("first/last.safetensors")
+    assert any(path.endswith(".m") for path in state)
+    given = [*given, "--set", "optimizer=sgd", "-o", "second"]
+    assert main([*given, "--weights", "first/last.safetensors"]) == 0
+    save_weights("more.safetensors", {**state, "fc9.weight": np.ones(3)})
+    capsys.readouterr()
+    assert main([*given, "--weights", "more.safetensors"]) == 1
+    assert "the model has no `fc9.weight`" in capsys.readouterr().err
 
 
 def test_inspect_as_json(capsys: pytest.CaptureFixture[str]) -> None:
