@@ -300,9 +300,8 @@ class Softmax(FloatFunction):
 
     def vjp(self, at: Vjp) -> Gradients:
         b = at.b
-        weighted = b(Mul(), at.g, at.y)
-        total = b(ReduceSum(), weighted, b.ints(self.axis))
-        return (b(Sub(), weighted, b(Mul(), at.y, total)),)
+        total = b(ReduceSum(), b(Mul(), at.g, at.y), b.ints(self.axis))
+        return (b(Mul(), at.y, b(Sub(), at.g, total)),)
 
 
 @operator

@@ -20,6 +20,7 @@ from nncomp.ops.attention import Attention
 from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
 from nncomp.ops.conversion import BitCast
 from nncomp.ops.einsum import Einsum
+from nncomp.ops.elementwise import Add, Div, Mul, Sub
 from nncomp.ops.indexing import GatherGrad, OneHot
 from nncomp.ops.indexing_nd import ScatterND
 from nncomp.ops.linear import MatMul
@@ -284,7 +285,22 @@ def other_cases() -> list[Case]:
     ]
 
 
-CASES = [*convolution_cases(), *pooling_cases(), *other_cases()]
+def elementwise_cases() -> list[Case]:
+    """What is broadcast where the last dims are 1."""
+    weights, number = floats(80, 64, 1, 1), np.array(1.5, np.float32)
+    rows, image = floats(80, 1, 1, 1) + 5, floats(BATCH, 64, 64, 1)
+    return [
+        Case("number-plus-weights", Add(), (number, weights), (False,) * 2, None, "without-last-ones"),
+        Case("weights-minus-rows", Sub(), (weights, rows), (False,) * 2, None, "without-last-ones"),
+        Case(
+            "columns-times-channels",
+            *(Mul(), (image, floats(64, 1, 1)), (True, False), None, "without-last-ones"),
+        ),
+        Case("weights-over-rows", Div(), (weights, rows), (False,) * 2, None, "without-last-ones"),
+    ]
+
+
+CASES = [*convolution_cases(), *pooling_cases(), *elementwise_cases(), *other_cases()]
 
 
 def graph_of(case: Case, batch_symbolic: bool = True) -> tuple[Graph, Node, dict[str, Array]]:

@@ -86,16 +86,32 @@ def input_grad(b: Builder, g: Geometry, dy: Value, w: Value, block: int) -> Valu
     tiled = all(o * s == n for o, s, n in zip(g.outputs, g.stride, g.size, strict=True))
     if g.taps == 1 and not any(g.pads) and tiled:
         op = BlockedConv(group=g.group, kernel_shape=(1, 1), block=block)
-        return _spread(b, b(op, dy, filters(b, w, block)), g, block)
+        return _spread(b, b(op, dy, filters(b, w, block)), g.size, g, block)
+    if is_depthwise(g):  # a pass over the result; where channels are summed, too much work
+        pads = _spread_pads(g)
+        if min(pads) >= 0:
+            sizes = tuple(o * s for o, s in zip(g.outputs, g.stride, strict=True))
+            op = BlockedConv(
+                dilations=g.dilation, group=g.group, kernel_shape=g.kernel, pads=pads, block=block
+            )
+            return b(op, _spread(b, dy, sizes, g, block), filters(b, w, block))
     return None
 
 
-def _spread(b: Builder, x: Value, g: Geometry, block: int) -> Value:
-    """The pixels of x, with zeros between them as the stride leaves them out."""
+def _spread_pads(g: Geometry) -> tuple[int, ...]:
+    """Padding of the pixels of dY, spread, so that flipped windows give the pixels of X."""
+    spans = [d * (k - 1) for k, d in zip(g.kernel, g.dilation, strict=True)]
+    before = [span - p for span, p in zip(spans, g.before, strict=True)]
+    ends = zip(g.size, g.outputs, g.stride, g.before, strict=True)
+    return (*before, *(n - o * s + p for n, o, s, p in ends))
+
+
+def _spread(b: Builder, x: Value, sizes: tuple[int, ...], g: Geometry, block: int) -> Value:
+    """The pixels of x, with zeros between them as the stride leaves them out: images of `sizes`."""
     n, (p, q), (down, right) = x.shape[0], g.outputs, g.stride
     rows = reshape(b, x, n * (g.channels // block) * p, 1, q, block)
     rows = b(Pad(), rows, b.ints(0, 0, 0, 0, 0, down - 1, 0, (right - 1) * block))
-    return reshape(b, rows, n, g.channels, *g.size)
+    return reshape(b, rows, n, g.channels, *sizes)
 
 
 def weight_grad(b: Builder, g: Geometry, x: Value, dy: Value, block: int) -> Value | None:

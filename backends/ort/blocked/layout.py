@@ -26,8 +26,10 @@ from nncomp.ir.graph import Graph, Node, Rewrite, Value
 from nncomp.ir.op import Op
 from nncomp.ir.rebuild import remap
 from nncomp.ops import activation, elementwise, elementwise_math
+from nncomp.ops.comparison import Equal
 from nncomp.ops.conv import Conv
 from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
+from nncomp.ops.conversion import Cast
 from nncomp.ops.convolution import Convolution
 from nncomp.ops.elementwise import Add, Mul, Neg, Sub
 from nncomp.ops.elementwise_math import Reciprocal, Sqrt
@@ -309,6 +311,20 @@ def _elementwise(layout: _Layout, node: Node) -> bool:
     return True
 
 
+def _equal(layout: _Layout, node: Node) -> bool:
+    """A mask, where all that it is read for is to multiply: there are no blocks of bool."""
+    readers = layout.graph.uses.get(node.outputs[0], ())
+    if len(readers) < layout.graph.use_count(node.outputs[0]):
+        return False
+    if any(reader.op != Cast(DType.F32) for reader in readers):
+        return False
+    return _elementwise(layout, node)
+
+
+def _cast(layout: _Layout, node: Node) -> bool:
+    return layout.has_blocked(_operand(node, 0)) and _elementwise(layout, node)
+
+
 def _same_shape(x: Value, y: Value) -> bool:
     return x.rank == y.rank and all(
         equal(a, e) is True for a, e in zip(x.shape, y.shape, strict=True)
@@ -334,6 +350,8 @@ _FORMS: dict[type[Op], Form] = {
     GlobalAveragePool: _global_average,
     Add: _add,
     activation.Relu: _relu,
+    Equal: _equal,
+    Cast: _cast,
 }
 _POINTWISE: frozenset[type[Op]] = frozenset(
     (
