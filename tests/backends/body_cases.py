@@ -290,7 +290,9 @@ def elementwise_cases() -> list[Case]:
     weights, number = floats(80, 64, 1, 1), np.array(1.5, np.float32)
     rows, image = floats(80, 1, 1, 1) + 5, floats(BATCH, 64, 64, 1)
     return [
-        Case("number-plus-weights", Add(), (number, weights), (False,) * 2, None, "without-last-ones"),
+        Case(
+            "number-plus-weights", Add(), (number, weights), (False,) * 2, None, "without-last-ones"
+        ),
         Case("weights-minus-rows", Sub(), (weights, rows), (False,) * 2, None, "without-last-ones"),
         Case(
             "columns-times-channels",

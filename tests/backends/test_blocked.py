@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nncomp.autodiff.expand import expand_gradients
+from nncomp.backends.ort.blocked import clipping
 from nncomp.backends.ort.blocked.layout import block_layout
 from nncomp.backends.ort.blocked.operators import (
     Blocked,
@@ -31,9 +33,13 @@ from nncomp.ir.verify import verify
 from nncomp.ops.activation import Relu, ReluGrad
 from nncomp.ops.conv import Conv
 from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
-from nncomp.ops.elementwise import Add, Mul
+from nncomp.ops.elementwise import Add, Clip, Mul
+from nncomp.ops.grad import Grad
 from nncomp.ops.normalization_batch import BatchNormalization, BatchNormGrad, BatchNormTraining
 from nncomp.ops.pooling import GlobalAveragePool
+from nncomp.ops.reduction import ReduceSum
+from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
+from nncomp.passes.manager import run_passes
 from nncomp.passes.retype import retype
 from nncomp.types import Array, DType, TensorType
 
@@ -275,6 +281,51 @@ def test_a_residual_block_reorders_at_its_borders_only() -> None:
     assert len(fused) == 2
     feeds = {"x": x, "w": w, "scale": floats(16)}
     near(run(blocked, feeds).outputs["y"], run(graph, feeds).outputs["y"])
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 6.0), (-0.3, 0.7), (-1.0, None)])
+@pytest.mark.parametrize("read", [False, True])
+def test_clipping_and_its_gradient(low: float, high: float | None, read: bool) -> None:
+    x, w, v = floats(4, 16, 6, 5), 0.1 * floats(32, 16, 3, 3), floats(16, 32, 1, 1)
+    images, weights, others = typed(x, "x", N), typed(w, "w"), typed(v, "v")
+    b = Builder()
+    z = b(Conv(pads=(1, 1, 1, 1)), images, weights)
+    limits = (bound if bound is None else b.constant(bound, DType.F32) for bound in (low, high))
+    y = b(Clip(), z, *limits)
+    loss = b(ReduceSum(keepdims=0), b(Relu(), b(Conv(), y, others)))
+    dx, dw = b.multi(Grad(), loss, images, weights)
+    results = {"y": y, "dx": dx, "dw": dw} | ({"z": z} if read else {})
+    whole = expand_gradients(Graph("g", (images, weights, others), (), tuple(b.nodes), results))
+    graph = run_passes(whole, [EliminateDeadNodes()]).graph
+    feeds = {"x": x, "w": w, "v": v}
+    expected = run(graph, feeds).outputs
+    blocked = legalize(graph, Target(block=B))
+    verify(blocked)
+    count = Counter(node.op.name for node in blocked.nodes)
+    assert count["Equal"] == (1 if read or high is None else 0)
+    for found in (run(blocked, feeds).outputs, Session(emit(blocked)).run(feeds)):
+        for name, value in expected.items():
+            near(found[name], value)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 6), (-0.3, 0.7), (1e-3, 1e6), (0.1, 0.1), (0, 1e39)])
+def test_what_lies_between_two_bounds(low: float, high: float) -> None:
+    within = clipping.bounds(low, high)
+    if not low < high < 1e39:
+        assert within is None
+        return
+    assert within is not None
+    ends = np.array([low, high], np.float32)
+    steps = [np.nextafter(ends[0], ends[1]), np.nextafter(ends[1], ends[0])]
+    rest = np.linspace(low, high, 2 * 16 * 6)[1:-1].astype(np.float32)
+    y = np.concatenate([ends, [steps[1]], rest, [within.middle]])[: 2 * 16 * 6]
+    y = y.astype(np.float32).reshape(1, 2 * 16, 2, 3)
+    b, given = Builder(), typed(y, "y")
+    mask = clipping.inside(b, given, within, B)
+    graph = Graph("g", (given,), (), tuple(b.nodes), {"mask": mask})
+    expected = (y > ends[0]) & (y < ends[1])
+    for found in (run(graph, {"y": y}).outputs, Session(emit(legalize(graph))).run({"y": y})):
+        np.testing.assert_array_equal(found["mask"], expected)
 
 
 def test_what_others_read_is_not_taken_into_a_convolution() -> None:

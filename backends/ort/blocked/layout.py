@@ -11,7 +11,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from nncomp.backends.ort.blocked import convolution, normalization
+from nncomp.backends.ort.blocked import clipping, convolution, normalization
+from nncomp.backends.ort.blocked.clipping import Bounds
 from nncomp.backends.ort.blocked.operators import (
     BlockedConv,
     BlockedGlobalAveragePool,
@@ -32,7 +33,7 @@ from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
 from nncomp.ops.conversion import Cast
 from nncomp.ops.convolution import Convolution
 from nncomp.ops.elementwise import Add, Mul, Neg, Sub
-from nncomp.ops.elementwise_math import Reciprocal, Sqrt
+from nncomp.ops.elementwise_math import Reciprocal, Sqrt, constant_number
 from nncomp.ops.forms import count, reshape
 from nncomp.ops.normalization_batch import BatchNormalization, BatchNormGrad, BatchNormTraining
 from nncomp.ops.pooling import GlobalAveragePool
@@ -56,6 +57,7 @@ class _Layout:
         self._blocked: dict[Value, Value] = {}
         self._scales: dict[Value, Value] = {}  # of values whose blocked form is not scaled yet
         self.centered: dict[tuple[Value, Value], Value] = {}  # X - mean, by X and mean
+        self.masks: dict[Value, tuple[Value, Bounds]] = {}  # 1 where that lies between those
 
     def run(self) -> Graph:
         for node in live_nodes(self.graph):
@@ -110,12 +112,12 @@ class _Layout:
             return self._blocked[value], self._scales[value]
         return self.blocked(value), None
 
-    def is_private(self, value: Value) -> bool:
-        return self.graph.use_count(value) == 1
-
-    def open_convolution(self, value: Value) -> Node | None:
-        """The convolution that gives the value to one reader, if nothing follows in it yet."""
-        if value not in self._blocked or value in self._scales or not self.is_private(value):
+    def open_convolution(self, value: Value, readers: int = 1) -> Node | None:
+        """The convolution that gives the value to so many readers and nobody else, if nothing
+        follows in it yet."""
+        if value not in self._blocked or value in self._scales:
+            return None
+        if self.graph.use_count(value) != readers:
             return None
         node = self._blocked[value].node
         if node is None or not isinstance(node.op, BlockedConv) or node.op.activation:
@@ -311,18 +313,52 @@ def _elementwise(layout: _Layout, node: Node) -> bool:
     return True
 
 
+# --- between two bounds ----------------------------------------------------------------------
+
+
+def _clip(layout: _Layout, node: Node) -> bool:
+    """The convolution that made X takes it between the bounds, where X is read only to see whether
+    it was: Y says that too."""
+    x, y = _operand(node, 0), node.outputs[0]
+    low, high = (constant_number(v) for v in (*node.inputs[1:], None, None)[:2])
+    masks = [n for n in layout.graph.uses[x] if type(n.op) is Equal and y in n.operands]
+    conv = layout.open_convolution(x, 1 + len(masks))
+    if conv is None or low is None or high is None or not all(_is_mask(layout, n) for n in masks):
+        return _elementwise(layout, node)
+    within = clipping.bounds(low, high)
+    if within is None:
+        return _elementwise(layout, node)
+    assert isinstance(conv.op, BlockedConv)
+    op = dataclasses.replace(conv.op, activation="Clip", activation_params=(low, high))
+    layout.give_blocked(y, layout.b(op, *conv.inputs))
+    layout.masks |= {n.outputs[0]: (y, within) for n in masks}
+    return True
+
+
+def _is_mask(layout: _Layout, node: Node) -> bool:
+    """Whether all that a comparison is read for is to multiply."""
+    result = node.outputs[0]
+    readers = layout.graph.uses.get(result, ())
+    return len(readers) == layout.graph.use_count(result) and all(
+        reader.op == Cast(DType.F32) for reader in readers
+    )
+
+
 def _equal(layout: _Layout, node: Node) -> bool:
-    """A mask, where all that it is read for is to multiply: there are no blocks of bool."""
-    readers = layout.graph.uses.get(node.outputs[0], ())
-    if len(readers) < layout.graph.use_count(node.outputs[0]):
-        return False
-    if any(reader.op != Cast(DType.F32) for reader in readers):
-        return False
-    return _elementwise(layout, node)
+    """A mask only, as there are no blocks of bool."""
+    if node.outputs[0] in layout.masks:  # computed when it is read
+        return True
+    return _is_mask(layout, node) and _elementwise(layout, node)
 
 
 def _cast(layout: _Layout, node: Node) -> bool:
-    return layout.has_blocked(_operand(node, 0)) and _elementwise(layout, node)
+    mask = _operand(node, 0)
+    if mask in layout.masks:
+        y, within = layout.masks[mask]
+        numbers = clipping.inside(layout.b, layout.blocked(y), within, layout.block)
+        layout.give_blocked(node.outputs[0], numbers)
+        return True
+    return layout.has_blocked(mask) and _elementwise(layout, node)
 
 
 def _same_shape(x: Value, y: Value) -> bool:
@@ -350,6 +386,7 @@ _FORMS: dict[type[Op], Form] = {
     GlobalAveragePool: _global_average,
     Add: _add,
     activation.Relu: _relu,
+    elementwise.Clip: _clip,
     Equal: _equal,
     Cast: _cast,
 }
@@ -357,7 +394,7 @@ _POINTWISE: frozenset[type[Op]] = frozenset(
     (
         *(activation.ReluGrad, activation.Sigmoid, activation.Tanh, activation.LeakyRelu),
         *(activation.Elu, activation.HardSigmoid, activation.HardSwish),
-        *(Mul, Sub, elementwise.Div, elementwise.Max, elementwise.Min, elementwise.Clip),
+        *(Mul, Sub, elementwise.Div, elementwise.Max, elementwise.Min),
         *(Neg, Sqrt, Reciprocal, elementwise_math.Abs, elementwise_math.Exp),
     )
 )

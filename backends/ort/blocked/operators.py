@@ -85,13 +85,14 @@ class BlockedConv(Convolution, Blocked):
     """activation(conv(X, W) + B + Z), Y and Z blocked.
 
     X: blocked; plain where it has fewer channels than a block. W: [K, C / group, R, S] in the
-    order that `filter_order` says. B: [K]. activation: "" or "Relu"
+    order that `filter_order` says. B: [K]. activation, activation_params: as FusedConv's
     """
 
     signature = "X, W, B?, Z? -> Y"
     domain = DOMAIN
     spelling = "Conv"
     activation: str = ""
+    activation_params: tuple[float, ...] = ()
 
     def infer(
         self,
@@ -111,7 +112,11 @@ class BlockedConv(Convolution, Blocked):
         self, b: Builder, x: Value, w: Value, bias: Value | None = None, z: Value | None = None
     ) -> Value:
         attributes = {f.name: getattr(self, f.name) for f in dataclasses.fields(Convolution)}
-        conv = FusedConv(**attributes, activation=self.activation)
+        conv = FusedConv(
+            **attributes,
+            activation=self.activation,
+            activation_params=self.activation_params,
+        )
         if not self.takes_plain(x.shape):
             x = _plain(b, x, self.block)
         z = None if z is None else _plain(b, z, self.block)
