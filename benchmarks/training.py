@@ -15,6 +15,10 @@ Threads that wait spin under OMP_WAIT_POLICY=ACTIVE: PyTorch's then take a core 
 next in the same process. So that policy is measured with each side in a process of its own, one
 after the other. `--one-thread` takes the processor's time of one thread on either side: the figure
 for a machine on which other things run.
+
+`--products` adds what matrix products and convolutions alone take of our step, by onnxruntime's
+profile: `bound`, the shortest such time over PyTorch's shortest, is a ratio of minima that no graph
+of these products can be better than.
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ from parts.networks import NETWORKS, Network, learnt
 POLICIES = ("PASSIVE", "ACTIVE")
 OURS, ONNXSIM = "ours", "onnxsim"
 PYTORCH = ("eager", "fused", "compile")
-HEAD = f"{'ratio':>6} {'minima':>6} {'goal':>5}  {'pairs':9} best peer"
+HEAD = f"{'ratio':>6} {'minima':>6} {'goal':>5} {'bound':>5}  {'pairs':9} best peer"
 _WARM_UP, _COMPARED = 4, 2
 
 
@@ -69,9 +73,18 @@ def sides(
 
 
 def measure(
-    name: str, wanted: Sequence[str], rounds: int, target: Any, one_thread: bool
+    name: str,
+    wanted: Sequence[str],
+    rounds: int,
+    target: Any,
+    *,
+    one_thread: bool = False,
+    products: bool = False,
 ) -> dict[str, Any]:
-    """Milliseconds of each step, all sides in turn; and the losses of the first steps."""
+    """Milliseconds of each step, all sides in turn; and the losses of the first steps.
+
+    products: those that our step's products take, too
+    """
     threads = 1 if one_thread else os.cpu_count() or 1
     clock = time.process_time if one_thread else time.perf_counter
     if set(wanted) & set(PYTORCH):
@@ -86,7 +99,13 @@ def measure(
             start = clock()
             step()
             times[side].append(1e3 * (clock() - start))
-    return {"losses": losses, "times": times}
+    found: dict[str, Any] = {"losses": losses, "times": times}
+    if products and OURS in wanted:
+        from parts.products import products_of
+
+        row = NETWORKS[name]
+        found["products"] = {OURS: products_of(row, target, threads, row.batch(), rounds)}
+    return found
 
 
 def require_alike(name: str, losses: dict[str, list[float]]) -> None:
@@ -101,7 +120,7 @@ def require_alike(name: str, losses: dict[str, list[float]]) -> None:
 def child(name: str, wanted: Sequence[str], policy: str, args: argparse.Namespace) -> Any:
     command = [sys.executable, __file__, name, "--child", ",".join(wanted)]
     command += ["--rounds", str(args.rounds), "--target", args.target]
-    command += ["--one-thread"] * args.one_thread
+    command += ["--one-thread"] * args.one_thread + ["--products"] * args.products
     environment = {**os.environ, "OMP_WAIT_POLICY": policy}
     result = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(result.stdout.splitlines()[-1])
@@ -113,7 +132,9 @@ def report(name: str, policy: str, args: argparse.Namespace) -> str:
         found = child(name, wanted, policy, args)
     else:
         parts = [child(name, [side], policy, args) for side in wanted]
-        found = {key: {k: v for part in parts for k, v in part[key].items()} for key in parts[0]}
+        found = {
+            key: {k: v for part in parts for k, v in part.get(key, {}).items()} for key in parts[0]
+        }
     require_alike(name, found["losses"])
     times = found["times"]
     medians = {side: statistics.median(row) for side, row in times.items()}
@@ -126,8 +147,11 @@ def report(name: str, policy: str, args: argparse.Namespace) -> str:
     goal = row.goal if args.target == "onnx" else row.target_goal
     allowed = f"{goal:5.2f}" if goal and not args.onnxsim else "     "
     ratio, least = medians[OURS] / medians[best], min(times[OURS]) / min(map(min, peers))
+    spent = found.get("products", {}).get(OURS)
+    bound = "     " if spent is None else f"{spent / min(map(min, peers)):5.2f}"
     pairs = f"{low:.2f}–{high:.2f}"
-    return f"{name:13} {policy:8} {cells} {ratio:6.2f} {least:6.2f} {allowed}  {pairs:9} {best}"
+    row_ = f"{name:13} {policy:8} {cells} {ratio:6.2f} {least:6.2f} {allowed} {bound}"
+    return f"{row_}  {pairs:9} {best}"
 
 
 def main() -> None:
@@ -139,11 +163,17 @@ def main() -> None:
     parser.add_argument("--policies", nargs="+", default=POLICIES, choices=POLICIES)
     parser.add_argument("--onnxsim", action="store_true", help="onnxsim as the peer")
     parser.add_argument("--one-thread", action="store_true", help="processor time of one thread")
+    parser.add_argument("--products", action="store_true", help="what products take of our step")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
         name, wanted = args.networks[0], args.child.split(",")
-        print(json.dumps(measure(name, wanted, args.rounds, args.target, args.one_thread)))
+        found = measure(
+            *(name, wanted, args.rounds, args.target),
+            one_thread=args.one_thread,
+            products=args.products,
+        )
+        print(json.dumps(found))
         return
     names = args.networks or [
         n for n, row in NETWORKS.items() if (row.goal if args.target == "onnx" else row.target_goal)
