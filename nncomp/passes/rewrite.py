@@ -8,6 +8,7 @@ graph as it is by now. Nodes that do not change are shared with the graph given.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from nncomp.passes.base import Pass, PassContext, PassResult, Refusal, Rewritten
 from nncomp.types import Array
 
 Build = Callable[[Builder], Value | Sequence[Value | None]]
+
+_SMALL = 1 << 18  # numbers of a tensor that is computed to answer a question
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class Facts:
         self.results: set[Value] = set(graph.results)
         self.known: set[Value] = {p.value for p in graph.parameters if p.path not in graph.updates}
         self._given: dict[Value, list[Value]] = {}  # values that stand for others of the graph
+        self._arrays: dict[Value, Array | None] = {}  # what was computed, None where it cannot be
 
     def readers(self, value: Value) -> list[tuple[Node, int]]:
         """Who read the value, and at which place, in the graph as it was given. They may be
@@ -143,21 +147,46 @@ class Facts:
         return value.node.op.value.array
 
     def computed(self, make: Callable[[Builder], Value | None]) -> Array | None:
-        """What nodes on constants give, without adding them; None where that cannot be told."""
+        """What nodes on constants give, without adding them; None where that cannot be told.
+
+        They may read what a rule has built on constants: it is computed, too, since it will be
+        one array once constants are folded, and a rule must not answer otherwise then.
+        """
         b = Builder()
         wanted = make(b)
-        arrays: dict[Value, Array | None] = {}
-        for node in b.nodes:
-            given = [arrays[v] if v in arrays else self.constant(v) for v in node.operands]
-            if isinstance(node.op, Constant):
-                arrays[node.outputs[0]] = node.op.value.array
-            elif self.context.evaluate is None or any(a is None for a in given):
-                return None
+        return None if wanted is None else self._computed(wanted, frozenset(b.nodes))
+
+    def _computed(self, wanted: Value, made: frozenset[Node]) -> Array | None:
+        arrays = self._arrays
+        pending = [wanted]
+        while pending:
+            value = pending[-1]
+            node = value.node
+            if value in arrays or node is None or not (node in made or value in self.known):
+                arrays.setdefault(value, None)
+                pending.pop()
+            elif isinstance(node.op, Constant):
+                arrays[value] = node.op.value.array
+            elif missing := [v for v in node.operands if v not in arrays]:
+                pending += missing
             else:
-                arrays.update(
-                    zip(node.outputs, self.context.evaluate(node.op, given), strict=False)
-                )
-        return arrays[wanted] if wanted in arrays else self.constant(wanted)
+                arrays.update((v, None) for v in node.outputs)
+                arrays.update(zip(node.outputs, self._evaluated(node), strict=False))
+        return arrays[wanted]
+
+    def _evaluated(self, node: Node) -> tuple[Array, ...]:
+        given = [v if v is None else self._arrays[v] for v in node.inputs]
+        types = [v.type for v in node.outputs]
+        if self.context.evaluate is None or not node.op.pure or node.op.bodies:
+            return ()
+        if any(v is not None and a is None for v, a in zip(node.inputs, given, strict=True)):
+            return ()
+        if not all(type_.is_static and math.prod(type_.static_shape) <= _SMALL for type_ in types):
+            return ()
+        try:
+            return self.context.evaluate(node.op, given)
+        except CompileError:
+            return ()
 
     def why_not_private(self, value: Value) -> str | None:
         """None if one operand place is all that reads the value, else who else does."""
