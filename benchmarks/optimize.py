@@ -2,7 +2,7 @@
 
     python benchmarks/optimize.py [mobilenet bert …] [--small] [--exporters dynamo torchscript]
         [--batches static dynamic] [--tools nncomp onnxsim …] [--opset N] [--latency]
-        [--rounds 15] [--folder FOLDER]
+        [--rounds 15] [--folder FOLDER] [--keep]
 
 Networks of `transformers` with random weights, as PyTorch's two exporters write them, for one
 sample or for any number of them, are optimised by nncomp at -O2 and by each of its peers with its
@@ -15,7 +15,8 @@ is a dash.
 `--latency` adds onnxruntime's time for a run and for loading, its optimiser at its default, ours
 over the fastest peer's (below 1: ours is faster): medians of pairs that take turns.
 
-Exported files are kept in the folder, and not exported again.
+Exported files are kept in the folder, and not exported again; with `--keep` so are the files that
+the peers make of them.
 """
 
 from __future__ import annotations
@@ -148,21 +149,21 @@ def _in_one_file(unfinished: Path, path: Path) -> None:
     unfinished.rename(path)
 
 
-def compare(name: str, batch: str, size: str, source: str, folder: str) -> None:
-    """Writes how far each file in the folder is from the exported one."""
+def compare(name: str, batch: str, size: str, source: str, to: str, *paths: str) -> None:
+    """Writes how far each file is from the exported one."""
     from parts.exports import ARCHITECTURES
 
     batches = (2, 3) if batch == "dynamic" else (1,)
     feeds = [ARCHITECTURES[name].sample(n, size == "small") for n in batches]
     wanted = run(Path(source), feeds)
     found = {}
-    for path in Path(folder).glob("*.onnx"):
+    for path in map(Path, paths):
         try:
             found[path.stem] = difference(run(path, feeds), wanted)
         except Exception as failure:
             print(f"{path.stem}: {failure}", file=sys.stderr)
             found[path.stem] = float("nan")
-    Path(folder, "differences.json").write_text(json.dumps(found))
+    Path(to).write_text(json.dumps(found))
 
 
 @dataclass(frozen=True)
@@ -177,16 +178,21 @@ class Row:
     def path(self, folder: Path) -> Path:
         return folder / f"{self.name}-{self.exporter}-{self.batch}-{self.size}.onnx"
 
-    def results(self, source: Path, tools: list[str], opset: int, to: Path) -> dict[str, Result]:
-        found = {tool: Result(to / f"{tool}.onnx") for tool in tools}
+    def results(
+        self, source: Path, tools: list[str], opset: int, to: Path, kept: Path
+    ) -> dict[str, Result]:
+        """What each tool makes of the file, in one folder what is ours, in one the peers'."""
+        found = {t: Result((to if t == "nncomp" else kept) / f"{t}.onnx") for t in tools}
         for tool, result in found.items():
-            if in_process("--work", "optimize", tool, str(source), str(result.path), str(opset)):
+            words = ("--work", "optimize", tool, str(source), str(result.path), str(opset))
+            if result.path.exists() or in_process(*words):
                 kinds, result.opset = count(result.path)
                 result.kinds, result.nodes = dict(kinds), kinds.total()
-        arguments = (self.name, self.batch, self.size, str(source), str(to))
+        made = [str(result.path) for result in found.values() if result.nodes is not None]
+        differences = to / "differences.json"
+        arguments = (self.name, self.batch, self.size, str(source), str(differences), *made)
         if in_process("--work", "compare", *arguments):
-            differences = json.loads((to / "differences.json").read_text())
-            for tool, size in differences.items():
+            for tool, size in json.loads(differences.read_text()).items():
                 found[tool].difference = size
         return found
 
@@ -229,7 +235,9 @@ def _bound(path: Path, x: Array) -> Callable[[], object]:
 def report(row: Row, source: Path, args: argparse.Namespace) -> tuple[int, int]:
     """Prints a row; our nodes and the best peer's (0, 0 without either)."""
     with tempfile.TemporaryDirectory() as folder:
-        results = row.results(source, args.tools, args.opset, Path(folder))
+        kept = args.folder / "peers" / source.stem if args.keep else Path(folder)
+        kept.mkdir(parents=True, exist_ok=True)
+        results = row.results(source, args.tools, args.opset, Path(folder), kept)
         ours = results.get("nncomp")
         right = [
             r.nodes
@@ -274,6 +282,7 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, default=Path(tempfile.gettempdir(), "nncomp-exports")
     )
+    parser.add_argument("--keep", action="store_true", help="the peers' files")
     parser.add_argument("--work", nargs="*", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.work:
