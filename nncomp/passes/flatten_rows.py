@@ -5,7 +5,8 @@
 for all that treats the rows of its operand alike: products with a matrix, normalisation and softmax
 along the last axis, functions of single numbers, sums of such. So a product and its bias become one
 Gemm, which takes matrices only, and reshapes between such steps go. Those that must stand where
-matrices meet other tensors count against that.
+matrices meet other tensors count against that. As many nodes are worth it where products take their
+biases in: onnxruntime would else turn each of them into a matrix and back when it loads the model.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ def row_operands(node: Node) -> tuple[Value, ...] | None:
     if not node.inputs or node.inputs[0] is None:
         return None
     x, y, op = node.inputs[0], node.outputs[0], node.op
+    if isinstance(op, SEVERAL):
+        return _of_several(node)
     if min(x.rank, y.rank) < 2 or not all(_is_size(v.shape[-1]) for v in (x, y)):
         return None
     last = x.rank - 1
@@ -53,8 +56,6 @@ def row_operands(node: Node) -> tuple[Value, ...] | None:
         if x.shape[-1] != y.shape[-1]:
             return None
         return (x,) if equal(product(x.shape[:-1]), product(y.shape[:-1])) is True else None
-    if isinstance(op, SEVERAL):
-        return _of_several(node)
     if isinstance(op, ALONG):
         return (x,) if op.axis in (-1, last) else None  # type: ignore[attr-defined]
     if isinstance(op, SINGLE):
@@ -80,6 +81,8 @@ def _is_size(dim: DimLike) -> bool:
 
 def _of_several(node: Node) -> tuple[Value, ...] | None:
     shape = node.outputs[0].shape
+    if len(shape) < 2 or not _is_size(shape[-1]):
+        return None
     rows = []
     for value in node.operands:
         if value.rank == len(shape) and all(
@@ -131,7 +134,7 @@ class Regions:
         regions: dict[Node, Region] = {}
         for node in self.rows:
             regions.setdefault(self._root(node), Region()).nodes.append(node)
-        return [region for region in regions.values() if self._saved(region) > 0]
+        return [region for region in regions.values() if self._is_worth(region)]
 
     def _root(self, node: Node) -> Node:
         while (parent := self._parent[node]) is not node:
@@ -143,6 +146,11 @@ class Regions:
         a, b = self._root(node), self._root(other)
         if a is not b:
             self._parent[a] = b
+
+    def _is_worth(self, region: Region) -> bool:
+        """Whether there are fewer nodes, or as many, with products that take their biases in."""
+        saved = self._saved(region)
+        return saved > 0 or saved == 0 and any(self._gets_bias(node) for node in region.nodes)
 
     def _saved(self, region: Region) -> int:
         """How many nodes fewer there are once the region works on matrices."""
@@ -210,7 +218,8 @@ def _matrix_of(value: Value) -> Value:
 @dataclass(frozen=True)
 class FlattenRows(Pass):
     """f(x) → Reshape(f(Reshape(x, [rows, D])), …) for regions of nodes that treat rows alike, where
-    that makes fewer nodes: each product with a bias becomes a Gemm, reshapes inside go."""
+    that makes fewer nodes, or as many with biases in the products: each product with a bias becomes
+    a Gemm, reshapes inside go."""
 
     name = "flatten-rows"
 

@@ -106,6 +106,15 @@ def test_one_product_is_not_worth_it() -> None:
     assert not check(net.bound(y), [FlattenRows()]).log[0].changed
 
 
+def test_two_products_are_worth_it() -> None:
+    """As many nodes; but a runtime would make matrices for each product on its own. The number that
+    scales stands first."""
+    net = Net()
+    y = linear(net, net(Gelu(), linear(net, net.input(N, 5, 6), 8)), 6)
+    y = net(Mul(), net.input(6), y)
+    check(net.bound(y), FLATTEN, "Reshape Gemm Gelu Gemm Mul Reshape")
+
+
 def test_heads_that_are_cut_take_matrices() -> None:
     """The reshape that cuts the heads serves for the one that leaves the matrix."""
     net = Net()
