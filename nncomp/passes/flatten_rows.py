@@ -150,7 +150,7 @@ class Regions:
     def _is_worth(self, region: Region) -> bool:
         """Whether there are fewer nodes, or as many, with products that take their biases in."""
         saved = self._saved(region)
-        return saved > 0 or saved == 0 and any(self._gets_bias(node) for node in region.nodes)
+        return saved > 0 or (saved == 0 and any(self._gets_bias(node) for node in region.nodes))
 
     def _saved(self, region: Region) -> int:
         """How many nodes fewer there are once the region works on matrices."""

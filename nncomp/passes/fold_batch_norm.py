@@ -38,6 +38,7 @@ from nncomp.passes.fold_scales import FoldScale
 from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, RulePass
 
 AFFINE = (BatchNormalization, Add, Sub, Mul, Div)
+_MAX_SWEEPS = 8  # a chain of norms, each with a layer beside the next norm, would need one for each
 
 
 class FoldAfter(Rule):
@@ -249,9 +250,11 @@ class FoldBatchNorm(RulePass):
         the last of these can take it in, which may lie behind the others."""
         counts: Counter[str] = Counter()
         rewrites: list[Rewritten] = []
-        found = super().run(graph, context)
-        while found.counts:
+        for _ in range(_MAX_SWEEPS):
+            found = super().run(graph, context)
+            graph = found.graph
             counts.update(found.counts)
             rewrites += found.rewrites
-            found = super().run(found.graph, context)
-        return PassResult(found.graph, dict(counts), found.refusals, tuple(rewrites))
+            if not found.counts:
+                break
+        return PassResult(graph, dict(counts), found.refusals, tuple(rewrites))
