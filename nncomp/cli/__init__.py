@@ -59,6 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; its exit status."""
     gc.set_threshold(_COLLECT)
     args, unknown = _parser().parse_known_args(arguments)
+    for action in args.parser._get_positional_actions():  # argparse takes `[B]` before options only
+        late = action.nargs == "?" and getattr(args, action.dest) is None
+        if late and unknown and not unknown[0].startswith("-"):
+            setattr(args, action.dest, unknown.pop(0))
     if unknown:
         near = did_you_mean(unknown[0], args.parser._option_string_actions)
         args.parser.error(f"unknown: {' '.join(unknown)}" + (f"; {near}" if near else ""))

@@ -3,10 +3,10 @@
 `nncomp explain NN0207` says what the code means, `nncomp explain fold-batch-norm` what the pass
 does, `nncomp explain FILE NODE` where a node comes from, what rewrote it, what was refused there or
 beside it and why, and what the rules that look at its operator would need. NODE is a block's path
-(`conv1`), an operator's name (`Conv`), a value's name, or what an ONNX model calls the node
-(`/conv1/Conv`); the lines of Python that PyTorch's exporter notes there are told, too. With
-`--train` it is one of the training step, and of several formulas for onnxruntime (of gradients,
-mostly) the chosen one is named, and why it is not another.
+(`conv1`), an operator's name (`Conv`), a value's name, what an ONNX model calls the node
+(`/conv1/Conv`), or what `build` will (`conv1/Conv`); the lines of Python that PyTorch's exporter
+notes there are told, too. With `--train` it is one of the training step, and of several formulas
+for onnxruntime (of gradients, mostly) the chosen one is named, and why it is not another.
 """
 
 from __future__ import annotations

@@ -122,8 +122,8 @@ def explain_node(
     entry: str | None = None,
     level: int = 2,
 ) -> Stories:
-    """The story of each node that has the name: a block's path, an operator, a value, or what an
-    imported model calls a node. Of one that is gone, those that stand for it.
+    """The story of each node that has the name: a block's path, an operator, a value, what an
+    imported model calls a node, or what `build` will. Of one that is gone, those that stand for it.
 
     state: the weights, where rules are to see their numbers; without, they know that there are some
     Raises CompileError NN0103 if there is none.
@@ -137,6 +137,7 @@ def explain_node(
         found = _successors(gone, before, result.graph)
         if not found and (gone or line is not None):
             raise _nothing_left(wanted, level, line)
+    found = found or _written(result.graph, wanted)
     if not found:
         raise _no_such(program, before, wanted)
     once = known_before_run(result.graph)  # new weights in the making; named only if all is such
@@ -193,6 +194,26 @@ def _is_called(node: Node, wanted: str) -> bool:
     scope = node.origin.scope
     inside = scope == wanted or scope.startswith(f"{wanted}.")
     return inside or node.op.name == wanted or any(v.name == wanted for v in node.outputs)
+
+
+def _written(graph: Graph, wanted: str) -> list[Node]:
+    """What `build` writes as a node, or a result of one, of the name; none where it cannot."""
+    from nncomp.backends.ort.emit import emit
+    from nncomp.backends.ort.legalize import legalize
+    from nncomp.backends.ort.live import live_nodes
+
+    try:
+        standard = legalize(graph)
+        protos = emit(standard).graph.node
+    except CompileError:
+        return []
+    nodes = (node for node in live_nodes(standard) if not isinstance(node.op, Constant))
+    called = zip(nodes, protos, strict=False)  # behind them stand those of renamed outputs
+    named = [n for n, proto in called if wanted in (proto.name, *proto.output)]
+    places = {(n.origin.spans, n.origin.scope) for n in named}
+    found = [n for n in graph.nodes if (n.origin.spans, n.origin.scope) in places]
+    kinds = {type(n.op) for n in named}  # as the node itself, where it is written as it is
+    return [node for node in found if type(node.op) in kinds] or found
 
 
 def _successors(gone: Sequence[Node], before: Graph, graph: Graph) -> list[Node]:

@@ -29,7 +29,7 @@ from nncomp.ops.linear import Gemm, MatMul
 from nncomp.ops.normalization import LayerNormalization, RMSNormalization
 from nncomp.ops.shape import Reshape
 from nncomp.ops.shape_joining import Split
-from nncomp.passes.base import Pass, PassContext, PassResult
+from nncomp.passes.base import Pass, PassContext, PassResult, Refusal
 from nncomp.passes.eliminate_no_ops import RESHAPING, operand
 from nncomp.passes.simplify_shapes import plain_shape
 
@@ -106,6 +106,7 @@ class Regions:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self.refused: list[Refusal] = []
         self.rows: dict[Node, tuple[Value, ...]] = {}
         for node in graph.nodes:
             operands = row_operands(node)
@@ -124,7 +125,7 @@ class Regions:
                     del self.rows[node]
 
     def found(self) -> list[Region]:
-        """Those that are worth it."""
+        """Those that are worth it; the others are told in `refused`, at products with a bias."""
         first: dict[Value, Node] = {}
         for node, operands in self.rows.items():
             for value in operands:
@@ -134,7 +135,18 @@ class Regions:
         regions: dict[Node, Region] = {}
         for node in self.rows:
             regions.setdefault(self._root(node), Region()).nodes.append(node)
-        return [region for region in regions.values() if self._is_worth(region)]
+        worth = [region for region in regions.values() if self._is_worth(region)]
+        kept = {id(region) for region in worth}
+        for region in regions.values():
+            biased = [node for node in region.nodes if self._gets_bias(node)]
+            if biased and id(region) not in kept:
+                more = -self._saved(region)
+                reason = (
+                    f"it would be a Gemm, but there would be {more} node{'s' if more > 1 else ''}"
+                    " more: reshapes to matrices and back"
+                )
+                self.refused += [Refusal(_RULE, node, reason) for node in biased]
+        return worth
 
     def _root(self, node: Node) -> Node:
         while (parent := self._parent[node]) is not node:
@@ -236,7 +248,7 @@ class FlattenRows(Pass):
                 break
             graph = _Writer(regions, chosen).graph()
             count += len(chosen)
-        return PassResult(graph, {_RULE: count} if count else {})
+        return PassResult(graph, {_RULE: count} if count else {}, tuple(regions.refused))
 
 
 class _Writer:

@@ -21,7 +21,7 @@ from nncomp.ir.rebuild import remap
 from nncomp.ops.elementwise import Add
 from nncomp.ops.linear import Gemm, MatMul
 from nncomp.ops.shape_joining import Split
-from nncomp.passes.base import Pass, PassContext, PassResult
+from nncomp.passes.base import Pass, PassContext, PassResult, Refusal
 from nncomp.passes.eliminate_no_ops import same_type
 from nncomp.types import Array
 
@@ -63,9 +63,17 @@ class MergeProducts(Pass):
         return (_RULE,)
 
     def run(self, graph: Graph, context: PassContext) -> PassResult:
-        groups = [g for g in _groups(graph) if context.allows(_RULE, *_all_nodes(g))]
+        found = _groups(graph)
+        refusals = tuple(
+            Refusal(_RULE, unit.nodes[0], _why_not(group))
+            for group in found
+            if len(group) > 1 and _saved(group) <= 0
+            for unit in group
+        )
+        worth = [group for group in found if _saved(group) > 0]
+        groups = [g for g in worth if context.allows(_RULE, *_all_nodes(g))]
         if not groups:
-            return PassResult(graph)
+            return PassResult(graph, refusals=refusals)
         first = {group[0].nodes[0]: group for group in groups}
         gone = {node for group in groups for node in _all_nodes(group)}
         values: dict[Value, Value] = {}
@@ -75,7 +83,7 @@ class MergeProducts(Pass):
                 nodes += _merged(remap(node, values), first[node], values)
             elif node not in gone:
                 nodes.append(remap(node, values))
-        return PassResult(graph.replace(nodes, values), {_RULE: len(groups)})
+        return PassResult(graph.replace(nodes, values), {_RULE: len(groups)}, refusals)
 
 
 def _all_nodes(group: Sequence[Unit]) -> list[Node]:
@@ -83,14 +91,21 @@ def _all_nodes(group: Sequence[Unit]) -> list[Node]:
 
 
 def _groups(graph: Graph) -> list[list[Unit]]:
-    """Units that multiply one tensor in the same way, where merging them saves nodes."""
+    """Units that multiply one tensor in the same way."""
     found: dict[Hashable, list[Unit]] = {}
     for node in graph.nodes:
         unit = _unit(graph, node)
         if unit is not None:
             inner = unit.weights.shape[0]
             found.setdefault((node.inputs[0], _kind(node), inner), []).append(unit)
-    return [group for group in found.values() if _saved(group) > 0]
+    return list(found.values())
+
+
+def _why_not(group: Sequence[Unit]) -> str:
+    before = len(_all_nodes(group))
+    after = before - _saved(group)
+    count = f"{len(group)} products of one tensor, {before} nodes"
+    return f"{count}, would be {after} as one product with a Split behind it"
 
 
 def _kind(node: Node) -> Hashable:

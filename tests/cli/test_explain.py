@@ -45,6 +45,23 @@ def test_what_was_refused_at_a_node_and_beside_it(capsys: pytest.CaptureFixture[
     assert "  not there for fold-batch-norm/fold-into-batch-norm: arithmetic(" in out
 
 
+def test_a_name_of_the_model_that_is_built(capsys: pytest.CaptureFixture[str]) -> None:
+    """As netron and onnxruntime's profiles show it, with a number where there are several."""
+    assert main(["build", "b.nn"]) == 0
+    built = onnx.load("b.onnx").graph.node
+    assert [node.name for node in built][-3:] == ["Relu", "Tanh", "Add"]
+    capsys.readouterr()
+    for node in built:
+        out = explained(capsys, "b.nn", node.name)
+        assert f"{node.op_type}(" in out.splitlines()[0]
+    assert main(["build", "b.nn", "--entry", "half"]) == 0  # a FusedConv, written as two nodes
+    capsys.readouterr()
+    for name in ("small/Conv", "small/Relu"):
+        out = explained(capsys, "b.nn", "--entry", "half", name)
+        assert out.startswith("FusedConv(")
+    assert main(["explain", "b.nn", "conv/Relu"]) == 1
+
+
 def test_an_onnx_model_with_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     """A new batch norm does not move zero, as its weights tell: padding is no hindrance."""
     assert main(["build", "b.nn", "-O0"]) == 0

@@ -65,7 +65,12 @@ def test_two_products_stay_apart() -> None:
     net = Net()
     x = net.input(N, 6)
     parts = [linear(net, x, 4, bias=False), linear(net, x, 4, bias=False)]
-    assert not check(net.bound(*parts), MERGE).log[0].changed
+    result = check(net.bound(*parts), MERGE)
+    assert not result.log[0].changed
+    count = "2 products of one tensor, 2 nodes"
+    assert [r.reason for r in result.refusals] == [
+        f"{count}, would be 2 as one product with a Split behind it"
+    ] * 2
 
 
 def test_computed_weights_stay_apart() -> None:
@@ -103,7 +108,12 @@ def test_reshapes_in_between_go() -> None:
 def test_one_product_is_not_worth_it() -> None:
     net = Net()
     y = net(Relu(), linear(net, net.input(N, 5, 6), 4))
-    assert not check(net.bound(y), [FlattenRows()]).log[0].changed
+    result = check(net.bound(y), [FlattenRows()])
+    assert not result.log[0].changed
+    (refusal,) = result.refusals
+    assert refusal.reason == "it would be a Gemm, but there would be 1 node more: " + (
+        "reshapes to matrices and back"
+    )
 
 
 def test_two_products_are_worth_it() -> None:
