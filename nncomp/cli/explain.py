@@ -7,13 +7,16 @@ beside it and why, and what the rules that look at its operator would need. NODE
 (`/conv1/Conv`), or what `build` will (`conv1/Conv`); the lines of Python that PyTorch's exporter
 notes there are told, too. With `--train` it is one of the training step, and of several formulas
 for onnxruntime (of gradients, mostly) the chosen one is named, and why it is not another.
+
+Of an ONNX model, and with `--weights`, the rules see the numbers of the weights; of a .nn file they
+know that there are some, whatever training makes of them.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from nncomp.cli.arguments import add_choice, add_entry, add_level, positive
+from nncomp.cli.arguments import add_choice, add_entry, add_level, add_weights, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("node", metavar="NODE", nargs="?", help="of the model in FILE")
     add_choice(parser, "the file's first")
     add_level(parser)
+    add_weights(parser)
     which = parser.add_mutually_exclusive_group()
     add_entry(which)
     which.add_argument("--train", action="store_true", help="NODE is one of the training step")
@@ -35,17 +39,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     if args.node is None:
         return _explain_name(args.subject)
-    from nncomp.cli.arguments import program_of
+    from nncomp.cli.arguments import program_of, state_of
 
     args.file = args.subject
     program = program_of(args, ("train",) if args.train else ("entry",) if args.entry else ())
-    from nncomp.driver.compiling import initial_values
     from nncomp.driver.explaining import explain_node, explain_step
 
     if args.train:
         stories = explain_step(program, args.node, batch=args.batch)
     else:
-        state = None if program.original is None else initial_values(program)
+        known = program.original is not None or args.weights is not None
+        state = state_of(args, program, training=False) if known else None
         stories = explain_node(program, args.node, state, entry=args.entry, level=args.level)
     if args.format == "json":
         import json

@@ -9,7 +9,7 @@ processor better, and three products with three biases become three nodes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,11 +64,14 @@ class MergeProducts(Pass):
 
     def run(self, graph: Graph, context: PassContext) -> PassResult:
         found = _groups(graph)
-        refusals = tuple(
-            Refusal(_RULE, unit.nodes[0], _why_not(group))
-            for group in found
-            if len(group) > 1 and _saved(group) <= 0
-            for unit in group
+        refusals = (
+            *(
+                Refusal(_RULE, unit.nodes[0], _why_not(group))
+                for group in found
+                if len(group) > 1 and _saved(group) <= 0
+                for unit in group
+            ),
+            *_unknown(graph),
         )
         worth = [group for group in found if _saved(group) > 0]
         groups = [g for g in worth if context.allows(_RULE, *_all_nodes(g))]
@@ -106,6 +109,20 @@ def _why_not(group: Sequence[Unit]) -> str:
     after = before - _saved(group)
     count = f"{len(group)} products of one tensor, {before} nodes"
     return f"{count}, would be {after} as one product with a Split behind it"
+
+
+def _unknown(graph: Graph) -> Iterator[Refusal]:
+    """Of products that would be one if the numbers of their weights were known."""
+    found: dict[Hashable, list[Node]] = {}
+    for node in graph.nodes:
+        if isinstance(node.op, MatMul | Gemm) and _array(node.inputs[1]) is None:
+            x, w = node.operands[:2]
+            if w.rank == 2:
+                found.setdefault((x, node.op), []).append(node)
+    for nodes in found.values():
+        if len(nodes) > 1:
+            reason = f"{len(nodes)} products of one tensor, with weights that are no constants"
+            yield from (Refusal(_RULE, node, reason) for node in nodes)
 
 
 def _kind(node: Node) -> Hashable:

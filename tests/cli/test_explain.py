@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
@@ -60,6 +61,30 @@ def test_a_name_of_the_model_that_is_built(capsys: pytest.CaptureFixture[str]) -
         out = explained(capsys, "b.nn", "--entry", "half", name)
         assert out.startswith("FusedConv(")
     assert main(["explain", "b.nn", "conv/Relu"]) == 1
+
+
+HEADS = """nn 1
+from std import Linear
+
+model H {
+  input x: f32[N, 8]
+  a = x |> Linear(4) as a
+  b = x |> Linear(3) as b
+  output y = a |> relu
+  output z = b |> tanh
+}
+"""
+
+
+def test_weights_from_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without them the rules do not know numbers."""
+    Path("h.nn").write_text(HEADS)
+    sizes = {"a.weight": (4, 8), "a.bias": (4,), "b.weight": (3, 8), "b.bias": (3,)}
+    np.savez("h.npz", **{k: np.ones(shape, np.float32) for k, shape in sizes.items()})
+    plain = explained(capsys, "h.nn", "a")
+    reason = "2 products of one tensor, with weights that are no constants"
+    assert f"refused merge-parallel at Gemm: {reason}" in plain
+    assert "made by merge-products" in explained(capsys, "h.nn", "a", "--weights", "h.npz")
 
 
 def test_an_onnx_model_with_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
