@@ -122,6 +122,7 @@ class Store:
     wanted: the optional inputs that the graphs have; optional: all that there are
     warnings: what is odd but no error, each once
     problems: the errors found so far
+    undefined: the places of names that were found to have no value
     lowered: declarations whose bodies were run
     watch: who looks on
     memory: what blocks gave before, if graphs need not be run
@@ -139,6 +140,7 @@ class Store:
         self.optional: dict[str, None] = {}
         self.warnings: dict[tuple[str, Span | None], Diagnostic] = {}
         self.problems = Problems()
+        self.undefined: set[Span] = set()
         self.lowered: set[ast.Decl] = set()
         self.initial: dict[str, Initial] = {}
         self.builder = Builder()
@@ -210,7 +212,6 @@ class Context:
     learning: whether `minimize` updates parameters (not in the evaluation graph)
     predictions: of an evaluation the model's own outputs, beside losses and metrics
     evaluate, execute: the two halves of the evaluator, which call each other through here
-    foresee: see `Expansion`
     """
 
     def __init__(
@@ -223,7 +224,6 @@ class Context:
         learning: bool,
         evaluate: Callable[[Context, ast.Expr], Any],
         execute: Callable[[Context, tuple[ast.Stmt, ...]], Any],
-        foresee: Callable[[Expansion], None] = lambda _: None,
     ) -> None:
         self.store = store
         self.watch = store.watch
@@ -249,7 +249,7 @@ class Context:
         self.initializing: str | None = None  # path of the parameter being initialised
         self.regions: list[Region] = []  # bodies of control flow around the point of execution
         self.numbers: dict[tuple[str, DType], Data] = {}  # literals that were converted, by text
-        self.expansion = Expansion(foresee)
+        self.expansion = Expansion()
         self.failures = 0  # statements that failed, by an error of their own or not
         self._draws: dict[str, int] = {}
         self.drawn = 0  # random draws, those of initial values left out
@@ -273,8 +273,12 @@ class Context:
         spans: tuple[Span, ...] = (span,)
         if self.frame.module.is_std and outer.spans:
             spans = (outer.spans[0], span)
-        if len(self.b.nodes) > self.expansion.most:
-            raise self.expansion.too_much("nodes", span)
+        expansion = self.expansion
+        expansion.steps += 1
+        if expansion.steps > expansion.most_steps:
+            raise expansion.too_many_steps(span)
+        if len(self.b.nodes) > expansion.most:
+            raise expansion.too_much("nodes", span)
         return self.b.at(Origin(spans, self.frame.path))
 
     @contextmanager
@@ -282,15 +286,11 @@ class Context:
         """Executes a body in a frame of its own."""
         if len(self.frames) >= MAX_CALLS:
             self._refuse_depth(frame, span)
-        outer = [f for f in self.frames if f.decl is frame.decl]
         self.frames.append(frame)
         try:
-            self.expansion.enter(self.span or span)
-            if outer:
-                self.expansion.recur(frame.decl, len(outer), self.span or span)
+            self.expansion.called(frame.decl, self.span or span)
             yield
         finally:
-            self.expansion.leave()
             self.frames.pop()
 
     @contextmanager
@@ -298,7 +298,7 @@ class Context:
         """Executes one run of a static loop."""
         self.frame.loops.append(number)
         try:
-            with self.expansion.run(number, self.span or span):
+            with self.expansion.run(self.span or span):
                 yield
         finally:
             self.frame.loops.pop()

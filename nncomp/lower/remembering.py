@@ -86,6 +86,7 @@ class _Outcome:
     several: what holds them, if it is no single one
     ways: to the outputs, and after them to the updated values
     nodes: by how many the graph grows
+    depth: of calls around it
     """
 
     states: tuple[_State, ...]
@@ -95,6 +96,7 @@ class _Outcome:
     several: type[tuple[Value, ...]] | None
     ways: tuple[_Way, ...]
     nodes: int
+    depth: int
     growth: Growth
 
 
@@ -260,7 +262,7 @@ class _Before:
     def outcome(self, instance: Instance, result: Any, call: _Call, growth: Growth) -> _Outcome:
         """What the application did. Raises _Unknown."""
         ctx, prefix = self._ctx, join(instance.path, "")
-        if self._count() != self._others or growth.deep_work:
+        if self._count() != self._others:
             raise _Unknown
         paths = list(ctx.parameters)[self._parameters :]
         claims = list(ctx.claims.items())[self._claims :]
@@ -294,6 +296,7 @@ class _Before:
             several,
             tuple(call.way(v, given) for v in outputs),
             len(ctx.b.nodes) - self._nodes,
+            len(ctx.frames),
             growth,
         )
 
@@ -320,7 +323,7 @@ def _require_all(given: list[Value], made: list[Value]) -> None:
 
 def _fits(ctx: Context, instance: Instance, outcome: _Outcome) -> bool:
     """Whether an application may be taken as done: other graphs may have its parameters."""
-    if ctx.expansion.depth > outcome.growth.depth:  # it may have met a limit of depth
+    if len(ctx.frames) > outcome.depth:  # it may have met the limit of depth
         return False
     initial, prefix = ctx.store.initial, join(instance.path, "")
     known = [(s.type, initial.get(prefix + s.path)) for s in outcome.states]

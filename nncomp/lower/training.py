@@ -79,8 +79,11 @@ def minimize(ctx: Context, statement: ast.Minimize) -> None:
         hyperparameters = _inputs(ctx, optimizer, several, widest)
         step = tensors.cast(ctx, ctx.step, widest)
         count = tensors.binary(ctx, "+", step, 1.0)
-    for (path, _), gradient in zip(wanted.items(), gradients, strict=True):
-        _step(ctx, statement, optimizer, hyperparameters, path, gradient, count)
+    span = statement.optimizer.span
+    with ctx.expansion.loop(span, len(wanted), ctx.b.nodes):
+        for path, gradient in zip(wanted, gradients, strict=True):
+            with ctx.expansion.run(span):
+                _step(ctx, statement, optimizer, hyperparameters, path, gradient, count)
 
 
 def _loss(ctx: Context, statement: ast.Minimize) -> Value:
