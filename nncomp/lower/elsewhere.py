@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 from nncomp.errors import did_you_mean
 
@@ -120,5 +121,6 @@ def dtype_help(name: str, known: Iterable[str]) -> str | None:
     return f"write `{dtype}[…]`" if dtype else did_you_mean(name, known)
 
 
+@lru_cache(10_000)
 def _plain(name: str) -> str:
     return name.replace("_", "").lower()
