@@ -24,7 +24,7 @@ _Given = TypeVar("_Given")
 MAX_LOOKED_AT = 500_000  # items of lists and texts
 _EARLY = 100  # at this part of the limit the rate of a loop counts
 _STEPS = 32  # this part of the limit of nodes are the steps that there may be, beside
-_STEPS_OF_A_LINE = 20  # of text. Of the models here GoogLeNet has most: 3,600 steps in 59 lines
+STEPS_OF_A_LINE = 20  # of text. Of the models here GoogLeNet has most: 3,600 steps in 59 lines
 
 
 @dataclass(eq=False)
@@ -83,7 +83,7 @@ class Expansion:
 
     def read(self, decl: ast.Decl) -> None:
         """A longer text may take more steps."""
-        self.most_steps += _STEPS_OF_A_LINE * (1 + decl.span.text.count("\n"))
+        self.most_steps += STEPS_OF_A_LINE * (1 + decl.span.text.count("\n"))
 
     def _add(self, work: int, span: Span | None) -> None:
         self._work += work
