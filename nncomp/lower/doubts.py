@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from nncomp.errors import Diagnostic, Note
+from nncomp.errors import Diagnostic, Note, error
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Value
 from nncomp.lower.context import Context
@@ -109,7 +109,7 @@ def _origin(value: Any) -> Value | None:
 
 
 def of_block(ctx: Context, instance: Instance, arguments: Arguments) -> None:
-    """Of an application of a block of the library."""
+    """Of an application of a block of the library. Raises NN0205 where that is sure to fail."""
     find = _BLOCKS.get(instance.factory.decl.name.text)
     values = arguments.values
     if find is None or not values or not isinstance(values[0], Value) or values[0].rank < 2:
@@ -127,11 +127,17 @@ def _convolution(ctx: Context, instance: Instance, x: Value) -> _Found:
     # a kernel as large and even as a number of channels, with a stride that is odd as a kernel is
     looks_so = isinstance(kernel, int) and kernel >= 8 and kernel % 2 == 0
     if instance.by_position >= 3 and out == channels and looks_so and stride in (1, 3, 5, 7, 9, 11):
-        yield (
-            f"this convolution gives {out} channels, with a kernel of {kernel} and stride {stride}",
+        means = f"gives {out} channels, with a kernel of {kernel} and stride {stride}"
+        help = (
             f"channels in are those of the input: for {kernel} channels out and a kernel of "
-            f"{stride}, write `Conv({kernel}, {stride})`",
+            f"{stride}, write `Conv({kernel}, {stride})`"
         )
+        sizes = [size for size in x.shape[2:] if isinstance(size, int)]
+        if sizes and max(sizes) < kernel:  # it will not fit, which padding is not to mend
+            raise error(
+                "NN0205", f"this convolution {means}", instance.span, str(x.type), help=help
+            )
+        yield f"this convolution {means}", help
     last = x.shape[-1]
     is_last = x.rank == 4 and last in (1, 3, 4) and isinstance(channels, int) and channels > 4
     if is_last and x in ctx.inputs.values() and x.shape[2] not in (1, 3, 4):

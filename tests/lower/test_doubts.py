@@ -138,6 +138,10 @@ def test_errors_of_labels_and_rates_say_what_to_do() -> None:
     maps = failure(model("image |> Conv(8, 3) |> Linear(10)", "cross_entropy(x, label)"))
     assert maps.help is not None
     assert "`… |> flatten |> Linear(classes)`" in maps.help
+    swapped = failure(model("rgb |> Conv(3, 64, 3)"))
+    assert (swapped.code, swapped.label) == ("NN0205", "f32[N, 3, 32, 32]")
+    assert swapped.help is not None
+    assert "write `Conv(64, 3)`" in swapped.help
     quoted = failure(model(ROW, "cross_entropy(x, label)", lr='"1e-3"'))
     assert quoted.help == "write it without quotes: 1e-3"
     named = failure(model(ROW, "mse(x, x)"))
