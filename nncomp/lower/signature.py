@@ -28,7 +28,7 @@ from nncomp.syntax import ast
 from nncomp.types import DType, SequenceType, Shape, is_container
 
 _CONVERTED = {"float": "f32", "int": "i64"}
-_NO_ROWS = "labels are numbers of classes: `argmax(…, axis=1)` of one-hot rows"
+_NO_ROWS = "labels are numbers of classes: `cast(…, i64)`, or `argmax(…, axis=1)` of one-hot rows"
 
 
 def check(

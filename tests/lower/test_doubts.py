@@ -134,7 +134,8 @@ def test_the_models_here_are_not_doubted() -> None:
 
 def test_errors_of_labels_and_rates_say_what_to_do() -> None:
     one_hot = failure(model(ROW, "cross_entropy(x, label)", "f32[N, 10]"))
-    assert one_hot.help == "labels are numbers of classes: `argmax(…, axis=1)` of one-hot rows"
+    assert one_hot.help is not None
+    assert "`argmax(…, axis=1)` of one-hot rows" in one_hot.help
     maps = failure(model("image |> Conv(8, 3) |> Linear(10)", "cross_entropy(x, label)"))
     assert maps.help is not None
     assert "`… |> flatten |> Linear(classes)`" in maps.help
