@@ -17,13 +17,14 @@ from nncomp.ir.obligation import Obligation
 from nncomp.ir.sizes import sources
 from nncomp.lower.base import Base
 from nncomp.lower.calls import bind_arguments
-from nncomp.lower.context import Context, Frame, Module, Store
+from nncomp.lower.context import Context, Frame, Module
 from nncomp.lower.expressions import evaluate
 from nncomp.lower.modules import Loader, Read, StandardPrelude, read_source
 from nncomp.lower.recovery import PoisonError
 from nncomp.lower.remembering import Memory
 from nncomp.lower.settings import setting
 from nncomp.lower.statements import execute
+from nncomp.lower.store import Store
 from nncomp.lower.unused import check_unused
 from nncomp.lower.values import Argument, Arguments, Instance, describe
 from nncomp.lower.watching import Watch

@@ -19,9 +19,10 @@ from nncomp.dims import Dim, DimLike, Symbol, substitute
 from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
 from nncomp.ir.op import Op, operator
 from nncomp.ir.opaque import Opaque
-from nncomp.lower.context import Context, Initial
+from nncomp.lower.context import Context
 from nncomp.lower.expansion import Growth
 from nncomp.lower.sites import join
+from nncomp.lower.store import Initial
 from nncomp.lower.values import Arguments, Factory, Function, Instance, Results
 from nncomp.ops.conversion import StopGradient
 from nncomp.source import Span
