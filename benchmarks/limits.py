@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name")
     only = parser.parse_args().only
-    print(f"{'input':46} {'code':8} {'seconds':>8} {'MB':>6}")
+    print(f"{'input':70} {'code':8} {'seconds':>8} {'MB':>6}")
     for case in (Case("a good program", "", GOOD), *CASES):
         if only not in case.name:
             continue
@@ -33,7 +33,7 @@ def main() -> None:
         found = re.search(r"error\[(NN\d+)\]", outcome.report)
         code = found[1] if found else f"exit {outcome.status}"
         print(
-            f"{case.name:46} {code:8} {outcome.seconds:8.2f} {outcome.megabytes:6.0f}", flush=True
+            f"{case.name:70} {code:8} {outcome.seconds:8.2f} {outcome.megabytes:6.0f}", flush=True
         )
 
 

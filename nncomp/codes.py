@@ -41,6 +41,7 @@ CODES: dict[str, str] = {
     "NN0210": "an axis is out of range",
     "NN0211": "static arithmetic failed",
     "NN0212": "a value that is known while compiling is needed here",
+    "NN0213": "numbers mean something else here than elsewhere",
     # blocks, instances, parameters
     "NN0301": "a fn would create parameters",
     "NN0302": "two instances or parameters have one name",
@@ -62,6 +63,7 @@ CODES: dict[str, str] = {
     "NN0406": "it is not clear what to differentiate",
     "NN0407": "a search for hyperparameters is not well defined",
     "NN0408": "it is not clear what an imported model is to learn",
+    "NN0409": "a loss or a probability is not what it seems",
     # data and weights
     "NN0501": "a data set cannot be used",
     "NN0502": "weights do not fit the model",

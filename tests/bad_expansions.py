@@ -259,6 +259,73 @@ EXPANSIONS = [
             "f8(x, true)",
         ),
     ),
+    *(
+        Case(f"five calls at each of eight levels, {what}", "NN0004", doubling(*text))
+        for what, text in {
+            "by a name of its own": (
+                lambda i: f"fn f{i + 1}(x) {{\n  g = f{i}\n  return {'g(' * 5}x{')' * 5}\n}}",
+                "fn f0(x) = relu(x)",
+                "f8(x)",
+            ),
+            "by a name of its own, of nothing": (
+                lambda i: f"fn f{i + 1}(x) {{\n  g = f{i}\n  return {'g(' * 5}x{')' * 5}\n}}",
+                "fn f0(x) = 1",
+                "x + f8(x)",
+            ),
+            "behind choices of both kinds": (
+                lambda i: (
+                    f"fn f{i + 1}(x, n) = "
+                    + " + ".join(
+                        f"(f{i}(x, n) if n % 2 == {k % 2} else f{i}(x, n + 1))" for k in range(5)
+                    )
+                ),
+                "fn f0(x, n) = relu(x)",
+                "f8(x, 0)",
+            ),
+            "of fns that are given": (
+                lambda i: f"fn f{i + 1}(f, x) = {f'f{i}(f, ' * 5}x{')' * 5}",
+                "fn f0(f, x) = f(x)",
+                "f8(relu, x)",
+            ),
+            "of a list": (
+                lambda i: (
+                    f"fn f{i + 1}(x) {{\n  for g in [{f'f{i}, ' * 5}] {{ x = g(x) }}\n"
+                    "  return x\n}"
+                ),
+                "fn f0(x) = relu(x)",
+                "f8(x)",
+            ),
+            "of a list that may end early": (
+                lambda i: (
+                    f"fn f{i + 1}(x) {{\n  for g in [{f'f{i}, ' * 5}] {{\n    x = g(x)\n"
+                    "    if x.rank == 9 { return x }\n  }\n  return x\n}"
+                ),
+                "fn f0(x) = relu(x)",
+                "f8(x)",
+            ),
+            "in scans": (
+                lambda i: (
+                    f"fn f{i + 1}(x) {{\n  g = f{i}\n  return scan over t = x[none] {{\n"
+                    "    for i in range(5) { t = g(t) }\n    yield t\n  }[0]\n}"
+                ),
+                "fn f0(x) = relu(x)",
+                "f8(x)",
+            ),
+            "of blocks by a name of their own": (
+                lambda i: (
+                    f"block B{i + 1}(n: int)(x: float[S...]) {{\n  b = B{i}\n"
+                    f"  return x{' |> b(n)' * 5}\n}}"
+                ),
+                "block B0(n: int)(x: float[S...]) {\n  return relu(x)\n}",
+                "x |> B8(1)",
+            ),
+            "of a hundred operations": (
+                lambda i: f"fn f{i + 1}(x) {{\n  g = f{i}\n  return {'g(' * 5}x{')' * 5}\n}}",
+                f"fn f0(x) = x{' + x' * 100}",
+                "f8(x)",
+            ),
+        }.items()
+    ),
     Case(
         "the same, in a constant",
         "NN0004",

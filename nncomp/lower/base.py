@@ -9,7 +9,8 @@ from nncomp.dims import DimLike
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ir.op import Data
-from nncomp.lower.context import Context, Initial, Store
+from nncomp.lower.context import Context
+from nncomp.lower.store import Initial, Store
 from nncomp.source import Span
 from nncomp.types import Array
 

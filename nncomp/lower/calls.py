@@ -6,7 +6,7 @@ from typing import Any
 
 from nncomp.errors import CompileError, Note, error
 from nncomp.ir.graph import Value
-from nncomp.lower import tensors, trees
+from nncomp.lower import doubts, tensors, trees
 from nncomp.lower.arguments import lacking, matched
 from nncomp.lower.context import Context, Frame
 from nncomp.lower.declared_types import is_tensor_type
@@ -170,12 +170,16 @@ def _apply_function(ctx: Context, function: Function, arguments: Arguments, span
     frame = Frame(decl, function.module, {}, caller.path, _float_dtype(caller, arguments))
     with ctx.call(frame, span):
         bind_arguments(ctx, decl.parameters, arguments, decl, span)
+        if function.module.is_std and not ctx.frames[-2].module.is_std:
+            doubts.of_fn(ctx, decl, span)
         value = ctx.execute(ctx, decl.body)
         return _result(ctx, decl, decl.results, value, span)
 
 
 def apply_instance(ctx: Context, instance: Instance, arguments: Arguments, span: Span) -> Any:
     """Runs the block's body on tensors. Its parameters come into being the first time."""
+    if instance.factory.module.is_std and not ctx.frame.module.is_std:
+        doubts.of_block(ctx, instance, arguments)
     if ctx.store.memory is None:
         return _run(ctx, instance, arguments, span)
     return ctx.store.memory.apply(
@@ -301,7 +305,8 @@ def instantiate(
                 inner.names[formal.name.text] = check(ctx, formal.type, value, what, site.span)
         formals = tuple(f for f in decl.hyperparameters if f.name.text not in factory.given)
         bind_arguments(ctx, formals, arguments, decl, site.span)
-    return Instance(factory, inner.names, path, site.span)
+    by_position = len(arguments.positional)
+    return Instance(factory, inner.names, path, site.span, by_position=by_position)
 
 
 def _refuse_tensor(decl: ast.BlockDecl, arguments: Arguments) -> None:

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nncomp.dims import Dim
-from nncomp.errors import CompileError, Diagnostic, Note, Problems, error
+from nncomp.errors import CompileError, Note, error
 from nncomp.ir.builder import At, Builder
-from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
+from nncomp.ir.graph import Origin, Parameter, Value
 from nncomp.ir.obligation import Clause, Comparison, Message, Obligation, spelt
 from nncomp.ir.op import Data
 from nncomp.ir.sizes import sources
 from nncomp.lower.expansion import Expansion
-from nncomp.lower.recovery import CONSEQUENCES
 from nncomp.lower.spreading import spread
-from nncomp.lower.watching import Watch
+from nncomp.lower.store import SCALAR, Store
 from nncomp.ops.elementwise import Add, Mul
 from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import DType, TensorType
 
 if TYPE_CHECKING:
-    from nncomp.lower.remembering import Memory
+    pass
 
 MAX_CALLS = 64  # blocks within blocks
-SCALAR = TensorType(DType.I64, ())
 
 
 class Prelude(Protocol):
@@ -83,15 +80,6 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Initial:
-    """What a parameter starts from."""
-
-    kind: ParameterKind
-    value: Value  # in the graph of initial values
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
 class Yielded:
     """One value of a `yield`, and how it is to be stacked."""
 
@@ -114,77 +102,6 @@ class Region:
     frame: Frame
     counter: Value | None = None
     yielded: list[Yielded] | None = None
-
-
-class Store:
-    """All parameters of a program, over all of its graphs, with their initial values.
-
-    wanted: the optional inputs that the graphs have; optional: all that there are
-    warnings: what is odd but no error, each once
-    problems: the errors found so far
-    lowered: declarations whose bodies were run
-    watch: who looks on
-    memory: what blocks gave before, if graphs need not be run
-    """
-
-    def __init__(
-        self,
-        wanted: Collection[str] = (),
-        watch: Watch | None = None,
-        memory: Memory | None = None,
-    ) -> None:
-        self.wanted = wanted
-        self.watch = watch
-        self.memory = memory
-        self.optional: dict[str, None] = {}
-        self.warnings: dict[tuple[str, Span | None], Diagnostic] = {}
-        self.problems = Problems()
-        self.lowered: set[ast.Decl] = set()
-        self.initial: dict[str, Initial] = {}
-        self.builder = Builder()
-        self.seed = Value(SCALAR, "seed")
-        self._adopted: set[Node] = set()  # the first _settled nodes of the builder
-        self._known: set[Value] = set()  # their results
-        self._settled = 0
-
-    def adopt(self, value: Value, span: Span) -> None:
-        """Takes what computes an initial value into the graph of initial values. Parts of it may
-        have been built in another graph, such as a hyperparameter, but none depends on inputs."""
-        built = self.builder.nodes[self._settled :]
-        del self.builder.nodes[self._settled :]
-        pending = [value, *(node.outputs[0] for node in reversed(built))]
-        while pending:
-            node = pending[-1].node
-            if node is None and pending[-1] is not self.seed:
-                raise error(
-                    "NN0307",
-                    "an initial value cannot depend on inputs or parameters",
-                    span,
-                    help="it is computed once, before training, from the seed alone",
-                )
-            missing = [] if node is None else [v for v in node.operands if v not in self._known]
-            if missing and node not in self._adopted:
-                pending += missing
-                continue
-            self._known.add(pending.pop())
-            if node is not None and node not in self._adopted:
-                self._adopted.add(self.builder.append(node))
-                self._known.update(node.outputs)
-        self._settled = len(self.builder.nodes)
-
-    def warn(self, diagnostic: Diagnostic) -> None:
-        """Takes note of a warning; a body that is lowered for several graphs gives it once."""
-        self.warnings.setdefault((diagnostic.message, diagnostic.span), diagnostic)
-
-    def report(self, failure: CompileError) -> None:
-        """Takes note of an error, unless it follows from an earlier one."""
-        follows = all(d.code in CONSEQUENCES for d in failure.diagnostics)
-        if not (self.problems and follows):
-            self.problems.add(failure)
-
-    def site(self, name: str) -> int:
-        """A number for a place that draws random numbers, the same in every graph of the name."""
-        return zlib.crc32(name.encode())
 
 
 def _tighten(comparison: Comparison) -> None:
@@ -210,7 +127,6 @@ class Context:
     learning: whether `minimize` updates parameters (not in the evaluation graph)
     predictions: of an evaluation the model's own outputs, beside losses and metrics
     evaluate, execute: the two halves of the evaluator, which call each other through here
-    foresee: see `Expansion`
     """
 
     def __init__(
@@ -223,7 +139,6 @@ class Context:
         learning: bool,
         evaluate: Callable[[Context, ast.Expr], Any],
         execute: Callable[[Context, tuple[ast.Stmt, ...]], Any],
-        foresee: Callable[[Expansion], None] = lambda _: None,
     ) -> None:
         self.store = store
         self.watch = store.watch
@@ -249,7 +164,7 @@ class Context:
         self.initializing: str | None = None  # path of the parameter being initialised
         self.regions: list[Region] = []  # bodies of control flow around the point of execution
         self.numbers: dict[tuple[str, DType], Data] = {}  # literals that were converted, by text
-        self.expansion = Expansion(foresee)
+        self.expansion = Expansion()
         self.failures = 0  # statements that failed, by an error of their own or not
         self._draws: dict[str, int] = {}
         self.drawn = 0  # random draws, those of initial values left out
@@ -273,8 +188,12 @@ class Context:
         spans: tuple[Span, ...] = (span,)
         if self.frame.module.is_std and outer.spans:
             spans = (outer.spans[0], span)
-        if len(self.b.nodes) > self.expansion.most:
-            raise self.expansion.too_much("nodes", span)
+        expansion = self.expansion
+        expansion.steps += 1
+        if expansion.steps > expansion.most_steps:
+            raise expansion.too_many_steps(span)
+        if len(self.b.nodes) > expansion.most:
+            raise expansion.too_much("nodes", span)
         return self.b.at(Origin(spans, self.frame.path))
 
     @contextmanager
@@ -282,15 +201,11 @@ class Context:
         """Executes a body in a frame of its own."""
         if len(self.frames) >= MAX_CALLS:
             self._refuse_depth(frame, span)
-        outer = [f for f in self.frames if f.decl is frame.decl]
         self.frames.append(frame)
         try:
-            self.expansion.enter(self.span or span)
-            if outer:
-                self.expansion.recur(frame.decl, len(outer), self.span or span)
+            self.expansion.called(frame.decl, self.span or span)
             yield
         finally:
-            self.expansion.leave()
             self.frames.pop()
 
     @contextmanager
@@ -298,7 +213,7 @@ class Context:
         """Executes one run of a static loop."""
         self.frame.loops.append(number)
         try:
-            with self.expansion.run(number, self.span or span):
+            with self.expansion.run(self.span or span):
                 yield
         finally:
             self.frame.loops.pop()

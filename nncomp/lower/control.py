@@ -26,7 +26,8 @@ from nncomp.lower.carries import (
     natural_dtype,
     next_value,
 )
-from nncomp.lower.context import SCALAR, Context, Region
+from nncomp.lower.context import Context, Region
+from nncomp.lower.store import SCALAR
 from nncomp.lower.targets import bind
 from nncomp.lower.values import Deferred, describe
 from nncomp.ops.control import Loop

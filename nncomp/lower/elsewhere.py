@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 from nncomp.errors import did_you_mean
 
@@ -24,6 +25,10 @@ _NAMES = {
     "GlobalAveragePooling2D": "it is called `global_avg_pool` here",
     "BCELoss": "it is called `binary_cross_entropy` here",
     "BCEWithLogitsLoss": "it is called `binary_cross_entropy` here, and takes logits",
+    "mse": "it is called `mse_loss` here",
+    "mae": "it is called `l1_loss` here",
+    "bce": "it is called `binary_cross_entropy` here, and takes logits",
+    "dropout": "it is called `drop` here; the block is `Dropout`",
     "KLDivLoss": "it is called `kl_divergence` here",
     "cat": "it is called `concat` here: `concat([a, b], axis=1)`",
     "concatenate": "it is called `concat` here: `concat([a, b], axis=1)`",
@@ -120,5 +125,6 @@ def dtype_help(name: str, known: Iterable[str]) -> str | None:
     return f"write `{dtype}[…]`" if dtype else did_you_mean(name, known)
 
 
+@lru_cache(10_000)
 def _plain(name: str) -> str:
     return name.replace("_", "").lower()

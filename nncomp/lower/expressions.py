@@ -100,7 +100,7 @@ def _comprehension(ctx: Context, expr: ast.Comprehension) -> list[Any]:
             return
         part = expr.clauses[number]
         items = iterate(ctx, part.iterable)
-        with ctx.expansion.loop(part, len(items), ctx.b.nodes):
+        with ctx.expansion.loop(part.iterable.span, len(items), ctx.b.nodes):
             for i, item in enumerate(items):
                 with ctx.repeating(i, part.span):
                     bind(ctx, part.target, item, part.span)
@@ -269,12 +269,11 @@ def _logical(ctx: Context, expr: ast.Binary) -> Any:
         with ctx.at(expr.span):
             return tensors.logical(ctx, expr.op, [left, right])
     decided = holds(left, expr.left) is (expr.op == "or")
-    return evaluate(ctx, expr.right) if ctx.expansion.branch(expr, not decided) else left
+    return left if decided else evaluate(ctx, expr.right)
 
 
 def _if(ctx: Context, expr: ast.IfExpr) -> Any:
-    taken = ctx.expansion.branch(expr, truth(ctx, expr.condition))
-    return evaluate(ctx, expr.then if taken else expr.otherwise)
+    return evaluate(ctx, expr.then if truth(ctx, expr.condition) else expr.otherwise)
 
 
 def _attribute(ctx: Context, expr: ast.Attribute) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Iterator
 from functools import cache, partial
@@ -175,15 +174,15 @@ def _imported_names(statement: ast.Import) -> list[ast.Name]:
 
 def _check_parameters(declaration: ast.Decl) -> None:
     """No name twice in a signature."""
-    lists: tuple[tuple[ast.Parameter, ...], ...] = ()
+    formals: tuple[ast.Parameter, ...] = ()
     if isinstance(declaration, ast.FnDecl):
-        lists = (declaration.parameters,)
+        formals = declaration.parameters
     elif isinstance(declaration, ast.BlockDecl):
-        lists = (declaration.hyperparameters, declaration.tensors)
+        formals = declaration.hyperparameters + declaration.tensors
     elif isinstance(declaration, ast.ModelDecl):
-        lists = (declaration.hyperparameters,)
+        formals = declaration.hyperparameters
     spans: dict[str, Span] = {}
-    for parameter in itertools.chain(*lists):
+    for parameter in formals:
         name = parameter.name
         if name.text in spans:
             raise error(

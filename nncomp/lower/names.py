@@ -10,7 +10,7 @@ from nncomp.ir.graph import Value
 from nncomp.lower.context import Context, Prelude
 from nncomp.lower.elsewhere import member_help, name_help
 from nncomp.lower.recovery import POISON, PoisonError
-from nncomp.lower.sites import nodes
+from nncomp.lower.sites import places_bound
 from nncomp.lower.static_types import DTYPES
 from nncomp.lower.trees import parameters_of
 from nncomp.lower.values import (
@@ -83,12 +83,14 @@ def _scopes(ctx: Context) -> Iterator[dict[str, Any] | Prelude]:
     yield ctx.prelude
 
 
-def undefined(ctx: Context, ref: ast.Ref) -> CompileError:
-    for node in nodes(ctx.frame.decl):
-        if not isinstance(node, (ast.InputDecl, ast.StateDecl, ast.NameTarget)):
-            continue
-        if node.name.text == ref.name and node.span.start > ref.span.end:
-            hint = f"it has a value from line {node.span.line} on: move that up"
+def undefined(ctx: Context, ref: ast.Ref) -> CompileError | PoisonError:
+    """The error for a name without a value; in a body that is called again it has been reported."""
+    if ref.span in ctx.store.undefined:
+        return PoisonError()
+    ctx.store.undefined.add(ref.span)
+    for place in places_bound(ctx.frame.decl).get(ref.name, ()):
+        if place.start > ref.span.end:
+            hint = f"it has a value from line {place.line} on: move that up"
             return error("NN0103", f"`{ref.name}` is not defined yet", ref.span, help=hint)
     return unknown(ref, [name for names in _scopes(ctx) for name in names], ctx.prelude)
 

@@ -17,15 +17,14 @@ from nncomp.ir.obligation import Obligation
 from nncomp.ir.sizes import sources
 from nncomp.lower.base import Base
 from nncomp.lower.calls import bind_arguments
-from nncomp.lower.context import Context, Frame, Module, Store
-from nncomp.lower.expansion import Expansion
+from nncomp.lower.context import Context, Frame, Module
 from nncomp.lower.expressions import evaluate
-from nncomp.lower.foresight import Foresight
 from nncomp.lower.modules import Loader, Read, StandardPrelude, read_source
 from nncomp.lower.recovery import PoisonError
 from nncomp.lower.remembering import Memory
 from nncomp.lower.settings import setting
 from nncomp.lower.statements import execute
+from nncomp.lower.store import Store
 from nncomp.lower.unused import check_unused
 from nncomp.lower.values import Argument, Arguments, Instance, describe
 from nncomp.lower.watching import Watch
@@ -173,17 +172,8 @@ class _Lowering:
         section: ast.Section | None,
         training: bool,
         learning: bool,
-        root: ast.ModelDecl | ast.ConstDecl,
-        module: Module,
     ) -> Context:
         """A context for a model or a constant of a file."""
-
-        def foresee(expansion: Expansion) -> None:
-            foresight = Foresight(self.prelude, expansion.taken)
-            least, largest = foresight.of_root(root, module.names)
-            if least > expansion.most:
-                raise expansion.too_much("calls and runs of loops", largest.span)
-
         return Context(
             self.store,
             self.prelude,
@@ -192,12 +182,11 @@ class _Lowering:
             learning=learning,
             evaluate=evaluate,
             execute=execute,
-            foresee=foresee,
         )
 
     def _constant(self, module: Module, declaration: ast.ConstDecl) -> Any:
         """The value of a file's constant. It belongs to no graph, so it holds no tensor."""
-        ctx = self._context(None, False, False, declaration, module)
+        ctx = self._context(None, False, False)
         ctx.frames.append(Frame(declaration, module, {}))
         value = evaluate(ctx, declaration.value)
         pending, seen = [value], set[int]()
@@ -288,9 +277,10 @@ class _Lowering:
     ) -> tuple[Graph, Mapping[str, Value]]:
         """The graph of the model or of one of its sections; with a section the model's own outputs,
         but for those whose names the section gives to others."""
-        ctx = self._context(section, training, learning, self.model, self.module)
+        ctx = self._context(section, training, learning)
         frame = Frame(self.model, self.module, {})
         ctx.frames.append(frame)
+        ctx.expansion.read(self.model)
         with ctx.at(self.model.name.span):
             arguments = Arguments(
                 [],

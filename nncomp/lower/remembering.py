@@ -19,9 +19,10 @@ from nncomp.dims import Dim, DimLike, Symbol, substitute
 from nncomp.ir.graph import Node, Origin, Parameter, ParameterKind, Value
 from nncomp.ir.op import Op, operator
 from nncomp.ir.opaque import Opaque
-from nncomp.lower.context import Context, Initial
+from nncomp.lower.context import Context
 from nncomp.lower.expansion import Growth
 from nncomp.lower.sites import join
+from nncomp.lower.store import Initial
 from nncomp.lower.values import Arguments, Factory, Function, Instance, Results
 from nncomp.ops.conversion import StopGradient
 from nncomp.source import Span
@@ -86,6 +87,7 @@ class _Outcome:
     several: what holds them, if it is no single one
     ways: to the outputs, and after them to the updated values
     nodes: by how many the graph grows
+    depth: of calls around it
     """
 
     states: tuple[_State, ...]
@@ -95,6 +97,7 @@ class _Outcome:
     several: type[tuple[Value, ...]] | None
     ways: tuple[_Way, ...]
     nodes: int
+    depth: int
     growth: Growth
 
 
@@ -260,7 +263,7 @@ class _Before:
     def outcome(self, instance: Instance, result: Any, call: _Call, growth: Growth) -> _Outcome:
         """What the application did. Raises _Unknown."""
         ctx, prefix = self._ctx, join(instance.path, "")
-        if self._count() != self._others or growth.deep_work:
+        if self._count() != self._others:
             raise _Unknown
         paths = list(ctx.parameters)[self._parameters :]
         claims = list(ctx.claims.items())[self._claims :]
@@ -294,6 +297,7 @@ class _Before:
             several,
             tuple(call.way(v, given) for v in outputs),
             len(ctx.b.nodes) - self._nodes,
+            len(ctx.frames),
             growth,
         )
 
@@ -320,7 +324,7 @@ def _require_all(given: list[Value], made: list[Value]) -> None:
 
 def _fits(ctx: Context, instance: Instance, outcome: _Outcome) -> bool:
     """Whether an application may be taken as done: other graphs may have its parameters."""
-    if ctx.expansion.depth > outcome.growth.depth:  # it may have met a limit of depth
+    if len(ctx.frames) > outcome.depth:  # it may have met the limit of depth
         return False
     initial, prefix = ctx.store.initial, join(instance.path, "")
     known = [(s.type, initial.get(prefix + s.path)) for s in outcome.states]

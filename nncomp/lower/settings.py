@@ -6,10 +6,11 @@ from typing import Any
 
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.ir.graph import Value
-from nncomp.lower.context import Context, Frame, Module, Store
+from nncomp.lower.context import Context, Frame, Module
 from nncomp.lower.expressions import evaluate
 from nncomp.lower.modules import StandardPrelude
 from nncomp.lower.statements import execute
+from nncomp.lower.store import Store
 from nncomp.source import SourceFile
 from nncomp.syntax import ast
 from nncomp.syntax.parser import parse

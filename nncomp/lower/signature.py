@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,7 @@ from nncomp.syntax import ast
 from nncomp.types import DType, SequenceType, Shape, is_container
 
 _CONVERTED = {"float": "f32", "int": "i64"}
+_NO_ROWS = "labels are numbers of classes: `cast(…, i64)`, or `argmax(…, axis=1)` of one-hot rows"
 
 
 def check(
@@ -69,7 +71,9 @@ def check(
     if isinstance(value, (bool, int, float, Dim)):
         return _number_as_tensor(ctx, type_, value, what, span)
     if not isinstance(value, Value) or is_container(value.type):
-        raise error("NN0201", f"{what} must be a tensor, this is {describe(value)}", span)
+        hint = f"write it without quotes: {value}" if _is_number(value) else None
+        found = f"{what} must be a tensor, this is {describe(value)}"
+        raise error("NN0201", found, span, help=hint)
     _check_dtype(ctx, type_, value, what, span)
     claim = _Claim(type_, value, what, span, asserts)
     shape = _bind_dims(ctx, claim)
@@ -120,6 +124,11 @@ def _spelt(type_: ast.TypeExpr) -> str:
     return f"`{type_.span.text}`"
 
 
+def _is_number(value: Any) -> bool:
+    """Whether it is a text that says a number."""
+    return isinstance(value, str) and re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", value) is not None
+
+
 def _check_dtype(ctx: Context, type_: ast.TypeExpr, value: Value, what: str, span: Span) -> None:
     name, dtype = type_.name.text, value.type.dtype
     if name == "float":
@@ -133,13 +142,15 @@ def _check_dtype(ctx: Context, type_: ast.TypeExpr, value: Value, what: str, spa
     else:
         raise no_dtype(type_)
     if not fits:
+        rows = value.type.dtype.is_float and value.rank > 1 and what.startswith("`label`")
+        hint = f"convert it: `cast(…, {_CONVERTED.get(name, name)})`"
         raise error(
             "NN0203",
             f"{what} must be {_spelt(type_)}, this is {value.type}",
             span,
             f"dtype {dtype}, not {name}",
             notes=_came_from(value),
-            help=f"convert it: `cast(…, {_CONVERTED.get(name, name)})`",
+            help=_NO_ROWS if rows else hint,
         )
 
 

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from nncomp.source import Span
 from nncomp.syntax import ast
 
 _fields: dict[type, list[str]] = {}
 _cache: WeakKeyDictionary[ast.Decl, dict[int, str]] = WeakKeyDictionary()
+_bound: WeakKeyDictionary[ast.Decl, dict[str, list[Span]]] = WeakKeyDictionary()
 
 
 def join(path: str, name: str) -> str:
@@ -76,6 +78,17 @@ def _site(stage: ast.Expr) -> ast.Expr:
     if isinstance(stage, ast.Call) and isinstance(stage.callee, ast.Call):
         return stage.callee
     return stage
+
+
+def places_bound(decl: ast.Decl) -> dict[str, list[Span]]:
+    """Where a body gives values to its names, in source order."""
+    if decl not in _bound:
+        places: dict[str, list[Span]] = {}
+        for node in nodes(decl):
+            if isinstance(node, (ast.InputDecl, ast.StateDecl, ast.NameTarget)):
+                places.setdefault(node.name.text, []).append(node.span)
+        _bound[decl] = places
+    return _bound[decl]
 
 
 def children_of(node: ast.Node) -> list[Any]:

@@ -9,11 +9,12 @@ from nncomp.dims import equal
 from nncomp.errors import Note, did_you_mean, error
 from nncomp.ir.graph import Parameter, ParameterKind, Value
 from nncomp.lower import calls, tensors, trees
-from nncomp.lower.context import Context, Initial
+from nncomp.lower.context import Context
 from nncomp.lower.declared_types import declared_type, is_tensor_type
 from nncomp.lower.expressions import evaluate, truth
 from nncomp.lower.recovery import POISON, PoisonError
 from nncomp.lower.sites import join
+from nncomp.lower.store import Initial
 from nncomp.lower.values import Deferred, Instance, Results, describe
 from nncomp.syntax import ast
 from nncomp.types import TensorType

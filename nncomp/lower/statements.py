@@ -14,6 +14,7 @@ from nncomp.lower.context import Context, Yielded
 from nncomp.lower.declared_types import input_type
 from nncomp.lower.expressions import evaluate, iterate, truth
 from nncomp.lower.recovery import PoisonError, recover
+from nncomp.lower.sites import nodes
 from nncomp.lower.targets import bind
 from nncomp.lower.training import metric, minimize
 from nncomp.lower.values import Instance, Results, describe
@@ -73,17 +74,18 @@ def _assign(ctx: Context, statement: ast.Assign) -> None:
 
 
 def _if(ctx: Context, statement: ast.If) -> Returned | None:
-    holds = ctx.expansion.branch(statement, truth(ctx, statement.condition))
-    return _run(ctx, statement.then if holds else statement.otherwise)
+    return _run(ctx, statement.then if truth(ctx, statement.condition) else statement.otherwise)
 
 
 def _for(ctx: Context, statement: ast.For) -> Returned | None:
     before = ctx.failures
     items = iterate(ctx, statement.iterable)
-    with ctx.expansion.loop(statement, len(items), ctx.b.nodes):
+    span = statement.iterable.span
+    may_end = any(isinstance(node, ast.Return) for node in nodes(statement))
+    with ctx.expansion.loop(span, len(items), ctx.b.nodes, ends_early=may_end):
         for number, item in enumerate(items):
-            bind(ctx, statement.target, item, statement.iterable.span)
-            with ctx.repeating(number, statement.iterable.span):
+            bind(ctx, statement.target, item, span)
+            with ctx.repeating(number, span):
                 outcome = _run(ctx, statement.body)
             if outcome is not None:
                 return outcome

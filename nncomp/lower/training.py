@@ -8,7 +8,7 @@ from typing import Any
 from nncomp.errors import error
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Value
-from nncomp.lower import calls, tensors
+from nncomp.lower import calls, doubts, tensors
 from nncomp.lower.clipping import clip
 from nncomp.lower.context import Context, Frame
 from nncomp.lower.sites import join, nodes
@@ -77,10 +77,14 @@ def minimize(ctx: Context, statement: ast.Minimize) -> None:
         gradients = clip(ctx, clipped, gradients) if clipped else gradients
         widest = DType.F64 if any(v.type.dtype is DType.F64 for v in wanted.values()) else DType.F32
         hyperparameters = _inputs(ctx, optimizer, several, widest)
+        doubts.of_optimizer(ctx, optimizer, statement.optimizer.span)
         step = tensors.cast(ctx, ctx.step, widest)
         count = tensors.binary(ctx, "+", step, 1.0)
-    for (path, _), gradient in zip(wanted.items(), gradients, strict=True):
-        _step(ctx, statement, optimizer, hyperparameters, path, gradient, count)
+    span = statement.optimizer.span
+    with ctx.expansion.loop(span, len(wanted), ctx.b.nodes):
+        for path, gradient in zip(wanted, gradients, strict=True):
+            with ctx.expansion.run(span):
+                _step(ctx, statement, optimizer, hyperparameters, path, gradient, count)
 
 
 def _loss(ctx: Context, statement: ast.Minimize) -> Value:

@@ -13,8 +13,9 @@ from typing import Any
 
 from nncomp.errors import did_you_mean, error
 from nncomp.ir.graph import Parameter, Value
-from nncomp.lower.context import Context, Initial
+from nncomp.lower.context import Context
 from nncomp.lower.sites import join
+from nncomp.lower.store import Initial
 from nncomp.lower.values import Builtin, Instance, Tree, describe
 from nncomp.source import Span
 

@@ -47,6 +47,7 @@ class Instance:
 
     replaced: tensors that stand for parameters when it is applied, by path (`with_`)
     copy_of: the path of the instance that this is a copy of
+    by_position: how many hyperparameters were given without their names
     """
 
     factory: Factory
@@ -55,6 +56,7 @@ class Instance:
     span: Span
     replaced: Mapping[str, Value] = field(default_factory=dict)
     copy_of: str | None = None
+    by_position: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,12 @@ from nncomp.ops.rules import require_equal, require_float
 from nncomp.ops.shape import Squeeze, Unsqueeze
 from nncomp.types import TensorType
 
+_SAME_RANK = (
+    "labels are numbers of classes, without an axis for them: `squeeze(label, 1)` of [N, 1], "
+    "`argmax(label, axis=1)` of one-hot rows"
+)
+_ONE_LABEL = "for one label a row, make one row of scores: `… |> flatten |> Linear(classes)`"
+
 
 @operator
 class ClassLoss(Op):
@@ -42,9 +48,10 @@ class ClassLoss(Op):
             raise InferError(
                 "NN0204",
                 f"scores [N, C, …] and labels [N, …] do not fit: {scores}, {labels}",
-                help="labels are numbers of classes, without an axis for them: `squeeze(label, 1)` "
-                "of [N, 1], `argmax(label, axis=1)` of one-hot rows"
+                help=_SAME_RANK
                 if labels.rank == scores.rank
+                else _ONE_LABEL
+                if labels.rank == 1
                 else None,
             )
         places = (scores.shape[0], *scores.shape[2:])

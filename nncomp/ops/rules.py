@@ -132,10 +132,21 @@ def normalize_axis(axis: int, rank: int) -> int:
     return axis % rank
 
 
+def require_ints(t: TensorType, what: str) -> None:
+    """InferError unless it is of integers, as a number that stands beside floats is not."""
+    if not t.dtype.is_int:
+        raise InferError(
+            "NN0203",
+            f"{what} takes integers, this is {t}",
+            help="a number takes the dtype of the tensors beside it: write `i64(…)`",
+        )
+
+
 def known_ints(t: TensorType | None, what: str) -> tuple[int, ...] | None:
     """The contents of an optional integer operand that must be known (axes, pads, splits)."""
     if t is None:
         return None
+    require_ints(t, what)
     if t.elements is None or not all(isinstance(e, int) for e in t.elements):
         raise InferError("NN0212", f"{what} must be known while compiling")
     return tuple(e for e in t.elements if isinstance(e, int))

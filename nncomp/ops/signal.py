@@ -21,6 +21,7 @@ from nncomp.ops.rules import (
     numbered_dtype,
     require_equal,
     require_float,
+    require_ints,
     same_dtype,
 )
 from nncomp.ops.shape import Unsqueeze
@@ -31,8 +32,9 @@ from nncomp.types import DType, TensorType
 
 def one_size(t: TensorType, what: str) -> DimLike:
     """The integer that an operand of one element holds."""
-    if not t.dtype.is_int or t.size != 1:
-        raise InferError("NN0204", f"{what} is an integer scalar, this is {t}")
+    require_ints(t, what)
+    if t.size != 1:
+        raise InferError("NN0204", f"{what} is one number, this is {t}")
     if t.elements is None:
         raise InferError("NN0212", f"{what} must be known while compiling")
     return t.elements[0]

@@ -338,12 +338,15 @@ def _output_of(p: Place) -> CompileError | None:
 
 
 def _no_effect(p: Place) -> CompileError:
+    loops = p.tokens.text(p.first) if p.tokens.kinds[p.first] in ("SCAN", "LOOP", "COND") else ""
     return error(
         "NN0101",
         "there are no expression statements",
         p.statement,
         "this value goes nowhere",
-        help="write `name = …`, or `return …`",
+        help=f"a `{loops}` has a value: write `name = {loops} …`"
+        if loops
+        else "write `name = …`, or `return …`",
     )
 
 

@@ -53,6 +53,13 @@ CASES = [
     ("  output y = 1 / 0", "NN0211", 5, ["division by zero"]),
     ("  output y = f32(2 ** 2 ** 30)", "NN0005", 5, []),
     ("  output y = sqrt(-1)", "NN0211", 5, ["sqrt(-1)"]),
+    (
+        "  y = onnx.DFT(x[..., none], 8, i64(2))",
+        "NN0203",
+        5,
+        ["dft_length takes integers", "`i64(…)`"],
+    ),
+    ("  scan (h=0) over t = x { h = h + 1 }", "NN0101", 5, ["`name = scan …`"]),
     ("  output y = 3", "NN0201", 5, ["must be a tensor", "the int 3"]),
     ("  output x\n  output x", "NN0104", 6, ["two outputs `x`"]),
     ("  input x: f32[3]\n  output x", "NN0104", 5, ["two inputs"]),

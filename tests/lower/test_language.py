@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from nncomp.errors import CompileError
 from nncomp.ir.verify import verify
 from nncomp.lower.modules import read_source
 from nncomp.lower.program import lower
@@ -309,16 +308,6 @@ def test_what_calls_itself_behind_a_condition_ends() -> None:
     tree += "  return tree(x, n - 1) + tree(x + n, n - 1)\n}\n"
     graph = program(f"{tree}model M {{ input x: f32[N]\n output y = tree(x, 9) }}").graph
     assert sum(node.op.name == "Relu" for node in graph.nodes) == 2**9
-
-
-def test_what_calls_itself_too_often_is_named_with_both_numbers() -> None:
-    tree = "fn tree(x, n) = x if n == 0 else tree(x, n - 1)" + " + tree(x, n - 1)" * 4 + "\n"
-    with pytest.raises(CompileError) as caught:
-        program(f"{tree}model M {{ input x: f32[N]\n output y = tree(x, 8) }}")
-    text = caught.value.diagnostics[0].render()
-    assert "over 5,000 calls of what calls itself" in text
-    assert "`tree` within itself, 8 deep" in text
-    assert "5,001 of them are calls of `tree`" in text
 
 
 def test_draws_that_nothing_reads_need_no_seed() -> None:

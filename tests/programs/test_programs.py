@@ -76,3 +76,12 @@ def test_a_forward_product_is_the_formula() -> None:
     results = model(**drawn({v.name: v for v in model.graph.inputs}, 3))
     np.testing.assert_allclose(results["t"], results["e"], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(results["along"], results["twice"], rtol=1e-4, atol=1e-6)
+
+
+def test_a_convolution_by_fourier_transforms_is_the_sum() -> None:
+    model = nncomp.load(Path(__file__).parent / "hyena.nn")
+    for size in (1, 3, 7):
+        graph = model.program.entries["compared"]
+        inputs = drawn({v.name: v for v in graph.inputs}, size)
+        results = model.run(inputs, entry="compared")
+        np.testing.assert_allclose(results["transformed"], results["direct"], rtol=1e-4, atol=1e-5)

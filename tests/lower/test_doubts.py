@@ -1,0 +1,149 @@
+"""What compiles and is most likely a mistake gives a warning, what may well be meant does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from nncomp.errors import Diagnostic
+from nncomp.lower.modules import read_source
+from nncomp.lower.program import lower, models
+from tests.lower.programs import failure, program
+from zoo.row import MODELS
+
+HEAD = (
+    "from std import BatchNorm, Conv, GroupNorm, GRU, LayerNorm, Linear, LSTM\n"
+    "from std.optim import Adam\n"
+)
+INPUTS = {
+    "image": "f32[N, 1, 28, 28]",
+    "rgb": "f32[N, 3, 32, 32]",
+    "nhwc": "f32[N, 32, 32, 3]",
+    "steps": "f32[T, N, 8]",
+}
+
+
+def model(statements: str, loss: str = "", label: str = "i64[N]", lr: str = "1e-3") -> str:
+    """x is what the statements make of their input."""
+    name = next(name for name in INPUTS if name in statements)
+    train = f"  train {{\n    input label: {label}\n    minimize {loss} by Adam(lr={lr})\n  }}\n"
+    return (
+        f"{HEAD}model M {{\n  input {name}: {INPUTS[name]}\n  x = {statements}\n  output x\n"
+        + (train if loss else "")
+        + "}\n"
+    )
+
+
+def doubts(text: str) -> list[Diagnostic]:
+    found = list(program(text).warnings)
+    assert all(d.severity == "warning" and d.help and d.span for d in found)
+    return found
+
+
+ROW = "image |> flatten |> Linear(10)"
+ONE = "image |> flatten |> Linear(1)"
+
+# a program, its code, what the rendered warning must hold
+DOUBTED = [
+    (model("image |> Conv(1, 8, 3)"), "NN0213", ["kernel of 8 and stride 3", "write `Conv(8, 3)`"]),
+    (model("nhwc |> Conv(8, 3)"), "NN0213", ["f32[N, 32, 32, 3] has 32", "[N, 3, H, W]"]),
+    (model("steps |> LSTM(8, 32)"), "NN0213", ["32 layers of 8 units", "write `LSTM(32)`"]),
+    (model("steps |> GRU(8, 64)"), "NN0213", ["64 layers of 8 units", "write `GRU(64)`"]),
+    (model("rgb |> BatchNorm(3)"), "NN0213", ["`momentum` of", "is 3", "write `BatchNorm()`"]),
+    (model("steps |> LayerNorm(8)"), "NN0213", ["`eps` of", "is 8", "write `LayerNorm()`"]),
+    (model("rgb |> GroupNorm(3, 3)"), "NN0213", ["`eps` of", "write `GroupNorm(3)`"]),
+    (
+        model(f"{ROW} |> softmax", "cross_entropy(x, label)"),
+        "NN0409",
+        ["takes the softmax itself", "`softmax` is here", "give it what `softmax`"],
+    ),
+    (
+        model(f"reshape({ROW} |> sigmoid, [N, 10])", "cross_entropy(x, label)"),
+        "NN0409",
+        ["given probabilities", "`sigmoid` is here"],
+    ),
+    (
+        model(f"{ROW} |> relu", "cross_entropy(x, label)"),
+        "NN0409",
+        ["scores without those below 0", "`relu` is here"],
+    ),
+    (
+        model(
+            "image |> flatten |> Linear(1) |> sigmoid",
+            "binary_cross_entropy(x, label)",
+            "f32[N, 1]",
+        ),
+        "NN0409",
+        ["takes the sigmoid itself", "give it what `sigmoid`"],
+    ),
+    (
+        model(f"{ROW} |> softmax", "nll_loss(x, label)"),
+        "NN0409",
+        ["not their logarithms", "use `log_softmax` in place of `softmax`"],
+    ),
+    (
+        model("image |> flatten |> Linear(1)", "cross_entropy(x, label)"),
+        "NN0409",
+        ["single class is always 0", "`binary_cross_entropy`"],
+    ),
+    (
+        model("image |> flatten |> Linear(1) |> softmax"),
+        "NN0409",
+        ["single number is always 1", "`sigmoid`"],
+    ),
+    (
+        model(ROW, "cross_entropy(x, label)", lr="-1e-3"),
+        "NN0409",
+        ["a learning rate of -0.001", "`maximize`"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "code", "holds"), DOUBTED)
+def test_what_is_most_likely_a_mistake_is_a_warning(text: str, code: str, holds: list[str]) -> None:
+    (warning,) = doubts(text)
+    assert warning.code == code
+    for part in holds:
+        assert part in warning.render()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        model("image |> Conv(1, 8, stride=3)"),  # says what it means
+        model("rgb |> Conv(3, 3, 2)"),
+        model("rgb |> Conv(8, 3, 1) |> Conv(8, 4, 2)"),
+        model("nhwc |> transpose(perm=[0, 3, 1, 2]) |> Conv(8, 3)"),
+        model("steps |> LSTM(8, 2) "),
+        model("rgb |> BatchNorm(0.01)"),
+        model(ROW, "cross_entropy(x, label)"),
+        model(f"{ROW} |> log_softmax", "nll_loss(x, label)"),
+        model(f"{ROW} |> relu |> Linear(10)", "cross_entropy(x, label)"),
+    ],
+)
+def test_what_may_well_be_meant_is_none(text: str) -> None:
+    assert doubts(text) == []
+
+
+def test_the_models_here_are_not_doubted() -> None:
+    for path in sorted(MODELS.glob("*.nn")):
+        source = read_source(path)
+        for name in models(source):
+            found = lower(source, name).warnings
+            assert [d.code for d in found if d.code in ("NN0213", "NN0409")] == [], (path, name)
+
+
+def test_errors_of_labels_and_rates_say_what_to_do() -> None:
+    one_hot = failure(model(ROW, "cross_entropy(x, label)", "f32[N, 10]"))
+    assert one_hot.help is not None
+    assert "`argmax(…, axis=1)` of one-hot rows" in one_hot.help
+    maps = failure(model("image |> Conv(8, 3) |> Linear(10)", "cross_entropy(x, label)"))
+    assert maps.help is not None
+    assert "`… |> flatten |> Linear(classes)`" in maps.help
+    swapped = failure(model("rgb |> Conv(3, 64, 3)"))
+    assert (swapped.code, swapped.label) == ("NN0205", "f32[N, 3, 32, 32]")
+    assert swapped.help is not None
+    assert "write `Conv(64, 3)`" in swapped.help
+    quoted = failure(model(ROW, "cross_entropy(x, label)", lr='"1e-3"'))
+    assert quoted.help == "write it without quotes: 1e-3"
+    named = failure(model(ROW, "mse(x, x)"))
+    assert named.help == "it is called `mse_loss` here"
