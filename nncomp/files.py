@@ -37,8 +37,9 @@ def mapped_beyond(path: PathLike, size: int) -> bytes | mmap:
 
 def is_onnx(path: PathLike) -> bool:
     """Whether a file is taken for an ONNX model, by its name or its first byte."""
-    if os.fspath(path).endswith(".onnx"):
-        return True
+    name = os.fspath(path)
+    if name.endswith((".onnx", ".safetensors")):  # of these the first byte is the header's length
+        return name.endswith(".onnx")
     try:
         with open(path, "rb") as file:
             return starts_onnx(file.read(1))
@@ -73,6 +74,9 @@ def decode_text(name: str, data: bytes) -> str:
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as failure:
+        kind = _weights_of(name, data)
+        if kind is not None:
+            raise error("NN0002", f"{name} is no model: it is {kind}", help=_MODEL_HELP) from None
         readable = SourceFile(name, data[: failure.start].decode("utf-8") + "\ufffd")
         end = len(readable.text)
         raise error(
@@ -84,6 +88,28 @@ def decode_text(name: str, data: bytes) -> str:
             if name.endswith(".onnx")
             else "save the file as UTF-8",
         ) from None
+
+
+def is_checkpoint(data: bytes) -> bool:
+    """Whether bytes are what `torch.save` writes: an archive with a pickle in it, or a pickle."""
+    return data[:2] == b"\x80\x02" or (data[:4] == b"PK\x03\x04" and b"/data.pkl" in data[:4096])
+
+
+_MODEL_HELP = (
+    "weights go with a model: `--weights FILE`; PyTorch writes the whole of one with "
+    '`torch.onnx.export(network, (x,), "network.onnx", dynamo=True)`'
+)
+
+
+def _weights_of(name: str, data: bytes) -> str | None:
+    """What kind of file of numbers this is, if it is one."""
+    if is_checkpoint(data):
+        return "a checkpoint of PyTorch's"
+    if data[:4] == b"PK\x03\x04":
+        return "an archive, of NumPy arrays perhaps"
+    if data[:6] == b"\x93NUMPY":
+        return "a NumPy array"
+    return "weights" if name.endswith(".safetensors") else None
 
 
 def write_atomic(path: PathLike, data: bytes | Iterable[bytes]) -> None:

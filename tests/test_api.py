@@ -31,6 +31,17 @@ def test_a_model_runs() -> None:
         model(image=x[:, :, :9])
 
 
+def test_a_model_says_what_it_is() -> None:
+    model = nncomp.load(MODELS / "lenet5.nn")
+    assert model.outputs == {"logits": "f32[N, 10]"}
+    assert repr(model) == "<nncomp.Model LeNet5(image: f32[N, 1, 28, 28]) -> logits: f32[N, 10]>"
+    step = model.training_step()
+    assert repr(step).startswith("<nncomp.TrainingStep (image: f32[N, 1, 28, 28], label: i64[N]")
+    assert repr(step).endswith(", 0 taken>")
+    gradient = nncomp.grad(model, wrt=["image"])
+    assert repr(gradient) == "<nncomp.GradientFunction of loss, grad/image>"
+
+
 def test_training_changes_the_model(tmp_path: Path) -> None:
     model = mlp(batch_norm=True)
     n = new_dim("N")

@@ -88,12 +88,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Answers a misspelt choice, such as a command, with the nearest one."""
+    """Says what was misspelt, without the thirty lines of all options that would hide it, and of
+    a choice, such as a command, which is the nearest one."""
 
     def error(self, message: str) -> NoReturn:
         found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
         near = found and did_you_mean(found[1], re.findall(r"[\w.-]+", found[2]))
-        super().error(f"{message}; {near}" if near else message)
+        text = f"{message}; {near}" if near else message
+        print(f"{self.prog}: error: {text}\nsee `{self.prog} --help`", file=sys.stderr)
+        sys.exit(2)
 
 
 class _Version(argparse.Action):

@@ -12,6 +12,7 @@ mostly) the chosen one is named, and why it is not another.
 from __future__ import annotations
 
 import argparse
+import re
 
 from nncomp.cli.arguments import add_choice, add_entry, add_level, positive
 
@@ -78,10 +79,12 @@ def _explain_name(name: str) -> int:
             f"which node of {name}?",
             help=f"name a block, operator or value: nncomp explain {name} NODE",
         )
+    if re.match(r"NN\d", code):
+        near, known = did_you_mean(code, CODES), f"codes: {', '.join(CODES)}"
+    else:
+        near, known = did_you_mean(name, passes), f"passes: {', '.join(passes)}"
     raise error(
         "NN0103",
         f"there is no code and no pass `{name}`",
-        help=did_you_mean(name.upper(), CODES)
-        or did_you_mean(name, passes)
-        or f"passes: {', '.join(passes)}; to explain a node: nncomp explain FILE NODE",
+        help=near or f"{known}; to explain a node: nncomp explain FILE NODE",
     )

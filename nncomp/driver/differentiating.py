@@ -158,6 +158,9 @@ class GradientFunction:
         self._model = model
         self._sessions: dict[str, Session] = {}
 
+    def __repr__(self) -> str:
+        return f"<nncomp.GradientFunction of {', '.join(self.graph.outputs)}>"
+
     def __call__(self, **inputs: Any) -> dict[str, Array]:
         """Loss and gradients by name, by onnxruntime on the CPU. Parameters may be given too:
         `f(x=x, **{"fc.weight": w})`. Raises CompileError NN0503 if an input does not fit."""

@@ -22,7 +22,7 @@ from nncomp.driver.compiling import (
 from nncomp.driver.deploying import Deployment, Dtype
 from nncomp.driver.importing import open_file
 from nncomp.driver.learners import make_learner
-from nncomp.driver.notebook import register
+from nncomp.driver.notebook import register, signature
 from nncomp.driver.running import Backend, Device, open_session, run_numpy, run_onnx
 from nncomp.driver.stepping import TrainingStep
 from nncomp.driver.train import Data, Trained, samples_for, train
@@ -103,13 +103,7 @@ class Model:
         wanted = Objective(objective) if isinstance(objective, str) else objective
         self.source = open_file(path)
         self._load = partial(
-            load_program,
-            self.source,
-            model,
-            settings,
-            KINDS,
-            with_inputs,
-            objective=wanted,
+            load_program, self.source, model, settings, KINDS, with_inputs, objective=wanted
         )
         self.program = self._load()
         self.seed = seed
@@ -118,6 +112,9 @@ class Model:
         self._state = state_of(self.program, weights, seed, rename=rename)
         self._training: TrainingStep | None = None
         self._compiled: dict[tuple[Any, ...], Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<nncomp.Model {self.name}{signature(self.inputs, self.outputs)}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Bundle:
         """The picture and the table of blocks, for a notebook."""
@@ -136,6 +133,11 @@ class Model:
     def inputs(self) -> dict[str, str]:
         """The types of the inference inputs by name: `{"image": "f32[N, 1, 28, 28]"}`."""
         return {value.name: str(value.type) for value in self.graph.inputs}
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The types of the inference outputs by name."""
+        return {name: str(value.type) for name, value in self.graph.outputs.items()}
 
     @property
     def state(self) -> dict[str, Array]:

@@ -28,6 +28,11 @@ class TrainingStep:
         }
         self.fresh = False
 
+    def __repr__(self) -> str:
+        taken = ", ".join(f"{name}: {type}" for name, type in self.inputs.items())
+        rates = "".join(f", {name}={value:g}" for name, value in self.hyperparameters.items())
+        return f"<nncomp.TrainingStep ({taken}{rates}), {self.steps} taken>"
+
     def __call__(self, **given: Any) -> dict[str, float]:
         """Takes a step; the losses and metrics before it.
 

@@ -62,15 +62,20 @@ class Table:
         return page.getvalue()
 
 
+def report_console() -> Console:
+    """Standard output for a report: as wide as the terminal; in a file or pipe nothing is cut."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else _FILE_WIDTH, highlight=False)
+
+
 def print_table(table: Table, console: Console | None = None) -> None:
     """Prints a table with its notes."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table as Rich
     from rich.text import Text
 
-    if console is None:  # in a file or pipe nothing is cut
-        console = Console() if sys.stdout.isatty() else Console(width=_FILE_WIDTH)
+    console = console or report_console()
     page = Rich()
     for column in table.columns:
         page.add_column(
