@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterable
@@ -121,7 +122,7 @@ def write_atomic(path: PathLike, data: bytes | Iterable[bytes]) -> None:
     target = Path(path)
     parts = [data] if isinstance(data, bytes) else data
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         if target.exists() and not target.is_file():  # /dev/stdout, a pipe: nothing to replace
             target.write_bytes(b"".join(parts))
             return
@@ -142,10 +143,22 @@ def write_atomic(path: PathLike, data: bytes | Iterable[bytes]) -> None:
         raise cannot("write", path, failure) from None
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        file = next(p for p in (folder, *folder.parents) if p.exists() and not p.is_dir())
+        raise NotADirectoryError(errno.ENOTDIR, f"{file} is a file, no folder") from None
+
+
 def cannot(action: str, path: PathLike, failure: Exception) -> CompileError:
     """NN0001 for a file that cannot be read or written."""
     reason = failure.strerror if isinstance(failure, OSError) and failure.strerror else failure
-    return error("NN0001", f"cannot {action} {os.fspath(path)!r}: {reason}")
+    help = None
+    if action == "read" and isinstance(failure, IsADirectoryError):
+        found = sorted(Path(path).glob("*.nn"))
+        help = f"name a file in it, such as {found[0]}" if found else None
+    return error("NN0001", f"cannot {action} {os.fspath(path)!r}: {reason}", help=help)
 
 
 def _mode(target: Path) -> int:

@@ -7,7 +7,9 @@ Exit status: 0 fine, 1 the input is at fault (diagnostics on standard error), 2 
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
+import io
 import os
 import re
 import sys
@@ -52,12 +54,14 @@ COMMANDS = (
     lsp,
 )
 INTERNAL_ERROR = 70  # EX_SOFTWARE
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _COLLECT = 20_000  # objects made before Python looks for cycles: modules and graphs have few
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; its exit status."""
     gc.set_threshold(_COLLECT)
+    _prepare_streams()
     args, unknown = _parser().parse_known_args(arguments)
     if unknown:
         near = did_you_mean(unknown[0], args.parser._option_string_actions)
@@ -77,6 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as failure:
+        if isinstance(failure, OSError) and failure.errno in _FULL and failure.filename is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            print(f"cannot write to standard output: {failure.strerror}", file=sys.stderr)
+            return 1
         if args.debug:
             raise
         text = " ".join(f"{type(failure).__name__}: {failure}".split())
@@ -85,6 +93,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return INTERNAL_ERROR
+
+
+def _prepare_streams() -> None:
+    """That each stream is there, if closed by the caller, too; and that characters which the
+    encoding of standard output lacks become `?`."""
+    sys.stdin, sys.stdout, sys.stderr = (
+        stream or io.TextIOWrapper(io.BytesIO(), "utf-8")
+        for stream in (sys.stdin, sys.stdout, sys.stderr)
+    )
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 class _Parser(argparse.ArgumentParser):

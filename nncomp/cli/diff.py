@@ -98,13 +98,12 @@ def _execute(args: argparse.Namespace) -> int:
 
         print(json.dumps(found.to_json(), indent=2))
     else:
-        from rich.console import Console
-
         from nncomp.cli.report import has_colour
         from nncomp.inspect.diff.text import print_diff
+        from nncomp.inspect.tables import report_console
 
         colour = has_colour(sys.stdout)
-        print_diff(found, Console(no_color=not colour, force_terminal=colour, highlight=False))
+        print_diff(found, report_console(no_color=not colour, force_terminal=colour))
     return int(not found.equal)
 
 

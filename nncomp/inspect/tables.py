@@ -62,11 +62,17 @@ class Table:
         return page.getvalue()
 
 
-def report_console() -> Console:
-    """Standard output for a report: as wide as the terminal; in a file or pipe nothing is cut."""
+def report_console(**options: Any) -> Console:
+    """Standard output for a report: as wide as the terminal; in a file or pipe nothing is cut. A
+    reader that has gone is a BrokenPipeError."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else _FILE_WIDTH, highlight=False)
+    class Standard(Console):
+        def on_broken_pipe(self) -> None:  # called where it is handled; Rich would exit with 1
+            raise
+
+    width = None if sys.stdout.isatty() else _FILE_WIDTH
+    return Standard(width=width, highlight=False, **options)
 
 
 def print_table(table: Table, console: Console | None = None) -> None:
