@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Literal
@@ -175,6 +175,13 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     near = difflib.get_close_matches(name, islice(alike, _MAX_ALIKE), n=1, cutoff=0.65)
     begun = [c for c in candidates if c.startswith(name)] if len(name) >= _LEAST_BEGUN else []
     return near[0] if near else begun[0] if len(begun) == 1 else None
+
+
+def require_choice(name: str, given: object, choices: Sequence[object]) -> None:
+    """Raises CompileError NN0202 unless an argument of the Python API is one of its choices."""
+    if given not in choices:
+        *others, last = map(repr, choices)
+        raise error("NN0202", f"`{name}` is {', '.join(others)} or {last}, not {given!r}")
 
 
 _MAX_WIDTH = 160
