@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Literal
@@ -156,16 +156,32 @@ def error(
 
 
 _MAX_NAME = 60  # characters of a misspelt name for which one that is near is looked for
+_LEAST_BEGUN = 4  # characters of a name that may be the beginning of a longer one
 _MAX_ALIKE = 2_000  # names that it is compared with: a thousand take a tenth of a second
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
     """A help line that names the candidate nearest to a misspelt name, if one is near."""
+    near = nearest(name, candidates)
+    return f"did you mean `{near}`?" if near else None
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate nearest to a misspelt name, if one is near."""
     if len(name) > _MAX_NAME:
         return None
+    candidates = list(candidates)
     alike = (c for c in candidates if len(name) < 2.1 * len(c) < 4.5 * len(name))
     near = difflib.get_close_matches(name, islice(alike, _MAX_ALIKE), n=1, cutoff=0.65)
-    return f"did you mean `{near[0]}`?" if near else None
+    begun = [c for c in candidates if c.startswith(name)] if len(name) >= _LEAST_BEGUN else []
+    return near[0] if near else begun[0] if len(begun) == 1 else None
+
+
+def require_choice(name: str, given: object, choices: Sequence[object]) -> None:
+    """Raises CompileError NN0202 unless an argument of the Python API is one of its choices."""
+    if given not in choices:
+        *others, last = map(repr, choices)
+        raise error("NN0202", f"`{name}` is {', '.join(others)} or {last}, not {given!r}")
 
 
 _MAX_WIDTH = 160

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterable
@@ -37,8 +38,9 @@ def mapped_beyond(path: PathLike, size: int) -> bytes | mmap:
 
 def is_onnx(path: PathLike) -> bool:
     """Whether a file is taken for an ONNX model, by its name or its first byte."""
-    if os.fspath(path).endswith(".onnx"):
-        return True
+    name = os.fspath(path)
+    if name.endswith((".onnx", ".safetensors")):  # of these the first byte is the header's length
+        return name.endswith(".onnx")
     try:
         with open(path, "rb") as file:
             return starts_onnx(file.read(1))
@@ -73,6 +75,9 @@ def decode_text(name: str, data: bytes) -> str:
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as failure:
+        kind = _weights_of(name, data)
+        if kind is not None:
+            raise error("NN0002", f"{name} is no model: it is {kind}", help=_MODEL_HELP) from None
         readable = SourceFile(name, data[: failure.start].decode("utf-8") + "\ufffd")
         end = len(readable.text)
         raise error(
@@ -86,6 +91,28 @@ def decode_text(name: str, data: bytes) -> str:
         ) from None
 
 
+def is_checkpoint(data: bytes) -> bool:
+    """Whether bytes are what `torch.save` writes: an archive with a pickle in it, or a pickle."""
+    return data[:2] == b"\x80\x02" or (data[:4] == b"PK\x03\x04" and b"/data.pkl" in data[:4096])
+
+
+_MODEL_HELP = (
+    "weights go with a model: `--weights FILE`; PyTorch writes the whole of one with "
+    '`torch.onnx.export(network, (x,), "network.onnx", dynamo=True)`'
+)
+
+
+def _weights_of(name: str, data: bytes) -> str | None:
+    """What kind of file of numbers this is, if it is one."""
+    if is_checkpoint(data):
+        return "a checkpoint of PyTorch's"
+    if data[:4] == b"PK\x03\x04":
+        return "an archive, of NumPy arrays perhaps"
+    if data[:6] == b"\x93NUMPY":
+        return "a NumPy array"
+    return "weights" if name.endswith(".safetensors") else None
+
+
 def write_atomic(path: PathLike, data: bytes | Iterable[bytes]) -> None:
     """Writes beside the target, syncs, and moves into place: all of it or nothing.
 
@@ -95,7 +122,7 @@ def write_atomic(path: PathLike, data: bytes | Iterable[bytes]) -> None:
     target = Path(path)
     parts = [data] if isinstance(data, bytes) else data
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         if target.exists() and not target.is_file():  # /dev/stdout, a pipe: nothing to replace
             target.write_bytes(b"".join(parts))
             return
@@ -116,10 +143,22 @@ def write_atomic(path: PathLike, data: bytes | Iterable[bytes]) -> None:
         raise cannot("write", path, failure) from None
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        file = next(p for p in (folder, *folder.parents) if p.exists() and not p.is_dir())
+        raise NotADirectoryError(errno.ENOTDIR, f"{file} is a file, no folder") from None
+
+
 def cannot(action: str, path: PathLike, failure: Exception) -> CompileError:
     """NN0001 for a file that cannot be read or written."""
     reason = failure.strerror if isinstance(failure, OSError) and failure.strerror else failure
-    return error("NN0001", f"cannot {action} {os.fspath(path)!r}: {reason}")
+    help = None
+    if action == "read" and isinstance(failure, IsADirectoryError):
+        found = sorted(Path(path).glob("*.nn"))
+        help = f"name a file in it, such as {found[0]}" if found else None
+    return error("NN0001", f"cannot {action} {os.fspath(path)!r}: {reason}", help=help)
 
 
 def _mode(target: Path) -> int:

@@ -16,7 +16,7 @@ import ml_dtypes
 import numpy as np
 
 from nncomp.errors import CompileError, Diagnostic, error
-from nncomp.files import PathLike, mapped_beyond, read_bytes, write_atomic
+from nncomp.files import PathLike, is_checkpoint, mapped_beyond, read_bytes, write_atomic
 from nncomp.ir.bind import disagreements
 from nncomp.ir.graph import Parameter
 from nncomp.renaming import Rename, renamed, rules_of
@@ -57,6 +57,13 @@ def load_weights(path: PathLike, rename: Rename | None = None) -> dict[str, Arra
 def load_with_metadata(path: PathLike) -> tuple[dict[str, Array], dict[str, Any]]:
     """The arrays of a file and what `save_weights` noted beside them ({} for an npz)."""
     data = read_bytes(path)
+    if is_checkpoint(data):
+        raise error(
+            "NN0502",
+            f"cannot use {path}: it is a checkpoint of PyTorch's, which only PyTorch can read",
+            help="save its tensors as safetensors: "
+            '`safetensors.torch.save_file(network.state_dict(), "weights.safetensors")`',
+        )
     if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return _load_npz(path, data), {}
     return _load_safetensors(path, data)

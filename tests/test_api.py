@@ -1,6 +1,9 @@
 """The Python API: load, call, train, build."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +32,17 @@ def test_a_model_runs() -> None:
     np.testing.assert_allclose(logits, numpy, atol=1e-6)
     with pytest.raises(nncomp.CompileError, match="NN0503"):
         model(image=x[:, :, :9])
+
+
+def test_a_model_says_what_it_is() -> None:
+    model = nncomp.load(MODELS / "lenet5.nn")
+    assert model.outputs == {"logits": "f32[N, 10]"}
+    assert repr(model) == "<nncomp.Model LeNet5(image: f32[N, 1, 28, 28]) -> logits: f32[N, 10]>"
+    step = model.training_step()
+    assert repr(step).startswith("<nncomp.TrainingStep (image: f32[N, 1, 28, 28], label: i64[N]")
+    assert repr(step).endswith(", 0 taken>")
+    gradient = nncomp.grad(model, wrt=["image"])
+    assert repr(gradient) == "<nncomp.GradientFunction of loss, grad/image>"
 
 
 def test_training_changes_the_model(tmp_path: Path) -> None:
@@ -82,6 +96,32 @@ def test_a_step_refuses_what_it_cannot_learn_from() -> None:
 
 def test_what_build_gives_fits_on_a_screen(tmp_path: Path) -> None:
     assert len(repr(mlp().build(tmp_path / "m.onnx"))) < 400
+
+
+def test_what_cannot_be_asked(tmp_path: Path) -> None:
+    model: Any = mlp()  # what a type checker would not let through
+    gradient: Any = nncomp.grad(model)
+    x = np.zeros((2, 64), np.float32)
+    asked: dict[str, Callable[[], object]] = {
+        "NN0503]: inputs are given by their names": lambda: model(x),
+        "help: `(x=…, label=…)`": lambda: gradient(x),
+        "NN0503]: inputs are given by": lambda: model.training_step()(x, x),
+        "`backend` is 'onnx' or 'numpy', not 'torch'": lambda: model.run({}, backend="torch"),
+        "`device` is 'cpu' or 'cuda', not 'gpu'": lambda: model.run({}, device="gpu"),
+        "not 'tpu'": lambda: gradient.run({}, device="tpu"),
+        "not 'tf'": lambda: model.training_step(backend="tf"),
+        "`level` is 0, 1, 2 or 3, not 9": lambda: model.run({}, level=9),
+        "`dtype` is 'float32' or 'float16'": lambda: model.build(tmp_path / "m.onnx", dtype="f8"),
+        "`quantize` is None or 'int8'": lambda: model.build(tmp_path / "m.onnx", quantize="int4"),
+        "`precision` is": lambda: model.training_step(precision="float16"),
+        "no option `epoch`": lambda: model.train("sklearn:digits", tmp_path, epoch=1),
+        "`epochs` is a whole number from 1 on, not 0": lambda: model.train({}, tmp_path, epochs=0),
+        "`batch_size` is": lambda: model.train({}, tmp_path, batch_size="64"),
+        "`schedule` is": lambda: model.train({}, tmp_path, schedule="cos"),
+    }
+    for says, ask in asked.items():
+        with pytest.raises(nncomp.CompileError, match=re.escape(says)):
+            ask()
 
 
 def test_parameters_are_copies() -> None:

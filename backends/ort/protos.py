@@ -73,4 +73,5 @@ def provenance(node: Node) -> str:
         lines.append("source: " + ", ".join(str(span) for span in node.origin.spans))
     if node.origin.history:
         lines.append("history: " + ", ".join(str(step) for step in node.origin.history))
-    return "\n".join(lines)
+    text = "\n".join(lines)
+    return text.encode(errors="replace").decode()  # a file's name may be no UTF-8

@@ -42,6 +42,11 @@ class Memory:
     sizes: Sizes
 
 
+def memory_of(budget: int | None, sizes: Mapping[str, int] | None) -> Memory | None:
+    """The budget, if there is one."""
+    return None if budget is None else Memory(budget, sizes or {})
+
+
 @dataclass(frozen=True)
 class Rematerialized:
     """A step graph that recomputes.

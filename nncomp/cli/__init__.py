@@ -7,7 +7,9 @@ Exit status: 0 fine, 1 the input is at fault (diagnostics on standard error), 2 
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
+import io
 import os
 import re
 import sys
@@ -52,12 +54,14 @@ COMMANDS = (
     lsp,
 )
 INTERNAL_ERROR = 70  # EX_SOFTWARE
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _COLLECT = 20_000  # objects made before Python looks for cycles: modules and graphs have few
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; its exit status."""
     gc.set_threshold(_COLLECT)
+    _prepare_streams()
     args, unknown = _parser().parse_known_args(arguments)
     for action in args.parser._get_positional_actions():  # argparse takes `[B]` before options only
         late = action.nargs == "?" and getattr(args, action.dest) is None
@@ -81,6 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as failure:
+        if isinstance(failure, OSError) and failure.errno in _FULL and failure.filename is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            print(f"cannot write to standard output: {failure.strerror}", file=sys.stderr)
+            return 1
         if args.debug:
             raise
         text = " ".join(f"{type(failure).__name__}: {failure}".split())
@@ -91,13 +99,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERNAL_ERROR
 
 
+def _prepare_streams() -> None:
+    """That each stream is there, if closed by the caller, too; and that characters which the
+    encoding of standard output lacks become `?`."""
+    sys.stdin, sys.stdout, sys.stderr = (
+        stream or io.TextIOWrapper(io.BytesIO(), "utf-8")
+        for stream in (sys.stdin, sys.stdout, sys.stderr)
+    )
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
 class _Parser(argparse.ArgumentParser):
-    """Answers a misspelt choice, such as a command, with the nearest one."""
+    """Says what was misspelt, without the thirty lines of all options that would hide it, and of
+    a choice, such as a command, which is the nearest one."""
 
     def error(self, message: str) -> NoReturn:
         found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
         near = found and did_you_mean(found[1], re.findall(r"[\w.-]+", found[2]))
-        super().error(f"{message}; {near}" if near else message)
+        text = f"{message}; {near}" if near else message
+        print(f"{self.prog}: error: {text}\nsee `{self.prog} --help`", file=sys.stderr)
+        sys.exit(2)
 
 
 class _Version(argparse.Action):

@@ -314,6 +314,21 @@ def state_of(args: argparse.Namespace, program: Program, *, training: bool) -> d
     return state(program, args.weights, args.seed, training=training, rename=rules or None)
 
 
+def onnx_output(args: argparse.Namespace, default: str) -> str:
+    """Where an ONNX model is to be written: -o, else `default`. Raises CompileError NN0001 if
+    that is the model that it is made from."""
+    from nncomp.errors import error
+
+    path: str = args.output or default
+    if args.file != "-" and Path(path).exists() and Path(path).samefile(args.file):
+        raise error(
+            "NN0001",
+            f"cannot write {path!r}: it is the model that this is made from",
+            help="name another file with -o",
+        )
+    return path
+
+
 def stem_of(args: argparse.Namespace, program: Program) -> str:
     """What to call outputs: as the source file, or as the model."""
     return program.name.lower() if args.file == "-" else Path(args.file).stem

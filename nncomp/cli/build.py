@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from nncomp.cli.arguments import program_of, state_of, stem_of
+    from nncomp.cli.arguments import onnx_output, program_of, state_of, stem_of
     from nncomp.cli.passes import Viewer
     from nncomp.cli.report import show
 
@@ -73,6 +73,7 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.autodiff.rematerialize import Memory
     from nncomp.driver.building import build
 
+    path = onnx_output(args, f"{stem_of(args, program)}.onnx")
     show(program.warnings, args.format)
     viewer = Viewer(args)
     state = state_of(args, program, training=args.train)
@@ -81,7 +82,7 @@ def execute(args: argparse.Namespace) -> int:
     result = build(
         program,
         state,
-        args.output or f"{stem_of(args, program)}.onnx",
+        path,
         train=args.train,
         entry=args.entry,
         level=viewer.plan,

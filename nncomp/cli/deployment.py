@@ -66,10 +66,11 @@ def deployment_of(args: argparse.Namespace) -> Deployment:
 
 def print_deployed(deployed: Deployed) -> None:
     """What stays float32 and why, and what is lost."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    from nncomp.inspect.tables import report_console
+
+    console = report_console()
     half, integers = deployed.float16, deployed.int8
     if half is not None:
         print(f"float16: {half.half} of {half.nodes} nodes, {half.casts} casts")
@@ -87,10 +88,11 @@ def print_deployed(deployed: Deployed) -> None:
 
 
 def _print_accuracy(accuracy: Accuracy) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    from nncomp.inspect.tables import report_console
+
+    console = report_console()
     print(f"measured on {accuracy.measured}:")
     table = Table("output", "max error", "mean error", "cosine")
     for change in accuracy.outputs:

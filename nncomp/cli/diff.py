@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="A", help="a .nn or .onnx file; - for standard input")
-    parser.add_argument("b", metavar="B", help="the other one")
+    parser.add_argument(
+        "b",
+        metavar="B",
+        nargs="?",
+        help="the other one (default: A itself, otherwise set by --set-b, --model-b, --weights-b)",
+    )
     add_choice(parser, "the file's first")
     add_entry(parser)
     add_weights(parser)
@@ -74,7 +79,10 @@ def execute(args: argparse.Namespace) -> int:
 def _execute(args: argparse.Namespace) -> int:
     from nncomp.cli.arguments import file_of
 
-    files = file_of(args.a), file_of(args.b)
+    a = file_of(args.a)
+    if args.b is None and not (args.settings_b or args.model_b or args.weights_b):
+        args.parser.error("needs B: another file, or what is otherwise in the same one (--set-b)")
+    files = a, a if args.b is None else file_of(args.b)
     from nncomp.driver.diffing import compare
     from nncomp.inspect.diff.tensors import Tolerance
 
@@ -90,13 +98,12 @@ def _execute(args: argparse.Namespace) -> int:
 
         print(json.dumps(found.to_json(), indent=2))
     else:
-        from rich.console import Console
-
         from nncomp.cli.report import has_colour
         from nncomp.inspect.diff.text import print_diff
+        from nncomp.inspect.tables import report_console
 
         colour = has_colour(sys.stdout)
-        print_diff(found, Console(no_color=not colour, force_terminal=colour, highlight=False))
+        print_diff(found, report_console(no_color=not colour, force_terminal=colour))
     return int(not found.equal)
 
 

@@ -15,6 +15,7 @@ know that there are some, whatever training makes of them.
 from __future__ import annotations
 
 import argparse
+import re
 
 from nncomp.cli.arguments import add_choice, add_entry, add_level, add_weights, positive
 
@@ -32,13 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch", metavar="N", type=positive, help="with --train: the number of samples, if known"
     )
     parser.add_argument(
-        "--format", choices=("text", "json"), default="text", help="of a node (default: text)"
+        "--format", choices=("text", "json"), default="text", help="(default: text)"
     )
 
 
 def execute(args: argparse.Namespace) -> int:
     if args.node is None:
-        return _explain_name(args.subject)
+        name, text = _explanation(args.subject)
+        if args.format == "json":
+            import json
+
+            print(json.dumps({"name": name, "explanation": text}, indent=2, ensure_ascii=False))
+        else:
+            print(f"{name}: {text}")
+        return 0
     from nncomp.cli.arguments import program_of, state_of
 
     args.file = args.subject
@@ -60,7 +68,8 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
-def _explain_name(name: str) -> int:
+def _explanation(name: str) -> tuple[str, str]:
+    """Of a code or a pass: what it is called, and the text. Raises CompileError NN0103."""
     from nncomp.codes import CODES
     from nncomp.driver.explaining import pass_documents
     from nncomp.errors import did_you_mean, error
@@ -68,24 +77,23 @@ def _explain_name(name: str) -> int:
 
     code = name.upper()
     if code in CODES:
-        print(f"{code}: {CODES[code]}")
-        if code in explanations():
-            print(f"\n{explanations()[code]}")
-        return 0
+        more = explanations().get(code)
+        return code, f"{CODES[code]}\n\n{more}" if more else CODES[code]
     passes = pass_documents()
     if name in passes:
-        print(f"{name}: {passes[name]}")
-        return 0
+        return name, passes[name]
     if name.endswith((".nn", ".onnx")):
         raise error(
             "NN0103",
             f"which node of {name}?",
             help=f"name a block, operator or value: nncomp explain {name} NODE",
         )
+    if re.match(r"NN\d", code):
+        near, known = did_you_mean(code, CODES), f"codes: {', '.join(CODES)}"
+    else:
+        near, known = did_you_mean(name, passes), f"passes: {', '.join(passes)}"
     raise error(
         "NN0103",
         f"there is no code and no pass `{name}`",
-        help=did_you_mean(name.upper(), CODES)
-        or did_you_mean(name, passes)
-        or f"passes: {', '.join(passes)}; to explain a node: nncomp explain FILE NODE",
+        help=near or f"{known}; to explain a node: nncomp explain FILE NODE",
     )

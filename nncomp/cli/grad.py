@@ -50,7 +50,7 @@ def add_request(parser: argparse._ActionsContainer) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from nncomp.cli.arguments import program_of, stem_of
+    from nncomp.cli.arguments import onnx_output, program_of, stem_of
     from nncomp.cli.report import show
 
     program = program_of(args)
@@ -58,11 +58,11 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.driver.compiling import onnx_model, state_of
     from nncomp.driver.differentiating import compile_request, find_request
 
+    path = onnx_output(args, f"{stem_of(args, program)}.grad.onnx")
     show(program.warnings, args.format)
     asked = find_request(program, args.wrt, loss=args.loss, section=args.section)
     weights = state_of(program, args.weights, training=False) if args.weights else None
     graph = compile_request(asked, weights, level=args.level)
-    path = args.output or f"{stem_of(args, program)}.grad.onnx"
     file = write_model(path, onnx_model(graph, args.opset))
     print(f"wrote {file}")
     if file.data:

@@ -116,7 +116,7 @@ def print_table(records: Sequence[PassRecord]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="passes", title_justify="left")
+    table = Table()
     table.add_column("pass")
     table.add_column("nodes", justify="right")
     table.add_column("ms", justify="right")

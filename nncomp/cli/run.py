@@ -36,13 +36,6 @@ def execute(args: argparse.Namespace) -> int:
 
     graph = entry_of(program, args.entry)
     inputs = inputs_of(args, graph)
-    drawn = program.initial.inputs  # an ONNX model has weights of its own
-    if args.weights is None and drawn and graph.parameters:
-        print(
-            f"note: the weights are initial values, drawn from seed {args.seed}; "
-            "--weights names a file of trained ones",
-            file=sys.stderr,
-        )
     viewer = Viewer(args)
     result = run(
         program,
@@ -54,6 +47,13 @@ def execute(args: argparse.Namespace) -> int:
         level=viewer.plan,
     )
     viewer.finish()
+    drawn = program.initial.inputs  # an ONNX model has weights of its own
+    if args.weights is None and drawn and graph.parameters:
+        print(
+            f"note: the weights are initial values, drawn from seed {args.seed}; "
+            "--weights names a file of trained ones",
+            file=sys.stderr,
+        )
     for operator in result.fallbacks:
         print(f"runs on the CPU: {operator}", file=sys.stderr)
     outputs = tensors_of(result.outputs)

@@ -127,8 +127,9 @@ def _line(trial: Trial, count: int) -> str:
 
 def _show(trials: list[Trial], goal: str, maximize: bool) -> None:
     """The best trials as a table."""
-    from rich.console import Console
     from rich.table import Table
+
+    from nncomp.inspect.tables import report_console
 
     finished = [trial for trial in trials if trial.value is not None]
     sign = -1 if maximize else 1
@@ -147,7 +148,7 @@ def _show(trials: list[Trial], goal: str, maximize: bool) -> None:
             f"{trial.epochs}",
             f"{trial.seconds:.1f}",
         )
-    Console(highlight=False).print(table)
+    report_console().print(table)
     more, failed = len(finished) - _SHOWN, len(trials) - len(finished)
     if more > 0 or failed:
         parts = [f"{more} more"] if more > 0 else []

@@ -93,12 +93,14 @@ class Bar:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+        console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description:32}"),
             MofNCompleteColumn(),
             BarColumn(),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,  # it would end with an empty line
         )
         self._task = self._progress.add_task("the graph as it is written", total=None)
         self._progress.start()
@@ -114,34 +116,29 @@ class Bar:
 def print_report(report: Report) -> None:
     """The report as a table: how far each pass moved the answers, at most, as a part of an
     output's largest number."""
-    from rich.console import Console
-    from rich.table import Table
-
     from nncomp.equivalence.report import FLOAT64, NUMPY, RUNTIME, side_text
+    from nncomp.inspect.tables import Column, Table, print_table
 
-    console = Console(highlight=False)
-    table = Table(title=report.name, title_justify="left")
-    table.add_column("pass", no_wrap=True)
-    table.add_column("rewrites", justify="right")
-    for heading in ("NumPy", "float64", "onnxruntime"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    columns = [Column("pass", number=False), Column("rewrites")]
+    columns += [Column(judge) for judge in ("NumPy", "float64", "onnxruntime")]
+    rows: list[tuple[str | int | None, ...]] = []
     rounded: list[str] = []
     for check in report.passes:
         if check.changed:
             cells = [
-                _size(check.moved[judge].size) if judge in check.moved else ""
+                _size(check.moved[judge].size) if judge in check.moved else None
                 for judge in (NUMPY, FLOAT64, RUNTIME)
             ]
             if check.rounding:
                 rounded.append(check.name)
-            table.add_row(check.name, str(sum(check.rewrites.values())), *cells)
+            rows.append((check.name, sum(check.rewrites.values()), *cells))
     if rounded:
         listed = ", ".join(dict.fromkeys(rounded))
         report.notes.append(f"{listed}: rounding of float32; in float64 the formulas agree")
-    if table.row_count:
-        console.print(table)
+    if rows:
+        print_table(Table(report.name, tuple(columns), tuple(rows)))
     for note in report.notes:
-        console.print(f"note: {note}")
+        print(f"note: {note}")
     print(runs_text(report))
     if report.unseen:
         listed = "; ".join(side_text(side) for side in report.unseen[:_MOST])

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 
 from nncomp.decompile.regions import Region
-from nncomp.decompile.scopes import is_literal, module_path
+from nncomp.decompile.scopes import is_literal
 from nncomp.ir.graph import Graph, Node, Value
-from nncomp.ir.naming import Names
+from nncomp.ir.naming import Names, module_path
 
 # What an operand is called whose parameter has no name of its own.
 _ROLES: dict[str, tuple[str, ...]] = {

@@ -13,6 +13,7 @@ from nncomp.decompile.named_scopes import common, follow_names
 from nncomp.decompile.plain import dim_as_number
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.naming import module_path
 
 
 def scopes_of(graph: Graph, modules: Collection[str]) -> dict[Node, str]:
@@ -52,16 +53,6 @@ def scopes_of(graph: Graph, modules: Collection[str]) -> dict[Node, str]:
 def is_literal(node: Node) -> bool:
     """Whether a node is written where it is read: a constant, dims, a dim as a number."""
     return isinstance(node.op, Constant | Dims) or dim_as_number(node.outputs[0]) is not None
-
-
-def module_path(parameter: str) -> str | None:
-    """Where a parameter belongs: `layer1.conv` of `layer1.conv.weight`; None where the name is the
-    exporter's own, `onnx::Conv_17`, `val_3`."""
-    prefix = parameter.rpartition(".")[0]
-    parts = prefix.split(".")
-    return (
-        prefix if all((p.isascii() and p.isidentifier()) or p.isdecimal() for p in parts) else None
-    )
 
 
 def _is_within(path: str, prefix: str) -> bool:

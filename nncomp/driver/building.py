@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -164,6 +165,12 @@ def write_model(file: PathLike, proto: onnx.ModelProto) -> Written:
     from nncomp.backends.ort.external import externalize, is_large
 
     path = Path(file)
+    if path.suffix == ".nn":  # most likely the text that it was compiled from
+        raise error(
+            "NN0001",
+            f"cannot write {os.fspath(file)!r}: what is written is an ONNX model, no .nn text",
+            help=f"name it {path.with_suffix('.onnx').name}",
+        )
     beside, size = None, 0
     if is_large(proto):
         external = externalize(proto, path.stem)

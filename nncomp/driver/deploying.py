@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from nncomp.deployment.metrics import of_outputs
 from nncomp.driver.compiling import COUNTERS, data_inputs, onnx_model, section_of
 from nncomp.driver.verifying import backends
 from nncomp.equivalence.feeds import feeds_for
-from nncomp.errors import CompileError, error
+from nncomp.errors import CompileError, error, require_choice
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.lower.program import Program
 from nncomp.training.data import DataSet, Split, load_data, size_of
@@ -79,7 +79,10 @@ class Deployed:
 
 
 def require_sense(wanted: Deployment) -> None:
-    """Raises CompileError NN0606 for what contradicts itself."""
+    """Raises CompileError NN0606 for what contradicts itself, NN0202 for what there is not."""
+    for name, given in (("dtype", wanted.dtype), ("io", wanted.io)):
+        require_choice(name, given, get_args(Dtype))
+    require_choice("quantize", wanted.quantize, (None, "int8"))
     if wanted.dtype == "float16" and wanted.quantize:
         raise error("NN0606", "a model is either float16 or quantised, not both")
     if wanted.io == "float16" and wanted.dtype != "float16":

@@ -13,8 +13,9 @@ from nncomp.backends.reference.interpreter import evaluate, run
 from nncomp.driver.building import Written, write_model
 from nncomp.driver.compiling import onnx_model, section_of
 from nncomp.driver.model import Model
-from nncomp.driver.running import Backend, Device
+from nncomp.driver.running import Backend, Device, require_place
 from nncomp.driver.showing import Shown, sizes_for
+from nncomp.driver.stepping import require_named
 from nncomp.errors import error
 from nncomp.files import PathLike
 from nncomp.ir.bind import bind
@@ -158,19 +159,22 @@ class GradientFunction:
         self._model = model
         self._sessions: dict[str, Session] = {}
 
-    def __call__(self, **inputs: Any) -> dict[str, Array]:
+    def __repr__(self) -> str:
+        return f"<nncomp.GradientFunction of {', '.join(self.graph.outputs)}>"
+
+    def __call__(self, *unnamed: Any, **inputs: Any) -> dict[str, Array]:
         """Loss and gradients by name, by onnxruntime on the CPU. Parameters may be given too:
         `f(x=x, **{"fc.weight": w})`. Raises CompileError NN0503 if an input does not fit."""
+        require_named(unnamed, [n for n in self.inputs if n not in self._known(inputs)])
         return self.run(inputs)
 
     def run(
         self, inputs: Mapping[str, Any], *, backend: Backend = "onnx", device: Device = "cpu"
     ) -> dict[str, Array]:
         """Loss and gradients by name. Raises CompileError NN0503, NN0602, NN0604."""
+        require_place(backend, device)
         arrays = {**self._known(inputs), **inputs}
         if backend == "numpy":
-            if device != "cpu":
-                raise error("NN0602", "the NumPy backend runs on the CPU only")
             given = {name: np.asarray(array) for name, array in arrays.items()}
             return run(self.graph, given).outputs
         if device not in self._sessions:

@@ -16,6 +16,7 @@ from nncomp.driver.compiling import (
     onnx_model,
     sized,
 )
+from nncomp.driver.running import require_place
 from nncomp.ir.graph import Graph
 from nncomp.training.averages import averaged
 from nncomp.training.learner import Learner, Numbers
@@ -170,6 +171,7 @@ def make_learner(
 
     target, batch, threads: of onnxruntime's step, see `OnnxLearner`
     """
+    require_place(backend, device)
     if backend == "numpy":
         return NumpyLearner(step, state, seed)
     return OnnxLearner(step, state, seed, device, target, batch, threads)

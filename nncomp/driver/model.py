@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from nncomp.autodiff.rematerialize import Memory
+from nncomp.autodiff.rematerialize import memory_of
 from nncomp.driver.building import BuildResult, build
 from nncomp.driver.compiling import (
     KINDS,
@@ -22,9 +22,16 @@ from nncomp.driver.compiling import (
 from nncomp.driver.deploying import Deployment, Dtype
 from nncomp.driver.importing import open_file
 from nncomp.driver.learners import make_learner
-from nncomp.driver.notebook import register
-from nncomp.driver.running import Backend, Device, open_session, run_numpy, run_onnx
-from nncomp.driver.stepping import TrainingStep
+from nncomp.driver.notebook import register, signature
+from nncomp.driver.running import (
+    Backend,
+    Device,
+    open_session,
+    require_place,
+    run_numpy,
+    run_onnx,
+)
+from nncomp.driver.stepping import TrainingStep, require_named
 from nncomp.driver.train import Data, Trained, samples_for, train
 from nncomp.files import PathLike
 from nncomp.ir.drawn import Bundle
@@ -34,7 +41,7 @@ from nncomp.lower.program import Program
 from nncomp.renaming import Rename
 from nncomp.training.data import Split
 from nncomp.training.feed import Batches
-from nncomp.training.options import Options
+from nncomp.training.options import options_of
 from nncomp.training.reporter import Reporter
 from nncomp.training.variants import Precision, Variant
 from nncomp.types import Array
@@ -103,13 +110,7 @@ class Model:
         wanted = Objective(objective) if isinstance(objective, str) else objective
         self.source = open_file(path)
         self._load = partial(
-            load_program,
-            self.source,
-            model,
-            settings,
-            KINDS,
-            with_inputs,
-            objective=wanted,
+            load_program, self.source, model, settings, KINDS, with_inputs, objective=wanted
         )
         self.program = self._load()
         self.seed = seed
@@ -118,6 +119,9 @@ class Model:
         self._state = state_of(self.program, weights, seed, rename=rename)
         self._training: TrainingStep | None = None
         self._compiled: dict[tuple[Any, ...], Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<nncomp.Model {self.name}{signature(self.inputs, self.outputs)}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Bundle:
         """The picture and the table of blocks, for a notebook."""
@@ -138,6 +142,11 @@ class Model:
         return {value.name: str(value.type) for value in self.graph.inputs}
 
     @property
+    def outputs(self) -> dict[str, str]:
+        """The types of the inference outputs by name."""
+        return {name: str(value.type) for name, value in self.graph.outputs.items()}
+
+    @property
     def state(self) -> dict[str, Array]:
         """All parameters, buffers and optimiser states by path, as the last training step left
         them."""
@@ -154,12 +163,13 @@ class Model:
         state = self.state
         return {p.path: state[p.path].copy() for p in self.graph.parameters}
 
-    def __call__(self, **inputs: Any) -> dict[str, Array]:
+    def __call__(self, *unnamed: Any, **inputs: Any) -> dict[str, Array]:
         """The outputs by name: `model(image=x)["logits"]`. Runs in onnxruntime, on the CPU.
         Optional inputs that are given are those that the graph has.
 
-        Raises CompileError NN0503 if an input does not fit.
+        Raises CompileError NN0503 if an input does not fit, or has no name.
         """
+        require_named(unnamed, self.inputs)
         return self.run(inputs)
 
     def run(
@@ -176,9 +186,10 @@ class Model:
         level: of optimisation, 0 to 3
         Raises CompileError NN0503, NN0602 (the device is not available), NN0604.
         """
+        require_place(backend, device)
         graph = self._optimized(entry, level, inputs)
         if backend == "numpy":
-            return run_numpy(graph, self.state, inputs, device)
+            return run_numpy(graph, self.state, inputs)
         session = self.session(device=device, entry=entry, level=level, given=inputs)
         return run_onnx(session, graph, self.state, inputs)
 
@@ -269,7 +280,7 @@ class Model:
             entry=entry,
             level=level,
             opset=opset,
-            memory=_memory(memory_budget, sizes),
+            memory=memory_of(memory_budget, sizes),
             target=target,
             batch=batch,
             variant=Variant(tuple(freeze), average, accumulate, tuple(only), precision),
@@ -317,10 +328,7 @@ class Model:
         options: the fields of `nncomp.training.options.Options`: `epochs`, `batch_size`, …
         Raises CompileError.
         """
-        known = {field.name for field in fields(Options)}
-        for name in options:
-            if name not in known:
-                raise TypeError(f"train() has no option {name!r}: {', '.join(sorted(known))}")
+        chosen = options_of({"seed": self.seed, **options})
         found, stream = samples_for(
             self.program, data, section, validation=validation, split=Split(*split), steps=steps
         )
@@ -328,7 +336,7 @@ class Model:
             self.program,
             self.state,
             found,
-            Options(**{"seed": self.seed, **options}),
+            chosen,
             folder,
             stream=stream,
             section=section,
@@ -379,7 +387,7 @@ class Model:
         variant = Variant(tuple(freeze), average, accumulate, tuple(only), precision)
         chosen = replace(chosen, step=variant.of(chosen.step))
         learner = make_learner(
-            compiled_step(chosen, _memory(memory_budget, sizes)),
+            compiled_step(chosen, memory_of(memory_budget, sizes)),
             variant.state(chosen.step, self.state),
             seed=self.seed,
             backend=backend,
@@ -390,7 +398,3 @@ class Model:
         )
         self._training = TrainingStep(learner, chosen.step)
         return self._training
-
-
-def _memory(budget: int | None, sizes: Mapping[str, int] | None) -> Memory | None:
-    return None if budget is None else Memory(budget, sizes or {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import io
+from collections.abc import Mapping
 
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.driver.compiling import entry_of
@@ -79,6 +80,12 @@ def _bundle(picture: str, text: str) -> Bundle:
     if len(lines) > _MOST:
         lines = [*lines[:_MOST], f"… and {len(lines) - _MOST} lines more"]
     return {"image/svg+xml": picture, "text/plain": "\n".join(lines)}
+
+
+def signature(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> str:
+    """`(image: f32[N, 1, 28, 28]) -> logits: f32[N, 10]`, of types by name."""
+    taken, given = (", ".join(f"{n}: {t}" for n, t in side.items()) for side in (inputs, outputs))
+    return f"({taken}) -> {given or 'nothing'}"
 
 
 def register() -> None:

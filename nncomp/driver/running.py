@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from nncomp.backends.reference import interpreter
 from nncomp.driver.compiling import entry_of, onnx_model, optimized
-from nncomp.errors import error
+from nncomp.errors import error, require_choice
 from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program
 from nncomp.passes.selection import Plan
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
 Backend = Literal["onnx", "numpy"]
 Device = Literal["cpu", "cuda"]
+
+
+def require_place(backend: str, device: str) -> None:
+    """Raises CompileError NN0202 for a backend or a device that there is not, NN0602 for the NumPy
+    backend on a device."""
+    require_choice("backend", backend, get_args(Backend))
+    require_choice("device", device, get_args(Device))
+    if backend == "numpy" and device != "cpu":
+        raise error("NN0602", "the NumPy backend runs on the CPU only")
 
 
 @dataclass(frozen=True)
@@ -46,19 +55,18 @@ def run(
     Raises CompileError NN0503 if an input does not fit, NN0602 if the device is not available,
     NN0604 if onnxruntime fails.
     """
+    require_place(backend, device)
     graph = optimized(entry_of(program, entry), state, level).graph
     if backend == "numpy":
-        return RunResult(run_numpy(graph, state, inputs, device), [])
+        return RunResult(run_numpy(graph, state, inputs), [])
     session = open_session(graph, device)
     return RunResult(run_onnx(session, graph, state, inputs), session.fallbacks())
 
 
 def run_numpy(
-    graph: Graph, state: Mapping[str, Array], inputs: Mapping[str, Any], device: Device = "cpu"
+    graph: Graph, state: Mapping[str, Array], inputs: Mapping[str, Any]
 ) -> dict[str, Array]:
     """The outputs of an optimised graph in NumPy; `state` has what the graph updates."""
-    if device != "cpu":
-        raise error("NN0602", "the NumPy backend runs on the CPU only")
     return interpreter.run(graph, inputs, _updated(graph, state)).outputs
 
 
@@ -88,4 +96,5 @@ def open_session(graph: Graph, device: Device = "cpu", optimize: bool = True) ->
     """
     from nncomp.backends.ort.session import Session
 
+    require_place("onnx", device)
     return Session(onnx_model(graph, device=device), device, optimize)

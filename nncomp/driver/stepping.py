@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from nncomp.driver.compiling import COUNTERS, data_inputs
+from nncomp.errors import error
 from nncomp.ir.graph import Graph
 from nncomp.training.learner import Learner
 from nncomp.types import Array
+
+
+def require_named(unnamed: Collection[object], inputs: Collection[str]) -> None:
+    """Raises CompileError NN0503 if arrays were given by their places."""
+    if unnamed:
+        call = ", ".join(f"{name}=…" for name in inputs)
+        raise error("NN0503", "inputs are given by their names", help=f"`({call})`")
 
 
 class TrainingStep:
@@ -28,12 +37,18 @@ class TrainingStep:
         }
         self.fresh = False
 
-    def __call__(self, **given: Any) -> dict[str, float]:
+    def __repr__(self) -> str:
+        taken = ", ".join(f"{name}: {type}" for name, type in self.inputs.items())
+        rates = "".join(f", {name}={value:g}" for name, value in self.hyperparameters.items())
+        return f"<nncomp.TrainingStep ({taken}{rates}), {self.steps} taken>"
+
+    def __call__(self, *unnamed: Any, **given: Any) -> dict[str, float]:
         """Takes a step; the losses and metrics before it.
 
         given: the batch by name; hyperparameters among it (`lr=1e-4`) hold from this step on
         Raises CompileError NN0503 if the batch does not fit.
         """
+        require_named(unnamed, self.inputs)
         batch, hyper = {}, {}
         for name, value in given.items():
             if name in self.hyperparameters:

@@ -22,7 +22,7 @@ from nncomp.training import schedules
 from nncomp.training.data import Split
 from nncomp.training.options import Options
 from nncomp.training.results import objective
-from nncomp.training.search import Choices, Space, written
+from nncomp.training.search import EXAMPLES, Choices, Space, written
 from nncomp.training.sources import Reading
 from nncomp.training.trainer import LAST
 from nncomp.training.trials import Method, Proposer, Trial, TrialLog, as_csv, best_of
@@ -231,7 +231,11 @@ def _require_values(space: Space) -> None:
         try:
             KNOWN[space.name](text)
         except ValueError:
-            raise error("NN0407", f"a training takes no `{space.name}={text}`") from None
+            raise error(
+                "NN0407",
+                f"`{text}` is no value of `{space.name}`",
+                help=f"for example {EXAMPLES}",
+            ) from None
 
 
 def _goal(results: Mapping[str, float], name: str | None) -> float:

@@ -62,15 +62,26 @@ class Table:
         return page.getvalue()
 
 
+def report_console(**options: Any) -> Console:
+    """Standard output for a report: as wide as the terminal; in a file or pipe nothing is cut. A
+    reader that has gone is a BrokenPipeError."""
+    from rich.console import Console
+
+    class Standard(Console):
+        def on_broken_pipe(self) -> None:  # called where it is handled; Rich would exit with 1
+            raise
+
+    width = None if sys.stdout.isatty() else _FILE_WIDTH
+    return Standard(width=width, highlight=False, **options)
+
+
 def print_table(table: Table, console: Console | None = None) -> None:
     """Prints a table with its notes."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table as Rich
     from rich.text import Text
 
-    if console is None:  # in a file or pipe nothing is cut
-        console = Console() if sys.stdout.isatty() else Console(width=_FILE_WIDTH)
+    console = console or report_console()
     page = Rich()
     for column in table.columns:
         page.add_column(

@@ -31,6 +31,16 @@ RESERVED = NEVER | frozenset(SOFT_KEYWORDS.split())
 _NOT_A_LETTER = re.compile(r"[^A-Za-z0-9_]+")
 
 
+def module_path(parameter: str) -> str | None:
+    """Where a parameter belongs: `layer1.conv` of `layer1.conv.weight`; None where the name is the
+    exporter's own, `onnx::Conv_17`, `val_3`."""
+    prefix = parameter.rpartition(".")[0]
+    parts = prefix.split(".")
+    return (
+        prefix if all((p.isascii() and p.isidentifier()) or p.isdecimal() for p in parts) else None
+    )
+
+
 class Names:
     """Hands out identifiers, each once: `conv`, `conv_2`, `conv_3`. Linear in what is asked."""
 

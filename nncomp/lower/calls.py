@@ -55,7 +55,7 @@ def pipe(ctx: Context, expr: ast.Pipe, value: Any) -> Any:
         else:
             callee = resolve(ctx, inner)
             if expr.name is not None and not isinstance(callee, Factory):
-                raise cannot_name(expr.name, callee)
+                raise cannot_name(expr.name, callee, expr.value)
         arguments = evaluate_arguments(ctx, stage.arguments)
         if isinstance(callee, Factory):
             callee = instantiate(ctx, callee, arguments, stage, expr.name)
@@ -64,17 +64,24 @@ def pipe(ctx: Context, expr: ast.Pipe, value: Any) -> Any:
         callee = resolve(ctx, stage)
         arguments = Arguments([], {})
         if expr.name is not None:
-            raise cannot_name(expr.name, callee)
+            raise cannot_name(expr.name, callee, expr.value)
     return apply(ctx, callee, Arguments([piped, *arguments.positional], arguments.named), span)
 
 
-def cannot_name(name: ast.Name | ast.String, value: Any) -> CompileError:
-    """`as` behind something that is no instance."""
+def cannot_name(
+    name: ast.Name | ast.String, value: Any, before: ast.Expr | None = None
+) -> CompileError:
+    """`as` behind something that is no instance; `before` is what was piped into it."""
+    help = "to name the value, assign it: `name = …`"
+    if isinstance(before, ast.Pipe) and isinstance(before.stage, ast.Call) and before.name is None:
+        stage = before.stage.span.text
+        if stage[:1].isupper() and "\n" not in stage:
+            help = f"to name the block, say so behind it: `{stage} as {name.span.text}`"
     return error(
         "NN0302",
         f"`as` names an instance of a block, this is {describe(value)}",
         name.span,
-        help="to name the value, assign it: `name = …`",
+        help=help,
     )
 
 

@@ -30,9 +30,9 @@ from nncomp.onnx_import.contents import Contents, Evaluate
 from nncomp.onnx_import.listing import Listing
 from nncomp.onnx_import.order import in_order
 from nncomp.onnx_import.reading import OnnxFile
-from nncomp.onnx_import.scope import Item, Missing, Scope, block_of, stated_types
+from nncomp.onnx_import.scope import Item, Missing, Scope, block_of, home_of, stated_types
 from nncomp.onnx_import.signatures import Signatures
-from nncomp.onnx_import.survey import names_read, opsets_of
+from nncomp.onnx_import.survey import names_read, opsets_of, readers_of
 from nncomp.onnx_import.tensors import Tensors
 from nncomp.onnx_import.upgrade import Call, upgrade
 from nncomp.ops import REGISTRY
@@ -112,6 +112,7 @@ class Importer:
         self.warnings: dict[str, Diagnostic] = {}
         self.bounded: dict[str, Symbol] = {}
         self.read = names_read(file.proto)
+        self.readers = readers_of(file.proto.graph)
         self.count = 0
         self.modules: dict[str, str] = {}
 
@@ -186,7 +187,7 @@ class Importer:
             raise error("NN0004", f"the model expands to over {self.count - 1:,} nodes", span)
         block = block_of(node)
         around = f"{scope.path}." if scope.path else ""
-        path = around + block.path if block.path else scope.path
+        path = around + home_of(node, block.path, self.readers) if block.path else scope.path
         self.modules |= {around + name: kind for name, kind in block.modules.items()}
         with scope.b.at(Origin((span,) if span else (), path)):
             try:

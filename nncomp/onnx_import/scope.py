@@ -10,6 +10,7 @@ import onnx
 
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
+from nncomp.ir.naming import module_path
 from nncomp.types import DType, TensorType
 
 
@@ -106,6 +107,20 @@ def block_of(node: onnx.NodeProto) -> Block:
         parts.append(part)
         modules[".".join(parts)] = ""
     return Block(".".join(parts), modules)
+
+
+def home_of(node: onnx.NodeProto, path: str, readers: Mapping[str, int]) -> str:
+    """The block that a node stands in: `path`, what the exporter says, unless all parameters that
+    it alone reads are another one's. A convolution that has taken in the batch norm behind it is
+    said to be that, but its weight is still `conv.weight`.
+
+    readers: how many nodes read each initialiser
+    """
+    found = {module_path(name) for name in node.input if readers.get(name) == 1}
+    own = found.pop() if len(found) == 1 else None
+    if own is None or not path or f"{path}.".startswith(f"{own}."):
+        return path
+    return own
 
 
 _SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"

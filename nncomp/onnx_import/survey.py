@@ -39,3 +39,12 @@ def names_read(model: onnx.ModelProto) -> set[str]:
                 pending += graph.node
                 read.update(info.name for info in graph.output)
     return read
+
+
+def readers_of(graph: onnx.GraphProto) -> dict[str, int]:
+    """How many nodes of the graph itself read each of its initialisers."""
+    found = {tensor.name: 0 for tensor in graph.initializer}
+    for node in graph.node:
+        for name in {*node.input} & found.keys():
+            found[name] += 1
+    return found

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nncomp.collector import collector_paused
+from nncomp.errors import require_choice
 from nncomp.ir.drawn import Drawn
 from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.op import Op
@@ -226,7 +227,8 @@ def _with_ops(graph: Graph, changed: Mapping[Node, Op]) -> Graph:
 
 
 def pipeline(level: int = 2) -> tuple[Pass, ...]:
-    """The passes of -O0 to -O3, in order."""
+    """The passes of -O0 to -O3, in order. Raises CompileError NN0202 for another level."""
+    require_choice("level", level, tuple(LEVELS))
     return LEVELS[level]
 
 

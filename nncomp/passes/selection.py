@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nncomp.errors import did_you_mean, error
 from nncomp.passes.base import Pass
-from nncomp.passes.manager import LEVELS, TRAINING, OnPass
+from nncomp.passes.manager import LEVELS, TRAINING, OnPass, pipeline
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ def plan_of(level: int | Plan, opset: int | None = None) -> Plan:
     operators which the opset lacks, and which would have to be written out again."""
     if isinstance(level, Plan):
         return level
-    return Plan(tuple(p for p in LEVELS[level] if opset is None or p.opset <= opset))
+    return Plan(tuple(p for p in pipeline(level) if opset is None or p.opset <= opset))
 
 
 def pass_names() -> list[str]:
@@ -37,7 +37,7 @@ def named_passes(names: Sequence[str], level: int = 2) -> tuple[Pass, ...]:
     Raises CompileError NN0103 for a name that no pass has.
     """
     known: dict[str, Pass] = {}
-    for passes in (LEVELS[level], *reversed(LEVELS.values()), TRAINING):
+    for passes in (pipeline(level), *reversed(LEVELS.values()), TRAINING):
         for pass_ in passes:
             known.setdefault(pass_.name, pass_)
     for name in names:

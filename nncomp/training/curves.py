@@ -47,7 +47,8 @@ def draw_curves(
     FigureCanvasAgg(figure)
     if title:
         figure.suptitle(title, fontsize=11)
-    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+    panels = figure.subplots(1, len(names), squeeze=False, sharex=True)[0]
+    for axes, name in zip(panels, names, strict=True):
         if name in losses(names):
             _draw_steps(axes, records, name)
         _draw_epochs(axes, whole, name)

@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from numbers import Integral
+from typing import Any, Literal, get_args
 
+from nncomp.errors import did_you_mean, error, require_choice
 from nncomp.training import schedules
 from nncomp.training.augment import Augmentation
 
 Keep = Literal["best", "last"]
+
+
+_LEAST = {
+    "epochs": 1,
+    "batch_size": 1,
+    "warmup": 0,
+    "shift": 0,
+    "patience": 1,
+    "workers": 1,
+    "sync_every": 1,
+}
+
+
+def options_of(given: Mapping[str, Any]) -> Options:
+    """Options by name. Raises CompileError NN0202 for one that there is not, and for values that
+    cannot be."""
+    known = [field.name for field in fields(Options)]
+    for name in given:
+        if name not in known:
+            help = did_you_mean(name, known) or f"it has {', '.join(known)}"
+            raise error("NN0202", f"`train` has no option `{name}`", help=help)
+    return Options(**given)
 
 
 @dataclass(frozen=True)
@@ -47,6 +71,16 @@ class Options:
     workers: int = 1
     sync_every: int = 1
     checkpoint_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if name == "patience" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+                raise error("NN0202", f"`{name}` is a whole number from {least} on, not {value!r}")
+        require_choice("schedule", self.schedule, schedules.NAMES)
+        require_choice("keep", self.keep, get_args(Keep))
 
     @property
     def augmentation(self) -> Augmentation:

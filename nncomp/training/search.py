@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from nncomp.errors import CompileError, error
 
 MAX_POINTS = 10_000  # of a grid
+EXAMPLES = "`lr=1e-4..1e-1:log`, `width=16..128` or `act=relu|tanh`"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _refused(name: str, text: str, why: str) -> CompileError:
     return error(
         "NN0407",
         f"`{name}={text}` is no search space: {why}",
-        help="for example `lr=1e-4..1e-1:log`, `width=16..128` or `act=relu|tanh`",
+        help=f"for example {EXAMPLES}",
     )
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-from nncomp.errors import CompileError, did_you_mean, error
+from nncomp.errors import CompileError, did_you_mean, error, require_choice
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Parameter
 from nncomp.ir.naming import matches
@@ -44,6 +44,9 @@ class Variant:
     accumulate: int = 1
     only: tuple[str, ...] = ()
     precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        require_choice("precision", self.precision, get_args(Precision))
 
     def of(self, step: Graph) -> Graph:
         """The changed step graph. Raises CompileError NN0403 if nothing is left to learn or a

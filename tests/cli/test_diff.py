@@ -35,6 +35,16 @@ def test_a_model_and_what_is_built_from_it(capsys: pytest.CaptureFixture[str]) -
     assert main(["diff", "plain.onnx", "plain.onnx"]) == 0
 
 
+def test_a_model_beside_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", LENET, "--set-b", "classes=7"]) == 1
+    out = capsys.readouterr().out
+    assert main(["diff", LENET, LENET, "--set-b", "classes=7"]) == 1
+    assert capsys.readouterr().out == out
+    with pytest.raises(SystemExit):
+        main(["diff", LENET])
+    assert "needs B" in capsys.readouterr().err
+
+
 def test_hyperparameters_and_weights_of_both(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diff", LENET, LENET, "--set", "classes=7"]) == 0
     capsys.readouterr()

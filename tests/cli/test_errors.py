@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +88,11 @@ def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["train", LENET, "--data", "sklearn:digits", "--resume"], "NN0001"),
         (["inspect", "library.nn"], "NN0306"),
         (["view", "open.nn"], "NN0105"),
+        (["build", "infer.nn", "-o", "infer.nn"], "NN0001"),
+        (["build", "infer.nn", "-o", "other.nn"], "NN0001"),
+        (["check", "other.npz"], "NN0002"),
+        (["check", "x.npy"], "NN0002"),
+        (["explain", "fuse-con"], "NN0103"),
     ],
     ids=lambda value: " ".join(value[:2] + value[-2:]) if isinstance(value, list) else value,
 )
@@ -121,7 +128,40 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2
-    assert "usage: nncomp" in capsys.readouterr().err
+    said, where = capsys.readouterr().err.splitlines()
+    command = "nncomp" if not arguments or arguments == ["bake"] else f"nncomp {arguments[0]}"
+    assert said.startswith(f"{command}: error: ")
+    assert where == f"see `{command} --help`"
+
+
+def test_a_model_is_not_written_over(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", "infer.nn"]) == 0
+    written = Path("infer.onnx").read_bytes()
+    os.symlink("infer.onnx", "link.onnx")
+    for output in ([], ["-o", "./infer.onnx"], ["-o", "link.onnx"]):
+        capsys.readouterr()
+        assert main(["build", "infer.onnx", *output]) == 1
+        assert "it is the model that this is made from" in capsys.readouterr().err
+    assert Path("infer.onnx").read_bytes() == written
+    assert main(["build", "infer.onnx", "-o", "smaller.onnx"]) == 0
+
+
+def test_weights_are_no_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", "infer.nn", "--train"]) == 1  # nothing to train
+    assert main(["build", LENET, "--train"]) == 0
+    shutil.copy("lenet5.init.safetensors", "weights.safetensors")
+    with zipfile.ZipFile("net.pt", "w") as archive:
+        archive.writestr("net/data.pkl", b"\x80\x02}")
+    for name, kind in (
+        ("weights.safetensors", "weights"),
+        ("net.pt", "a checkpoint of PyTorch's"),
+        ("x.npy", "a NumPy array"),
+    ):
+        capsys.readouterr()
+        assert main(["check", name]) == 1
+        assert f"error[NN0002]: {name} is no model: it is {kind}\n" in capsys.readouterr().err
+    assert main(["build", LENET, "--weights", "net.pt"]) == 1
+    assert "safetensors.torch.save_file" in capsys.readouterr().err
 
 
 def test_a_misspelt_option(capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,7 +169,7 @@ def test_a_misspelt_option(capsys: pytest.CaptureFixture[str]) -> None:
         main(["build", LENET, "--trian"])
     assert ended.value.code == 2
     err = capsys.readouterr().err
-    assert err.startswith("usage: nncomp build")
+    assert err.startswith("nncomp build: error: unknown: --trian")
     assert "did you mean `--train`?" in err
 
 

@@ -167,3 +167,11 @@ def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
         err = capsys.readouterr().err
         assert "fold-into-previous ×1" in err
         assert " ms " in err
+
+
+def test_the_readme_counts_the_passes(capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path(__file__).parents[2]
+    assert main(["verify", str(root / "examples" / "classifier.nn"), "--numpy-only"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("equal after each of ")
+    assert f"{last}\n" in (root / "README.md").read_text()

@@ -135,6 +135,20 @@ def test_errors(statement: str, code: str, says: str) -> None:
     assert found.span is not None
 
 
+@pytest.mark.parametrize(
+    ("statement", "help"),
+    [
+        ('w = x |> Linear(3) |> tanh as "w"', 'behind it: `Linear(3) as "w"`'),
+        ('w = x |> tanh as "w"', "to name the value, assign it"),
+        ('w = x |> Linear(3) |> max(axis=0) as "w"', 'behind it: `Linear(3) as "w"`'),
+    ],
+)
+def test_a_name_behind_the_wrong_stage(statement: str, help: str) -> None:
+    found = failure(training(f"    {statement}\n    minimize mse_loss(y, t) by SGD(lr=0.1)"))
+    assert found.code == "NN0302"
+    assert help in (found.help or "")
+
+
 def test_a_copy_comes_after_its_original() -> None:
     text = TEXT.replace("BODY", "").replace("  output y = net(x)\n", "")
     assert failure(text).code == "NN0303"

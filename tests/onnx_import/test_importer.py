@@ -8,6 +8,7 @@ import pytest
 
 import nncomp
 from nncomp.errors import CompileError
+from nncomp.onnx_import.scope import home_of
 from tests.onnx_import.support import agrees, imported, in_numpy, normal, parsed, refused
 
 
@@ -24,6 +25,23 @@ def test_initialisers() -> None:
     kinds = {p.path: p.kind for p in model.graph.parameters}
     assert kinds == {"scale": "param", "bias": "param", "mean": "buffer", "var": "buffer"}
     np.testing.assert_array_equal(model.weights["scale"], np.array([1, 2], np.float32))
+
+
+@pytest.mark.parametrize(
+    ("said", "weight", "readers", "block"),
+    [
+        ("bn1", "conv1.weight", 1, "conv1"),  # it has taken in the batch norm behind it
+        ("layer.act", "layer.act.weight", 1, "layer.act"),
+        ("layer.mlp.fc", "layer.mlp.weight", 1, "layer.mlp.fc"),
+        ("head", "embed.weight", 2, "head"),  # tied
+        ("conv1", "weight", 1, "conv1"),
+        ("conv1", "onnx__Conv_7", 1, "conv1"),
+        ("", "conv1.weight", 1, ""),
+    ],
+)
+def test_the_block_of_a_node(said: str, weight: str, readers: int, block: str) -> None:
+    node = onnx.helper.make_node("Conv", ["x", weight, "val_3"], ["y"])
+    assert home_of(node, said, {weight: readers, "val_3": 1}) == block
 
 
 def test_named_and_unnamed_sizes() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nncomp.errors import did_you_mean, error
+from nncomp.errors import error, nearest
 from nncomp.training.sources import derived
 from nncomp.training.sources.source import Arrays, Source
 from nncomp.types import Array, TensorType
@@ -21,8 +21,9 @@ def read_bundled(name: str, inputs: Mapping[str, TensorType]) -> Source:
     full = f"sklearn:{name}"
     if name not in BUNDLED:
         known = ", ".join(f"sklearn:{n}" for n in BUNDLED)
-        hint = did_you_mean(name, BUNDLED)
-        raise error("NN0501", f"there is no data set `{full}`", help=hint or f"known: {known}")
+        near = nearest(name, BUNDLED)
+        hint = f"did you mean `sklearn:{near}`?" if near else f"known: {known}"
+        raise error("NN0501", f"there is no data set `{full}`", help=hint)
     try:
         from sklearn import datasets
     except ImportError:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nncomp.errors import did_you_mean, error
+from nncomp.errors import error, nearest
 from nncomp.training.sources.source import Arrays, Source
 from nncomp.types import Array
 
@@ -45,7 +45,8 @@ def read_generated(spec: str) -> Source:
     name, *given = spec.split(",")
     if name not in TASKS:
         known = ", ".join(f"generated:{task}" for task in TASKS)
-        hint = did_you_mean(name, TASKS) or f"known: {known}"
+        near = nearest(name, TASKS)
+        hint = f"did you mean `generated:{near}`?" if near else f"known: {known}"
         raise error("NN0501", f"there is no data set `generated:{name}`", help=hint)
     task = TASKS[name]
     sizes = {"samples": task.samples, **task.sizes}
