@@ -14,12 +14,12 @@ import nncomp
 from nncomp.training.images import resize
 
 LENET = "out/zoo/10/best.safetensors"
-EPOCHS, AVERAGE, WARMUP = 25, 0.99, 100
+WIDTH, EPOCHS, AVERAGE, WARMUP = 16, 30, 0.99, 100
 SAMPLES, CLASSES, GUIDANCE = 500, 10, 3.0
 
 
 def main() -> None:
-    model = nncomp.load("models/diffusion.nn")
+    model = nncomp.load("models/diffusion.nn", width=WIDTH)
     options = {"epochs": EPOCHS, "schedule": "cosine", "warmup": WARMUP, "keep": "last"}
     model.train("sklearn:digits", "out/zoo/45", average=AVERAGE, **options)
     noise = np.random.default_rng(0).standard_normal((SAMPLES, 1, 8, 8)).astype(np.float32)
