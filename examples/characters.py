@@ -12,41 +12,61 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 
 import numpy as np
 
 import nncomp
 
-HELD_OUT, WINDOW, BATCH, WARMUP, AVERAGE = 0.1, 128, 8, 50, 0.98
+HELD_OUT, WARMUP, AVERAGE = 0.1, 50, 0.98
 SEEN, SAID = 128, 32  # of the held-out text, by a window: characters that are given, and judged
-FOLLOWS = 5e-4  # the rate at which it learns from them afterwards
+GPT = {"layers": 2, "width": 64, "heads": 4, "context": SEEN + SAID}
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a network learns: from windows of so many characters, a batch of them a step.
+
+    follows: the rate at which it learns from the held-out text afterwards
+    """
+
+    row: int
+    sizes: dict[str, int]
+    window: int
+    batch: int
+    epochs: int
+    rate: float
+    follows: float
+
+
 RUNS = {
-    "deep_rnn": (28, {"hidden": 128}, 12, 6e-3),
-    "gpt": (34, {"layers": 2, "width": 64, "heads": 4, "context": SEEN + SAID}, 8, 4e-3),
+    "deep_rnn": Run(28, {"hidden": 128}, 128, 8, 12, 6e-3, 5e-4),
+    "gpt": Run(34, GPT, SEEN + SAID, 4, 50, 4e-3, 1e-4),  # all places of its context are learnt
 }
 
 Batch = dict[str, np.ndarray]
 
 
 def main(name: str) -> None:
-    number, sizes, epochs, rate = RUNS[name]
+    run = RUNS[name]
     codes = text()
     cut = round(len(codes) * (1 - HELD_OUT))
-    steps = (cut // WINDOW - 2) // BATCH
+    steps = (cut // run.window - 2) // run.batch
     symbols = {"vocabulary" if name == "gpt" else "symbols": int(codes.max()) + 1}
-    model = nncomp.load(f"models/{name}.nn", **sizes, **symbols)
+    model = nncomp.load(f"models/{name}.nn", **run.sizes, **symbols)
 
     def batches(epoch: int) -> Iterator[Batch]:
         """Windows behind one another, from another character on and in another order each time."""
         rng = np.random.default_rng(epoch)
-        starts = rng.permutation(np.arange(rng.integers(WINDOW), cut - WINDOW, WINDOW))
-        for chosen in starts[: steps * BATCH].reshape(steps, BATCH):
-            yield given(name, codes[chosen[:, None] + np.arange(WINDOW + 1)])
+        first = rng.integers(run.window)
+        starts = rng.permutation(np.arange(first, cut - run.window, run.window))
+        for chosen in starts[: steps * run.batch].reshape(steps, run.batch):
+            yield given(name, codes[chosen[:, None] + np.arange(run.window + 1)])
 
-    options = {"epochs": epochs, "lr": rate, "schedule": "cosine", "warmup": WARMUP}
+    options = {"epochs": run.epochs, "lr": run.rate, "schedule": "cosine", "warmup": WARMUP}
     options |= {"keep": "last", "average": AVERAGE}
-    model.train(batches, f"out/zoo/{number}", steps=steps, **options)
+    model.train(batches, f"out/zoo/{run.row}", steps=steps, **options)
 
     starts = np.arange(cut, len(codes) - SAID, SAID)
     windows = codes[starts[:, None] + np.arange(-SEEN, SAID)]
@@ -54,7 +74,7 @@ def main(name: str) -> None:
     step, found = model.training_step(), []
     for window in windows:
         found.append(bits(model, window))
-        step(**given(name, window[None]), lr=FOLLOWS)
+        step(**given(name, window[None]), lr=run.follows)
     print(f"{fixed:.4f} without learning from the held-out text")
     print(f"bits {np.mean(found):.4f}")
 
@@ -71,7 +91,7 @@ def text() -> np.ndarray:
 def given(name: str, windows: np.ndarray) -> Batch:
     """What the train section takes; GPT's reads which characters are next from the same tokens."""
     if name == "gpt":
-        return {"tokens": windows}
+        return {"tokens": windows[:, : RUNS[name].window]}
     return {"tokens": windows[:, :-1], "next": windows[:, 1:]}
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from zoo.row import Mark
@@ -14,16 +15,20 @@ from zoo.row import Mark
 def measured(mark: Mark, folder: Path) -> float:
     """What the commands of a mark reach, run in a folder that has the repository's models and
     examples. Raises AssertionError if one fails, or does not print the number."""
+    output = "".join(_printed(command, folder) for command in mark.commands)
+    return mark.measure(output, folder) if mark.measure else read(output, mark.reads)
+
+
+@cache
+def _printed(command: str, folder: Path) -> str:
+    """Runs a command, which several marks may start with, once."""
     environment = dict(os.environ)
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    output = ""
-    for command in mark.commands:
-        result = subprocess.run(
-            command, shell=True, cwd=folder, env=environment, capture_output=True, text=True
-        )
-        output += result.stdout
-        assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
-    return mark.measure(output, folder) if mark.measure else read(output, mark.reads)
+    result = subprocess.run(
+        command, shell=True, cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
+    return result.stdout
 
 
 def read(output: str, name: str) -> float:

@@ -8,7 +8,7 @@ import pytest
 
 from zoo import marks
 from zoo.readme import README, render, results
-from zoo.row import MODELS, ROOT, Row
+from zoo.row import MODELS, ROOT, Mark, Row
 from zoo.table import ROWS
 
 NUMBERS = range(1, 68)
@@ -55,3 +55,11 @@ def test_the_number_behind_a_name() -> None:
     assert marks.read("loss 2e-05 loss 1.5e-03", "loss") == 1.5e-3
     with pytest.raises(AssertionError, match="no `bits`"):
         marks.read("loss 1", "bits")
+
+
+def test_a_command_that_marks_share_runs_once(tmp_path: Path) -> None:
+    lenet = "echo trained >> log; echo accuracy 0.5"
+    for name in ("a", "b"):
+        mark = Mark(name, (lenet, f"echo {name} 2"), name, 2)
+        assert marks.measured(mark, tmp_path) == 2
+    assert (tmp_path / "log").read_text("utf-8") == "trained\n"

@@ -156,8 +156,10 @@ ROWS = (
             "accuracy",
             0.9,
         ),
-        short="the texts have 412 sentences in all, with headings that several share: a linear "
-        "classifier of words and pairs of words names 60 % of held-out ones right",
+        short="the texts have 412 sentences in all: a linear SVM of tf-idf words, pairs of words "
+        "or characters names 66 % of held-out ones right, at most 75 % if they have eight words or "
+        "more (340), and no more of sentences of 12, 16 or 20 words, of prose without headings and "
+        "tables (164), or of the six sets alone that scikit-learn holds itself (182)",
     ),
     Row(
         19,

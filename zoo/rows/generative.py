@@ -40,10 +40,14 @@ ROWS = (
     Row(
         45,
         "Text-guided diffusion (classifier-free guidance)",
-        (Case("diffusion.nn", {"width": 8, "steps": 2, "size": 4}, heavy=True),),
+        (Case("diffusion.nn", {"width": 8, "steps": 2, "size": 4}, initial=True, heavy=True),),
         generators.SCHEDULE,
-        short="no mark yet: after 55 epochs, without more guidance than 1, row 10 reads four of "
-        "ten samples as they were told",
+        Mark(
+            "digits of a class that was asked for, which row 10 reads as such ≥ 90 %",
+            (LENET, "python examples/guided.py"),
+            "agreement",
+            0.9,
+        ),
     ),
     Row(
         46,
