@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from typing import Any
 
@@ -186,6 +187,33 @@ def test_convolutions_and_their_gradients(
         results = session.run(feeds)
         for name, value in expected.items():
             near(results[name], value)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kernel"),
+    [
+        ({"pads": (1, 1, 1, 1), "strides": (2, 2)}, (3, 3)),
+        ({"pads": (2, 0, 2, 0), "strides": (2, 3)}, (5, 3)),  # taps of a phase are of two sizes
+        ({"pads": (1, 1, 1, 1), "strides": (2, 2), "dilations": (1, 2)}, (2, 2)),
+        ({"strides": (4, 2)}, (2, 2)),  # rows that no window meets
+    ],
+    ids=str,
+)
+def test_strided_input_gradients_are_one_convolution(
+    attributes: dict[str, Any], kernel: tuple[int, ...]
+) -> None:
+    arrays = floats(4, 32, 12, 18), floats(48, 32, *kernel), floats(48)
+    graph, feeds = convolution_graph(attributes, *arrays, N)
+    dx = {"dx": graph.outputs["dx"]}
+    graph = dataclasses.replace(graph, outputs=dx)
+    graph = run_passes(graph, [EliminateDeadNodes()]).graph
+    expected = run(graph, feeds).outputs["dx"]
+    for block in (8, 16):
+        blocked = legalize(graph, Target(block=block))
+        verify(blocked)
+        assert sum(isinstance(node.op, BlockedConv) for node in blocked.nodes) == 1
+        near(run(blocked, feeds).outputs["dx"], expected)
+    near(Session(emit(legalize(graph, Target(block=B)))).run(feeds)["dx"], expected)
 
 
 def norm_graph(x: Array, w: Array, batch: Any) -> Graph:

@@ -15,6 +15,7 @@ from nncomp.backends.ort.blocked.filters import (
     plain_weight_grad,
 )
 from nncomp.backends.ort.blocked.operators import BlockedConv, ReorderInput, ReorderOutput
+from nncomp.backends.ort.blocked.phases import phased_input_grad
 from nncomp.backends.ort.bodies.conv import Geometry
 from nncomp.backends.ort.bodies.conv_input import flipped_pads
 from nncomp.ir.builder import Builder
@@ -95,7 +96,8 @@ def input_grad(b: Builder, g: Geometry, dy: Value, w: Value, block: int) -> Valu
                 dilations=g.dilation, group=g.group, kernel_shape=g.kernel, pads=pads, block=block
             )
             return b(op, _spread(b, dy, sizes, g, block), filters(b, w, block))
-    return None
+        return None
+    return phased_input_grad(b, g, dy, w, block)
 
 
 def _spread_pads(g: Geometry) -> tuple[int, ...]:
