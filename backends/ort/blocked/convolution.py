@@ -7,6 +7,8 @@ of 32², 32 of 16² and 64 of 8².
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from nncomp.backends.ort.blocked.filters import (
@@ -14,7 +16,7 @@ from nncomp.backends.ort.blocked.filters import (
     input_grad_filters,
     plain_weight_grad,
 )
-from nncomp.backends.ort.blocked.operators import BlockedConv, ReorderInput, ReorderOutput
+from nncomp.backends.ort.blocked.operators import PACKED, BlockedConv, ReorderInput, ReorderOutput
 from nncomp.backends.ort.blocked.phases import phased_input_grad
 from nncomp.backends.ort.bodies.conv import Geometry
 from nncomp.backends.ort.bodies.conv_input import flipped_pads
@@ -39,6 +41,17 @@ def whole_blocks(g: Geometry, block: int, *, few: bool = False) -> bool:
     if g.group == 1:
         return g.channels % block == 0 or (few and g.channels < block)
     return is_depthwise(g)
+
+
+def filled(g: Geometry, block: int) -> Geometry:
+    """The same with whole blocks of channels, where zeros are to fill up those of one side only:
+    the other one, mostly the wider, need not leave the layout then."""
+    sides = (g.channels, g.filters)
+    broken = [n for n in sides if n % block]
+    if g.group > 1 or min(sides) < block or len(broken) != 1 or broken[0] % PACKED:
+        return g
+    channels, filters = (n + -n % block for n in sides)
+    return dataclasses.replace(g, channels=channels, filters=filters)
 
 
 def is_depthwise(g: Geometry) -> bool:

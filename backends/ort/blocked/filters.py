@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from nncomp.backends.ort.blocked.operators import ReorderInput, ReorderOutput
+from nncomp.dims import DimLike
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.ops.forms import reshape, transpose
 from nncomp.ops.indexing import Gather
-from nncomp.ops.shape_slicing import Pad
+from nncomp.ops.shape_slicing import Pad, Slice
 from nncomp.ops.windows import known
 
 
@@ -102,3 +103,19 @@ def plain_weight_grad(b: Builder, y: Value, k: int, c: int, kernel: tuple[int, .
     if c > block:
         w = transpose(b, reshape(b, w, c // block, k, block * taps), 1, 0, 2)
     return reshape(b, w, k, c, *kernel)
+
+
+def filled_filters(b: Builder, w: Value, *channels: int) -> Value:
+    """W [K, C, R, S], or a bias [K], with zeros up to so many channels."""
+    more = [n - known(dim) for n, dim in zip(channels, w.shape, strict=False)]
+    if not any(more):
+        return w
+    rest = [0] * (w.rank - len(more))
+    return b(Pad(), w, b.ints(*[0] * w.rank, *more, *rest))
+
+
+def first_filters(b: Builder, w: Value, *channels: DimLike) -> Value:
+    """W [K, C, R, S] without the channels that fill it up to more than these."""
+    if w.shape[:2] == channels:
+        return w
+    return b(Slice(), w, b.ints(0, 0), b.dims(channels), b.ints(0, 1))
