@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from typing import Any
 
@@ -67,6 +68,8 @@ def typed(array: Array, name: str, batch: Any = None) -> Value:
 OPERATORS: list[tuple[Op, tuple[Array | None, ...]]] = [
     (ReorderInput(B), (floats(2, 2 * B, 3, 5),)),
     (ReorderOutput(B, 2 * B), (floats(2, 2 * B, 3, 5),)),
+    (ReorderInput(B), (floats(2, B + 4, 3, 5),)),  # filled up, and cut
+    (ReorderOutput(B, B + 4), (floats(2, 2 * B, 3, 5),)),
     (BlockedGlobalAveragePool(B), (floats(2, 2 * B, 3, 5),)),
     (BlockedConv(block=B), (floats(2, 2 * B, 3, 5), floats(3 * B, 2 * B, 1, 1))),
     (
@@ -105,7 +108,7 @@ def test_operators_mean_what_onnxruntime_computes(op: Op, inputs: tuple[Array | 
 @pytest.mark.parametrize(
     ("op", "shape", "code"),
     [
-        (ReorderInput(16), (2, 24, 3, 3), "NN0205"),
+        (ReorderInput(16), (2, 22, 3, 3), "NN0205"),
         (ReorderOutput(16, 32), (2, 32, 3), "NN0204"),
         (BlockedGlobalAveragePool(8), (2, 12, 3, 3), "NN0205"),
     ],
@@ -141,6 +144,10 @@ CONVOLUTIONS: list[tuple[dict[str, Any], tuple[int, ...], tuple[int, ...]]] = [
     ({"group": 16, "pads": (0, 1, 1, 0), "strides": (2, 1)}, (16, 9, 6), (16, 1, 3, 2)),
     ({"group": 2, "pads": (1, 1, 1, 1)}, (32, 5, 6), (32, 16, 3, 3)),
     ({"pads": (1, 1, 1, 1)}, (24, 6, 7), (20, 24, 3, 3)),
+    # one side is filled up to whole blocks
+    ({}, (24, 6, 7), (48, 24, 1, 1)),
+    ({"pads": (1, 1, 1, 1)}, (48, 6, 7), (20, 48, 3, 3)),
+    ({"pads": (1, 1, 1, 1), "strides": (2, 2)}, (20, 6, 8), (16, 20, 3, 3)),
     ({"auto_pad": "SAME_UPPER", "strides": (2, 2)}, (16, 7, 8), (16, 16, 3, 3)),
     ({"pads": (1, 1)}, (16, 7), (16, 16, 3)),
 ]
@@ -186,6 +193,33 @@ def test_convolutions_and_their_gradients(
         results = session.run(feeds)
         for name, value in expected.items():
             near(results[name], value)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kernel"),
+    [
+        ({"pads": (1, 1, 1, 1), "strides": (2, 2)}, (3, 3)),
+        ({"pads": (2, 0, 2, 0), "strides": (2, 3)}, (5, 3)),  # taps of a phase are of two sizes
+        ({"pads": (1, 1, 1, 1), "strides": (2, 2), "dilations": (1, 2)}, (2, 2)),
+        ({"strides": (4, 2)}, (2, 2)),  # rows that no window meets
+    ],
+    ids=str,
+)
+def test_strided_input_gradients_are_one_convolution(
+    attributes: dict[str, Any], kernel: tuple[int, ...]
+) -> None:
+    arrays = floats(4, 32, 12, 18), floats(48, 32, *kernel), floats(48)
+    graph, feeds = convolution_graph(attributes, *arrays, N)
+    dx = {"dx": graph.outputs["dx"]}
+    graph = dataclasses.replace(graph, outputs=dx)
+    graph = run_passes(graph, [EliminateDeadNodes()]).graph
+    expected = run(graph, feeds).outputs["dx"]
+    for block in (8, 16):
+        blocked = legalize(graph, Target(block=block))
+        verify(blocked)
+        assert sum(isinstance(node.op, BlockedConv) for node in blocked.nodes) == 1
+        near(run(blocked, feeds).outputs["dx"], expected)
+    near(Session(emit(legalize(graph, Target(block=B)))).run(feeds)["dx"], expected)
 
 
 def norm_graph(x: Array, w: Array, batch: Any) -> Graph:

@@ -36,7 +36,7 @@ block Inverted(out: int, stride: int, widen: int)(x: float[N, C, H, W]) {
 model Mobile(classes: int = 10) {
   input image: f32[N, 3, 16, 16]
   output logits = image |> Conv(16, 3, 2, 1) as stem |> BatchNorm() as stem_norm |> relu
-    |> Inverted(16, 1, 2) as first |> Inverted(32, 2, 3) as second |> global_avg_pool |> flatten
+    |> Inverted(24, 1, 2) as first |> Inverted(32, 2, 2) as second |> global_avg_pool |> flatten
     |> Linear(classes) as head
   train {
     input label: i64[N]

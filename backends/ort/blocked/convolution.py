@@ -7,6 +7,8 @@ of 32², 32 of 16² and 64 of 8².
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from nncomp.backends.ort.blocked.filters import (
@@ -14,12 +16,13 @@ from nncomp.backends.ort.blocked.filters import (
     input_grad_filters,
     plain_weight_grad,
 )
-from nncomp.backends.ort.blocked.operators import BlockedConv, ReorderInput, ReorderOutput
+from nncomp.backends.ort.blocked.operators import PACKED, BlockedConv, ReorderInput, ReorderOutput
+from nncomp.backends.ort.blocked.phases import phased_input_grad
 from nncomp.backends.ort.bodies.conv import Geometry
 from nncomp.backends.ort.bodies.conv_input import flipped_pads
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
-from nncomp.ops.forms import reduce_sum, reshape, transpose
+from nncomp.ops.forms import full, reduce_sum, reshape, transpose
 from nncomp.ops.indexing import Gather
 from nncomp.ops.shape_slicing import Pad, Slice
 from nncomp.ops.windows import known
@@ -38,6 +41,17 @@ def whole_blocks(g: Geometry, block: int, *, few: bool = False) -> bool:
     if g.group == 1:
         return g.channels % block == 0 or (few and g.channels < block)
     return is_depthwise(g)
+
+
+def filled(g: Geometry, block: int) -> Geometry:
+    """The same with whole blocks of channels, where zeros are to fill up those of one side only:
+    the other one, mostly the wider, need not leave the layout then."""
+    sides = (g.channels, g.filters)
+    broken = [n for n in sides if n % block]
+    if g.group > 1 or min(sides) < block or len(broken) != 1 or broken[0] % PACKED:
+        return g
+    channels, filters = (n + -n % block for n in sides)
+    return dataclasses.replace(g, channels=channels, filters=filters)
 
 
 def is_depthwise(g: Geometry) -> bool:
@@ -95,7 +109,8 @@ def input_grad(b: Builder, g: Geometry, dy: Value, w: Value, block: int) -> Valu
                 dilations=g.dilation, group=g.group, kernel_shape=g.kernel, pads=pads, block=block
             )
             return b(op, _spread(b, dy, sizes, g, block), filters(b, w, block))
-    return None
+        return None
+    return phased_input_grad(b, g, dy, w, block)
 
 
 def _spread_pads(g: Geometry) -> tuple[int, ...]:
@@ -168,19 +183,19 @@ def _parts(b: Builder, g: Geometry, x: Value, dy: Value, block: int) -> tuple[Va
     image: [C/b, N · stripes, rows, W · b], padded along W, and along H where it is cut;
     filters: [N · stripes, K, height, Q], blocked
     """
-    n, c, k, (h, width) = known(x.shape[0]), g.channels, g.filters, g.size
+    n, c, k = known(x.shape[0]), g.channels, g.filters
     fitting = _CACHE // (g.outputs[1] * block * block)
     height = max(r for r in range(1, max(fitting, 1) + 1) if g.outputs[0] % r == 0)
     stripes = g.outputs[0] // height
-    image = reshape(b, x, n, c // block, h * width * block)
-    if c > block:
-        image = transpose(b, image, 1, 0, 2)
-    image = reshape(b, image, c // block, n, h, width * block)
     (top, left), (bottom, right) = g.before, _ends(g)
     if stripes == 1:  # no need to pad along H
         top = bottom = 0
-    if any((top, left, bottom, right)):
-        image = b(Pad(), image, b.ints(0, 0, top, left * block, 0, 0, bottom, right * block))
+    image = _padded(b, x, (top, left, bottom, right), block)
+    h, width = known(image.shape[2]), known(image.shape[3])
+    image = reshape(b, image, n, c // block, h * width * block)
+    if c > block:
+        image = transpose(b, image, 1, 0, 2)
+    image = reshape(b, image, c // block, n, h, width * block)
     if stripes == 1:
         return image, dy, height
     down, rows = g.stride[0], (height - 1) * g.stride[0] + g.kernel[0]
@@ -191,6 +206,16 @@ def _parts(b: Builder, g: Geometry, x: Value, dy: Value, block: int) -> tuple[Va
         apart = reshape(b, dy, n, k // block, stripes, height * g.outputs[1] * block)
         dy = transpose(b, apart, 0, 2, 1, 3)
     return image, dy, height
+
+
+def _padded(b: Builder, x: Value, pads: tuple[int, ...], block: int) -> Value:
+    """X with zeros around its pixels: as a convolution by 1, as Pad runs on one core."""
+    if not any(pads):
+        return x
+    channels = known(x.shape[1])
+    op = BlockedConv(group=channels, kernel_shape=(1, 1), pads=pads, block=block)
+    ones = full(b, 1.0, x.type.dtype, (channels,))
+    return b(op, x, reshape(b, ones, channels, 1, 1, 1))
 
 
 def _ends(g: Geometry) -> tuple[int, int]:

@@ -12,17 +12,18 @@ import dataclasses
 from collections.abc import Callable
 
 from nncomp.backends.ort.blocked import clipping, convolution, normalization
-from nncomp.backends.ort.blocked.clipping import Bounds
+from nncomp.backends.ort.blocked.convolution_forms import (
+    blocked_conv,
+    blocked_input_grad,
+    blocked_weight_grad,
+)
 from nncomp.backends.ort.blocked.operators import (
     BlockedConv,
     BlockedGlobalAveragePool,
-    ReorderInput,
-    ReorderOutput,
 )
-from nncomp.backends.ort.bodies.conv import Geometry, geometry
+from nncomp.backends.ort.blocked.values import Values, operand
 from nncomp.backends.ort.live import live_nodes
 from nncomp.dims import equal
-from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Rewrite, Value
 from nncomp.ir.op import Op
 from nncomp.ir.rebuild import remap
@@ -31,14 +32,12 @@ from nncomp.ops.comparison import Equal
 from nncomp.ops.conv import Conv
 from nncomp.ops.conv_grad import ConvInputGrad, ConvWeightGrad
 from nncomp.ops.conversion import Cast
-from nncomp.ops.convolution import Convolution
 from nncomp.ops.elementwise import Add, Mul, Neg, Sub
 from nncomp.ops.elementwise_math import Reciprocal, Sqrt, constant_number
-from nncomp.ops.forms import count, reshape
+from nncomp.ops.forms import count
 from nncomp.ops.normalization_batch import BatchNormalization, BatchNormGrad, BatchNormTraining
 from nncomp.ops.pooling import GlobalAveragePool
-from nncomp.ops.windows import known
-from nncomp.types import DType, Shape
+from nncomp.types import DType
 
 PASS = "block-layout"
 
@@ -48,17 +47,7 @@ def block_layout(graph: Graph, block: int) -> Graph:
     return _Layout(graph, block).run()
 
 
-class _Layout:
-    def __init__(self, graph: Graph, block: int) -> None:
-        self.graph = graph
-        self.block = block
-        self.b = Builder()
-        self._plain: dict[Value, Value] = {}
-        self._blocked: dict[Value, Value] = {}
-        self._scales: dict[Value, Value] = {}  # of values whose blocked form is not scaled yet
-        self.centered: dict[tuple[Value, Value], Value] = {}  # X - mean, by X and mean
-        self.masks: dict[Value, tuple[Value, Bounds]] = {}  # 1 where that lies between those
-
+class _Layout(Values):
     def run(self) -> Graph:
         for node in live_nodes(self.graph):
             form = _FORMS.get(type(node.op), _elementwise if type(node.op) in _POINTWISE else None)
@@ -73,142 +62,15 @@ class _Layout:
             self.plain(value)
         return self.graph.replace(self.b.nodes, self._plain)
 
-    # --- values ------------------------------------------------------------------------------
-
-    def has_blocked(self, value: Value) -> bool:
-        return value in self._blocked
-
-    def give(self, old: Value, new: Value) -> None:
-        """The old value in plain order."""
-        self._plain[old] = new
-
-    def give_blocked(self, old: Value, new: Value, scale: Value | None = None) -> None:
-        """The old value in blocked order; scale: numbers [C] that its channels still lack."""
-        self._blocked[old] = new
-        if scale is not None:
-            self._scales[old] = scale
-
-    def plain(self, value: Value) -> Value:
-        if value in self._blocked and value not in self._plain:
-            blocked = self.blocked(value)
-            channels = known(value.shape[1])
-            self._plain[value] = self.b(ReorderOutput(self.block, channels), blocked)
-        return self._plain.get(value, value)
-
-    def blocked(self, value: Value) -> Value:
-        scale = self._scales.pop(value, None)
-        if scale is not None:
-            unscaled = self._blocked[value]
-            self._blocked[value] = convolution.per_channel(
-                self.b, unscaled, scale, None, self.block
-            )
-        if value not in self._blocked:
-            self._blocked[value] = self.b(ReorderInput(self.block), self.plain(value))
-        return self._blocked[value]
-
-    def unscaled(self, value: Value) -> tuple[Value, Value | None]:
-        """The value in blocked order before its channels are scaled, and the scale, if any."""
-        if value in self._scales:
-            return self._blocked[value], self._scales[value]
-        return self.blocked(value), None
-
-    def open_convolution(self, value: Value, readers: int = 1) -> Node | None:
-        """The convolution that gives the value to so many readers and nobody else, if nothing
-        follows in it yet."""
-        if value not in self._blocked or value in self._scales:
-            return None
-        if self.graph.use_count(value) != readers:
-            return None
-        node = self._blocked[value].node
-        if node is None or not isinstance(node.op, BlockedConv) or node.op.activation:
-            return None
-        return node
-
 
 Form = Callable[[_Layout, Node], bool]
-
-
-def _operand(node: Node, index: int) -> Value:
-    value = node.inputs[index]
-    assert value is not None
-    return value
-
-
-# --- convolution -----------------------------------------------------------------------------
-
-
-def _geometry(layout: _Layout, node: Node, x: Shape, w: Shape, *, few: bool) -> Geometry | None:
-    assert isinstance(node.op, Convolution)
-    if len(x) != 4 or node.outputs[0].type.dtype is not DType.F32:
-        return None
-    found = geometry(node.op, x, w)
-    if found is None or not convolution.whole_blocks(found, layout.block, few=few):
-        return None
-    return found
-
-
-def _conv(layout: _Layout, node: Node) -> bool:
-    x, w = _operand(node, 0), _operand(node, 1)
-    g = _geometry(layout, node, x.shape, w.shape, few=True)
-    if g is None:
-        return False
-    bias = node.inputs[2] if len(node.inputs) > 2 else None
-    given = layout.plain(x) if g.channels < layout.block else layout.blocked(x)
-    y = convolution.forward(
-        layout.b, g, given, layout.plain(w), bias and layout.plain(bias), layout.block
-    )
-    layout.give_blocked(node.outputs[0], y)
-    return True
-
-
-def _input_grad(layout: _Layout, node: Node) -> bool:
-    dy, w = _operand(node, 0), _operand(node, 1)
-    g = _geometry(layout, node, node.outputs[0].shape, w.shape, few=False)
-    if g is None:
-        return False
-    given, scale = layout.unscaled(dy)
-    weights = layout.plain(w)
-    if scale is not None:
-        weights = _scaled(layout.b, weights, scale)
-    dx = convolution.input_grad(layout.b, g, given, weights, layout.block)
-    if dx is not None:
-        layout.give_blocked(node.outputs[0], dx)
-        return True
-    if scale is None:
-        return False
-    plain = layout.b(ReorderOutput(layout.block, g.filters), given)
-    layout.give(node.outputs[0], layout.b(node.op, plain, weights, node.inputs[2]))
-    return True
-
-
-def _weight_grad(layout: _Layout, node: Node) -> bool:
-    x, dy = _operand(node, 0), _operand(node, 1)
-    g = _geometry(layout, node, x.shape, node.outputs[0].shape, few=True)
-    if g is None:
-        return False
-    given, scale = layout.unscaled(dy)
-    dw = None
-    if g.channels >= layout.block:
-        dw = convolution.weight_grad(layout.b, g, layout.blocked(x), given, layout.block)
-    if dw is None:
-        if scale is None:
-            return False
-        plain = layout.b(ReorderOutput(layout.block, g.filters), given)
-        dw = layout.b(node.op, layout.plain(x), plain, node.inputs[2])
-    layout.give(node.outputs[0], dw if scale is None else _scaled(layout.b, dw, scale))
-    return True
-
-
-def _scaled(b: Builder, w: Value, scale: Value) -> Value:
-    """Weights [K, C, R, S] times numbers [K]."""
-    return b(Mul(), w, reshape(b, scale, w.shape[0], 1, 1, 1))
 
 
 # --- batch norm ------------------------------------------------------------------------------
 
 
 def _batch_norm(layout: _Layout, node: Node) -> bool:
-    x, scale, bias = (_operand(node, i) for i in range(3))
+    x, scale, bias = (operand(node, i) for i in range(3))
     if not layout.has_blocked(x):
         return False
     assert isinstance(node.op, BatchNormTraining)
@@ -230,7 +92,7 @@ def _batch_norm(layout: _Layout, node: Node) -> bool:
 def _frozen_batch_norm(layout: _Layout, node: Node) -> bool:
     """By given statistics, as in the evaluation of a step."""
     assert isinstance(node.op, BatchNormalization)
-    x, *vectors = (_operand(node, i) for i in range(5))
+    x, *vectors = (operand(node, i) for i in range(5))
     if not layout.has_blocked(x) or node.op.training_mode:
         return False
     if any(v.type.dtype is not DType.F32 for v in vectors):
@@ -245,7 +107,7 @@ def _frozen_batch_norm(layout: _Layout, node: Node) -> bool:
 
 
 def _batch_norm_grad(layout: _Layout, node: Node) -> bool:
-    dy, x, scale, mean, inv_std = (_operand(node, i) for i in range(5))
+    dy, x, scale, mean, inv_std = (operand(node, i) for i in range(5))
     if not layout.has_blocked(x):
         return False
     b, block = layout.b, layout.block
@@ -290,7 +152,7 @@ def _add(layout: _Layout, node: Node) -> bool:
 
 def _relu(layout: _Layout, node: Node) -> bool:
     """The convolution that made the operand takes its maximum with 0."""
-    conv = layout.open_convolution(_operand(node, 0))
+    conv = layout.open_convolution(operand(node, 0))
     if conv is None:
         return _elementwise(layout, node)
     assert isinstance(conv.op, BlockedConv)
@@ -319,7 +181,7 @@ def _elementwise(layout: _Layout, node: Node) -> bool:
 def _clip(layout: _Layout, node: Node) -> bool:
     """The convolution that made X takes it between the bounds, where X is read only to see whether
     it was: Y says that too."""
-    x, y = _operand(node, 0), node.outputs[0]
+    x, y = operand(node, 0), node.outputs[0]
     low, high = (constant_number(v) for v in (*node.inputs[1:], None, None)[:2])
     masks = [n for n in layout.graph.uses[x] if type(n.op) is Equal and y in n.operands]
     conv = layout.open_convolution(x, 1 + len(masks))
@@ -352,7 +214,7 @@ def _equal(layout: _Layout, node: Node) -> bool:
 
 
 def _cast(layout: _Layout, node: Node) -> bool:
-    mask = _operand(node, 0)
+    mask = operand(node, 0)
     if mask in layout.masks:
         y, within = layout.masks[mask]
         numbers = clipping.inside(layout.b, layout.blocked(y), within, layout.block)
@@ -368,7 +230,7 @@ def _same_shape(x: Value, y: Value) -> bool:
 
 
 def _global_average(layout: _Layout, node: Node) -> bool:
-    x = _operand(node, 0)
+    x = operand(node, 0)
     if not layout.has_blocked(x):
         return False
     pool = BlockedGlobalAveragePool(layout.block)
@@ -377,9 +239,9 @@ def _global_average(layout: _Layout, node: Node) -> bool:
 
 
 _FORMS: dict[type[Op], Form] = {
-    Conv: _conv,
-    ConvInputGrad: _input_grad,
-    ConvWeightGrad: _weight_grad,
+    Conv: blocked_conv,
+    ConvInputGrad: blocked_input_grad,
+    ConvWeightGrad: blocked_weight_grad,
     BatchNormTraining: _batch_norm,
     BatchNormGrad: _batch_norm_grad,
     BatchNormalization: _frozen_batch_norm,

@@ -21,9 +21,11 @@ from nncomp.ops.forms import reshape, transpose
 from nncomp.ops.fused import FusedConv
 from nncomp.ops.pooling import GlobalAveragePool
 from nncomp.ops.rules import require_float
+from nncomp.ops.shape_slicing import Pad, Slice
 from nncomp.types import TensorType
 
 DOMAIN = "com.microsoft.nchwc"
+PACKED = 4  # ReorderInput takes multiples of so many channels
 
 
 @operator
@@ -41,35 +43,48 @@ class Blocked(Op):
 
 @operator
 class ReorderInput(Blocked):
-    """A plain [N, C, H, W] in blocked order."""
+    """A plain [N, C, H, W] in blocked order; zeros fill the last block, C being a multiple of 4."""
 
     signature = "X -> Y"
     spelling = "ReorderInput"
 
     def infer(self, x: TensorType) -> TensorType:
-        return _require_blocks(x, self.block)
+        whole = _require_blocks(x, min(self.block, PACKED))
+        channels = x.shape[1] + self._missing(x.shape[1])
+        return TensorType(whole.dtype, (x.shape[0], channels, *x.shape[2:]))
+
+    def _missing(self, channels: DimLike) -> int:
+        return -channels % self.block if isinstance(channels, int) else 0
 
     def decompose(self, b: Builder, x: Value) -> Value:
         n, c, h, w = x.shape
-        apart = reshape(b, x, n, c // self.block, self.block, h, w)
+        missing = self._missing(c)
+        if missing:
+            x = b(Pad(), x, b.ints(0, 0, 0, 0, 0, missing, 0, 0))
+        apart = reshape(b, x, n, (c + missing) // self.block, self.block, h, w)
         return reshape(b, transpose(b, apart, 0, 1, 3, 4, 2), *x.shape)
 
 
 @operator
 class ReorderOutput(Blocked):
-    """A blocked [N, C, H, W] in plain order."""
+    """A blocked [N, C, H, W] in plain order; channels: how many of C there are, the rest fill the
+    last block. 0: all"""
 
     signature = "X -> Y"
     spelling = "ReorderOutput"
     channels: int
 
     def infer(self, x: TensorType) -> TensorType:
-        return _require_blocks(x, self.block)
+        whole = _require_blocks(x, self.block)
+        return TensorType(whole.dtype, (x.shape[0], self.channels or x.shape[1], *x.shape[2:]))
 
     def decompose(self, b: Builder, x: Value) -> Value:
         n, c, h, w = x.shape
         apart = reshape(b, x, n, c // self.block, h, w, self.block)
-        return reshape(b, transpose(b, apart, 0, 1, 4, 2, 3), *x.shape)
+        plain = reshape(b, transpose(b, apart, 0, 1, 4, 2, 3), *x.shape)
+        if self.channels in (0, c):
+            return plain
+        return b(Slice(), plain, b.ints(0), b.ints(self.channels), b.ints(1))
 
 
 def _require_blocks(x: TensorType, block: int) -> TensorType:
