@@ -172,7 +172,8 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
         return None
     candidates = list(candidates)
     alike = (c for c in candidates if len(name) < 2.1 * len(c) < 4.5 * len(name))
-    near = difflib.get_close_matches(name, islice(alike, _MAX_ALIKE), n=1, cutoff=0.65)
+    near = [c for c in candidates if c.lower() == name.lower()]  # `adam` is `Adam`, no `adam_step`
+    near += difflib.get_close_matches(name, islice(alike, _MAX_ALIKE), n=1, cutoff=0.65)
     begun = [c for c in candidates if c.startswith(name)] if len(name) >= _LEAST_BEGUN else []
     return near[0] if near else begun[0] if len(begun) == 1 else None
 

@@ -156,7 +156,7 @@ def train(
             raise error("NN0403", "the training step takes no learning rate")
         own = dict.fromkeys(own, lr)
     inputs = data_inputs(chosen.step)
-    _check_batch(inputs)
+    _check_batch(inputs, imported=program.original is not None)
     memory = None
     if memory_budget:
         memory = Memory(memory_budget, _sizes(inputs, data, options.batch_size))
@@ -225,12 +225,15 @@ def _sizes(inputs: Mapping[str, TensorType], data: DataSet, batch: int) -> dict[
     return found
 
 
-def _check_batch(inputs: Mapping[str, TensorType]) -> None:
+def _check_batch(inputs: Mapping[str, TensorType], *, imported: bool) -> None:
     """The first dims must leave the batch size open: the last batch of an epoch is smaller."""
     for name, type in inputs.items():
         if isinstance(type.shape[0], int):
+            how = f"write a name instead of {type.shape[0]}: `{type.dtype}[N, …]`"
+            if imported:
+                how = f'export it for any batch: `dynamic_shapes={{"{name}": {{0: "batch"}}}}`'
             raise error(
                 "NN0501",
                 f"the input `{name}: {type}` fixes the batch size",
-                help=f"write a name instead of {type.shape[0]}: `{type.dtype}[N, …]`",
+                help=how,
             )

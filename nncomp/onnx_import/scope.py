@@ -116,8 +116,8 @@ def home_of(node: onnx.NodeProto, path: str, readers: Mapping[str, int]) -> str:
 
     readers: how many nodes read each initialiser
     """
-    found = {module_path(name) for name in node.input if readers.get(name) == 1}
-    own = found.pop() if len(found) == 1 else None
+    homes = {module_path(name) for name in node.input if readers.get(name) == 1} - {None}
+    own = homes.pop() if len(homes) == 1 else None
     if own is None or not path or f"{path}.".startswith(f"{own}."):
         return path
     return own
