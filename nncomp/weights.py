@@ -86,14 +86,19 @@ def save_weights(
     write_atomic(path, save(arrays, notes))
 
 
+def npy_bytes(array: Array) -> bytes:
+    """The array as an npy file."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.asarray(array, order="C"), allow_pickle=False)
+    return buffer.getvalue()
+
+
 def npz_bytes(arrays: Weights) -> bytes:
     """The arrays as an npz archive, without times in it."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
-            content = io.BytesIO()
-            np.lib.format.write_array(content, np.asarray(array, order="C"), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), npy_bytes(array))
     return buffer.getvalue()
 
 

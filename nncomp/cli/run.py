@@ -1,21 +1,30 @@
 """Run a model on arrays.
 
-Prints a summary of each output; -o writes them all.
+Prints a summary of each output; -o writes them all to an .npz file, or the only one to an .npy
+file.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nncomp.cli.arguments import add_entry, add_inputs, add_model, add_place, add_weights
 from nncomp.cli.passes import add_passes, add_views
+
+if TYPE_CHECKING:
+    from nncomp.ir.graph import Value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_inputs(parser, "an input; once for each of the model's")
-    parser.add_argument("-o", "--output", metavar="OUT.npz", help="where to write the outputs")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT.npz", help="where to write the outputs; OUT.npy for one"
+    )
     add_entry(parser)
     add_place(parser)
     add_weights(parser)
@@ -30,11 +39,16 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.passes import Viewer
     from nncomp.driver.compiling import entry_of
     from nncomp.driver.running import run
+    from nncomp.errors import error
     from nncomp.files import write_atomic
     from nncomp.types import tensors_of
-    from nncomp.weights import describe, npz_bytes
+    from nncomp.weights import describe, npy_bytes, npz_bytes
 
     graph = entry_of(program, args.entry)
+    if args.output and args.output.endswith(".npy") and not _is_one(graph.outputs.values()):
+        listed = ", ".join(f"`{name}`" for name in graph.outputs)
+        help = f"write them to {Path(args.output).with_suffix('.npz')}"
+        raise error("NN0001", f"{args.output} holds one array, the outputs are {listed}", help=help)
     inputs = inputs_of(args, graph)
     viewer = Viewer(args)
     result = run(
@@ -63,7 +77,15 @@ def execute(args: argparse.Namespace) -> int:
             text += f"  min {array.min():.6g}  mean {array.mean():.6g}  max {array.max():.6g}"
         print(text)
     if args.output:
-        path = args.output if args.output.endswith(".npz") else f"{args.output}.npz"
-        write_atomic(path, npz_bytes(outputs))
+        path = args.output if args.output.endswith((".npz", ".npy")) else f"{args.output}.npz"
+        alone = path.endswith(".npy")
+        write_atomic(path, npy_bytes(*outputs.values()) if alone else npz_bytes(outputs))
         print(f"wrote {path}")
     return 0
+
+
+def _is_one(outputs: Collection[Value]) -> bool:
+    """Whether they are one tensor."""
+    from nncomp.types import is_container
+
+    return len(outputs) == 1 and not any(is_container(value.type) for value in outputs)

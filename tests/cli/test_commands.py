@@ -96,6 +96,14 @@ def test_run_says_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
     assert captured.out.endswith("wrote out.npz\n")
     assert Path("out.npz").exists()
     assert "initial values, drawn from seed 0" in captured.err
+    assert main(["run", MLP, "--input", "x=x.npy", "-o", "out.npy"]) == 0
+    np.testing.assert_array_equal(np.load("out.npy"), np.load("out.npz")["logits"])
+    Path("two.nn").write_text("model T {\n  input x: f32[N]\n  output y = x\n  output z = -x\n}\n")
+    np.save("x.npy", np.zeros(3, np.float32))
+    assert main(["run", "two.nn", "--input", "x=x.npy", "-o", "two.npy"]) == 1
+    message = capsys.readouterr().err
+    assert "two.npy holds one array, the outputs are `y`, `z`" in message
+    assert "two.npz" in message
 
 
 def test_run_with_defaults_buffers_and_gradients(capsys: pytest.CaptureFixture[str]) -> None:
