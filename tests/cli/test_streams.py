@@ -44,7 +44,7 @@ def shell(script: str, **environment: str) -> tuple[int, str, str]:
         ("nncomp check wrong.nn 2>&-", 1, "", ""),
         ("nncomp inspect x.nn >&- 2>&-", 0, "", ""),
         ("nncomp inspect x.nn > /dev/full", 1, "", "cannot write to standard output: No space"),
-        ("nncomp inspect x.nn | head -c 1", 141, "X", ""),
+        ("nncomp inspect x.nn | true", 141, "", ""),
         ("nncomp diff x.nn --set-b a=1 | true", 2, "", "error[NN0202]"),
     ],
 )

@@ -224,8 +224,8 @@ def test_a_trial_may_fail(tmp_path: Path) -> None:
         ({"width": "1|2"}, {"settings": {"width": "3"}}, "NN0407", "both set and searched over"),
         ({"width": "91|92|93|94"}, {}, "NN0209", "too wide"),
         ({"width": "x|y|z"}, {}, "NN0201", ""),
-        ({"batch_size": "a|b"}, {}, "NN0407", "`batch_size=a`"),
-        ({"schedule": "cosine|sine"}, {}, "NN0407", "`schedule=sine`"),
+        ({"batch_size": "a|b"}, {}, "NN0407", "`a` is no value of `batch_size`"),
+        ({"schedule": "cosine|sine"}, {}, "NN0407", "`sine` is no value of `schedule`"),
         ({"width": "2"}, {"resume": True}, "NN0001", "nothing to resume"),
     ],
 )

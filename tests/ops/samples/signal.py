@@ -74,5 +74,6 @@ FAILURES = [
     Failure(s.STFT(), _T, TensorType(DType.I64, (), (0,)), code="NN0208"),
     Failure(s.STFT(), _T, _LAST, TensorType(DType.F32, (8,)), code="NN0205", words="8"),
     Failure(s.HannWindow(output_datatype=99), _LAST, code="NN0208", words="99"),
-    Failure(s.HannWindow(), _T, code="NN0204"),
+    Failure(s.HannWindow(), TensorType(DType.I64, (3, 7, 1)), code="NN0204"),
+    Failure(s.HannWindow(), TensorType(DType.F32, ()), code="NN0203"),
 ]
