@@ -11,9 +11,10 @@ from nncomp.lower.arguments import lacking, matched
 from nncomp.lower.context import Context, Frame
 from nncomp.lower.declared_types import is_tensor_type
 from nncomp.lower.names import attribute, look_up_callable
+from nncomp.lower.paths import SiteName, take_path
 from nncomp.lower.raw import apply_raw
 from nncomp.lower.signature import check
-from nncomp.lower.sites import join, nodes, site_names
+from nncomp.lower.sites import nodes
 from nncomp.lower.values import (
     Argument,
     Arguments,
@@ -29,8 +30,6 @@ from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import DType
 
-SiteName = ast.Name | ast.String | None
-
 
 def call(ctx: Context, expr: ast.Call, name: SiteName = None) -> Any:
     """`callee(arguments)`; `name` is what an instance made by it is called."""
@@ -40,7 +39,7 @@ def call(ctx: Context, expr: ast.Call, name: SiteName = None) -> Any:
         return instantiate(ctx, callee, arguments, expr, name)
     if isinstance(callee, Builtin) and callee.name == "copy":
         with ctx.at(expr.span):
-            return trees.copied(ctx, arguments.values, _take_path(ctx, expr, name), expr.span)
+            return trees.copied(ctx, arguments.values, take_path(ctx, expr, name), expr.span)
     return apply(ctx, callee, arguments, expr.span)
 
 
@@ -302,7 +301,7 @@ def instantiate(
             help=f"make it a block: `block {frame.decl.name.text}()(…)`",
         )
     _refuse_tensor(decl, arguments)
-    path = _take_path(ctx, site, name)
+    path = take_path(ctx, site, name)
     inner = Frame(decl, factory.module, {}, path, frame.float_dtype)
     with ctx.at(site.span), ctx.call(inner, site.span):
         for formal in decl.hyperparameters:
@@ -332,71 +331,3 @@ def _refuse_tensor(decl: ast.BlockDecl, arguments: Arguments) -> None:
                 notes=[Note(f"`{name}` is declared here", decl.name.span)],
                 help=f"write `{argument.span.text} |> {name}({hyper})`",
             )
-
-
-def _take_path(ctx: Context, site: ast.Call, name: SiteName) -> str:
-    """The place of a new instance in the tree of parameters."""
-    frame = ctx.frame
-    own = _site_name(ctx, site, name)
-    path = join(frame.path, own) if own else frame.path
-    if path in frame.sites:
-        raise error(
-            "NN0302",
-            f"two instances are called `{path}`",
-            name.span if name else site.span,
-            notes=[Note("the other one", frame.sites[path])],
-            help="give one of them another name with `as`, or apply the first one twice",
-        )
-    if path in frame.state.values():
-        raise error(
-            "NN0302",
-            f"an instance and a parameter are called `{path}`",
-            site.span,
-            help="give the instance another name with `as`",
-        )
-    frame.sites[path] = site.span
-    if own:
-        claim(ctx, path, site.span)
-    else:
-        ctx.claims[""] = site.span
-    return path
-
-
-def claim(ctx: Context, path: str, span: Span) -> None:
-    """Takes a path for an instance or parameter. Paths differ by themselves, unless an instance
-    stands in the place of its block (`as ""`): then its own may be those of the block."""
-    other = ctx.claims.setdefault(path, span)
-    if other != span and "" in ctx.claims:
-        raise error(
-            "NN0302",
-            f"two instances or parameters are called `{path}`",
-            span,
-            notes=[Note("the other one", other), Note('`as ""` here', ctx.claims[""])],
-            help="give one of them another name with `as`",
-        )
-
-
-def path_text(ctx: Context, name: ast.String) -> str:
-    """What `as "layer{i + 1}"` says. The braces may hold ints and text."""
-    parts = [part if isinstance(part, str) else ctx.evaluate(part) for part in name.parts]
-    for part in parts:
-        if isinstance(part, bool) or not isinstance(part, (int, str)):
-            raise error(
-                "NN0201", f"a name is made of ints and text, not {describe(part)}", name.span
-            )
-    text = "".join(map(str, parts))
-    if text and not all(text.split(".")):
-        raise error("NN0101", f'"{text}" is no name: a part of it is empty', name.span)
-    return text
-
-
-def _site_name(ctx: Context, site: ast.Call, name: SiteName) -> str:
-    if isinstance(name, ast.String):
-        text = path_text(ctx, name)
-        if len(name.parts) > 1 or not text:
-            return text
-    elif name is not None:
-        text = name.text
-    else:
-        text = site_names(ctx.frame.decl)[id(site)]
-    return ctx.frame.looped(text)

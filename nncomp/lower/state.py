@@ -8,10 +8,11 @@ from typing import Any
 from nncomp.dims import equal
 from nncomp.errors import Note, did_you_mean, error
 from nncomp.ir.graph import Parameter, ParameterKind, Value
-from nncomp.lower import calls, tensors, trees
+from nncomp.lower import tensors, trees
 from nncomp.lower.context import Context
 from nncomp.lower.declared_types import declared_type, is_tensor_type
 from nncomp.lower.expressions import evaluate, truth
+from nncomp.lower.paths import claim, path_text
 from nncomp.lower.recovery import POISON, PoisonError
 from nncomp.lower.sites import join
 from nncomp.lower.store import Initial
@@ -75,7 +76,7 @@ def declare(ctx: Context, statement: ast.StateDecl) -> None:
             statement.name.span,
             help="give one of them another name",
         )
-    calls.claim(ctx, path, statement.span)
+    claim(ctx, path, statement.span)
     frame.state[name] = path
     kind: ParameterKind = "param"
     if statement.kind in ("buffer", "state"):
@@ -110,7 +111,7 @@ def _copy(ctx: Context, statement: ast.StateDecl, path: str) -> None:
 
 def _own_name(ctx: Context, statement: ast.StateDecl) -> str:
     if isinstance(statement.path, ast.String):
-        text = calls.path_text(ctx, statement.path)
+        text = path_text(ctx, statement.path)
         if not text:
             raise error("NN0101", "the name of a parameter is empty", statement.path.span)
         if len(statement.path.parts) > 1:
