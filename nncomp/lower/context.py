@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from nncomp.dims import Dim
 from nncomp.errors import CompileError, Note, error
@@ -22,9 +22,6 @@ from nncomp.ops.elementwise import Add, Mul
 from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import DType, TensorType
-
-if TYPE_CHECKING:
-    pass
 
 MAX_CALLS = 64  # blocks within blocks
 
