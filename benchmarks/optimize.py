@@ -13,7 +13,8 @@ result that differs by more than 1e-3 of an output's largest number is marked `!
 is a dash.
 
 `--latency` adds onnxruntime's time for a run and for loading, its optimiser at its default, ours
-over the fastest peer's (below 1: ours is faster): medians of pairs that take turns.
+over the fastest peer's (below 1: ours is faster): medians of pairs that take turns. `beside` is the
+time to load ours as `build --external-data` writes it, over that of the peer's file.
 
 Exported files are kept in the folder, and not exported again; with `--keep` so are the files that
 the peers make of them.
@@ -24,6 +25,7 @@ from __future__ import annotations
 import argparse
 import collections
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -31,7 +33,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
+from operator import truediv
 from pathlib import Path
 from typing import Any
 
@@ -211,19 +213,40 @@ def paired(ours: Callable[[], object], theirs: Callable[[], object], rounds: int
 
 
 def latency(row: Row, results: dict[str, Result], rounds: int) -> str:
-    """Ours over the peer that is worst for us: of a run, and of loading."""
+    """Ours over the peer that is worst for us: of a run, and of loading, in one file and with the
+    weights beside it."""
+    import onnx
     from parts.exports import ARCHITECTURES
+
+    from nncomp.driver.building import write_model
 
     x = ARCHITECTURES[row.name].sample(1, row.size == "small")
     ours, *peers = [r.path for r in results.values() if r.nodes is not None]
-    runs, loads = [], []
+    runs = []
     for peer in peers:
         pair = [_bound(path, x) for path in (ours, peer)]
         runs.append(paired(*pair, rounds))
         del pair
-        load = [partial(session, path, optimize=True) for path in (ours, peer)]
-        loads.append(paired(*load, max(rounds // 3, 1)))
-    return f" {max(runs):8.2f} {max(loads):8.2f}"
+    apart = write_model(ours.with_name("apart.onnx"), onnx.load(ours), external_data=True).path
+    loads = loaded([ours, apart, *peers], max(rounds // 2, 2))
+    cells = [max(runs)]
+    for path in (ours, apart):
+        ratios = [map(truediv, loads[path], loads[peer]) for peer in peers]
+        cells.append(max(map(statistics.median, ratios)))
+    return "".join(f" {cell:8.2f}" for cell in cells)
+
+
+def loaded(paths: list[Path], rounds: int) -> dict[Path, list[float]]:
+    """Seconds to load each, round by round, each time in another order: a load finds the memory
+    that the one before it has left."""
+    found: dict[Path, list[float]] = {path: [] for path in paths}
+    order = random.Random(0)
+    for _ in range(rounds + 1):
+        for path in order.sample(paths, len(paths)):
+            start = time.perf_counter()
+            session(path, optimize=True)
+            found[path].append(time.perf_counter() - start)
+    return {path: times[1:] for path, times in found.items()}
 
 
 def _bound(path: Path, x: Array) -> Callable[[], object]:
@@ -289,7 +312,7 @@ def main() -> None:
         work(args.work)
         return
     args.folder.mkdir(parents=True, exist_ok=True)
-    times = f" {'run':>8} {'load':>8}" if args.latency else ""
+    times = f" {'run':>8} {'load':>8} {'beside':>8}" if args.latency else ""
     tools = "".join(f" {tool:>13}" for tool in args.tools)
     print(
         f"{'network':10} {'exporter':11} {'batch':8} {'exported':>8}{tools}"

@@ -13,6 +13,7 @@ from nncomp.backends.ort.opsets import ONNX_DTYPES
 from nncomp.dims import DimLike
 from nncomp.ir.graph import Node
 from nncomp.ir.op import Data
+from nncomp.source import Span
 from nncomp.types import Array, DType, OptionalType, SequenceType, TensorType
 
 
@@ -67,11 +68,19 @@ def attribute_proto(
 
 
 def provenance(node: Node) -> str:
-    """The `doc_string` of a node: where it comes from, and which rewrites made it."""
+    """The `doc_string` of a node: where it comes from, and which rewrites made it.
+
+    Files are told by their names alone, so that the same sources make the same bytes in every
+    folder, and what is handed on does not tell where it was made.
+    """
     lines = []
     if node.origin.spans:
-        lines.append("source: " + ", ".join(str(span) for span in node.origin.spans))
+        lines.append("source: " + ", ".join(_place(span) for span in node.origin.spans))
     if node.origin.history:
         lines.append("history: " + ", ".join(str(step) for step in node.origin.history))
     text = "\n".join(lines)
     return text.encode(errors="replace").decode()  # a file's name may be no UTF-8
+
+
+def _place(span: Span) -> str:
+    return str(span).replace("\\", "/").rpartition("/")[-1]

@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="OUT.onnx", help="(default: the name of FILE, here)"
     )
+    parser.add_argument(
+        "--external-data",
+        action=argparse.BooleanOptionalAction,
+        help="weights in a file beside the model, which onnxruntime loads faster"
+        " (default: as an imported model has them; more than 1 GiB always are)",
+    )
     parser.add_argument("--train", action="store_true", help="write the training step as well")
     add_entry(parser)
     add_weights(parser)
@@ -92,6 +98,7 @@ def execute(args: argparse.Namespace) -> int:
         batch=args.batch,
         variant=variant_of(args),
         deployment=deployment_of(args),
+        external_data=args.external_data,
     )
     viewer.finish()
     if result.deployed is not None:

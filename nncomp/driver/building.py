@@ -85,6 +85,7 @@ def build(
     batch: int | None = None,
     variant: Variant = Variant(),  # noqa: B008 - frozen
     deployment: Deployment = Deployment(),  # noqa: B008 - frozen
+    external_data: bool | None = None,
 ) -> BuildResult:
     """Compiles everything, then writes: `NAME.onnx`, and to train `NAME.train.onnx`,
     `NAME.eval.onnx` (with the section's name in both where there are several) and
@@ -95,6 +96,8 @@ def build(
         neither: onnxruntime brings its weights, being constants, into its own layout by itself
     variant: parameters frozen or averaged, gradients accumulated by the training steps
     deployment: in which precision the inference model computes
+    external_data: whether weights lie beside each model, in `NAME.HASH.data`, which onnxruntime
+        maps into memory. None: if those of an imported model do. More than 1 GiB always do
     Raises CompileError.
     """
     require_sense(deployment)
@@ -135,7 +138,11 @@ def build(
             whole_evaluation = compiled_evaluation(section)
             proto = onnx_model(whole_evaluation, opset, predictions=section.predictions)
             protos["eval", name] = stem.with_name(f"{base}.eval.onnx"), proto
-    written = {key: write_model(file, proto) for key, (file, proto) in protos.items()}
+    if external_data is None:
+        external_data = program.original is not None and program.original.external_data
+    written = {
+        key: write_model(file, proto, external_data) for key, (file, proto) in protos.items()
+    }
     initial = stem.with_name(stem.name + ".init.safetensors") if train else None
     if initial:  # without the optimiser's state of frozen parameters
         kept = used | {p.path for p in program.graph.parameters}
@@ -159,8 +166,9 @@ def _notes(deployment: Deployment, variant: Variant) -> tuple[str, ...]:
     )
 
 
-def write_model(file: PathLike, proto: onnx.ModelProto) -> Written:
-    """Writes one model, its weights beside it where they are large. Raises CompileError NN0001."""
+def write_model(file: PathLike, proto: onnx.ModelProto, external_data: bool = False) -> Written:
+    """Writes one model, its weights beside it where they are large or `external_data` asks for it.
+    Raises CompileError NN0001."""
     from nncomp.backends.ort.emit import to_bytes
     from nncomp.backends.ort.external import externalize, is_large
 
@@ -172,8 +180,8 @@ def write_model(file: PathLike, proto: onnx.ModelProto) -> Written:
             help=f"name it {path.with_suffix('.onnx').name}",
         )
     beside, size = None, 0
-    if is_large(proto):
-        external = externalize(proto, path.stem)
+    external = externalize(proto, path.stem) if external_data or is_large(proto) else None
+    if external and external.tensors:
         beside = path.with_name(external.name)
         write_atomic(beside, external.chunks())
         size = beside.stat().st_size

@@ -66,7 +66,8 @@ def imported_program(
         program = _with_section(program, imported, objective, file.name)
     listing = imported.listing
     rewritten = partial(_rewritten, file, copies)
-    original = Original(Path(file.name).stem, rewritten, listing.find, listing.traced)
+    stem = Path(file.name).stem
+    original = Original(stem, rewritten, listing.find, listing.traced, file.external_data)
     return replace(
         program, warnings=imported.warnings, metadata=imported.metadata, original=original
     )

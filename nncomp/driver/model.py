@@ -255,20 +255,19 @@ class Model:
         io: Dtype = "float32",
         quantize: Literal["int8"] | None = None,
         calibration: Data | None = None,
+        external_data: bool | None = None,
     ) -> BuildResult:
         """Writes the model as ONNX, with the present weights.
 
-        train: writes `NAME.train.onnx`, the training step, and `NAME.init.safetensors`, the
-            state it starts from, beside it
+        train: writes `NAME.train.onnx`, `NAME.eval.onnx`, `NAME.init.safetensors` beside it
         opset: the lowest from 17 on that expresses the graph, if not given
-        memory_budget, sizes: see `training_step`
-        target: of the training step; "onnxruntime-cpu" writes one that is faster with convolutions
-            and runs in onnxruntime on processors like this one only
+        memory_budget, sizes, target: of the training step; see `training_step`
         batch: of the training step, the only size that it takes then
         freeze, average, accumulate, only, precision: of the training step; see
             `nncomp.training.variants.Variant`
         dtype, io, quantize, calibration: of the inference model; see
             `nncomp.driver.deploying.Deployment`. The result's `deployed` says what they change
+        external_data: whether weights lie beside the model; see `nncomp.driver.building.build`
         Raises CompileError NN0001, NN0601, NN0602 (no such target), NN0403 (nothing to train),
         NN0404 (gradients cannot be accumulated), NN0405, NN0606 (no less precision).
         """
@@ -285,6 +284,7 @@ class Model:
             batch=batch,
             variant=Variant(tuple(freeze), average, accumulate, tuple(only), precision),
             deployment=Deployment(dtype, io, quantize, calibration),
+            external_data=external_data,
         )
 
     def save(self, path: PathLike) -> None:

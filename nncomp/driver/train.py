@@ -205,7 +205,7 @@ def train(
     built = None
     if original is not None:
         built = root / f"{original.stem}.onnx"
-        write_model(built, original.with_weights({**state, **outcome.best}))
+        write_model(built, original.with_weights({**state, **outcome.best}), original.external_data)
     elif program.graph.outputs:
         built = root / f"{program.name.lower()}.onnx"
         build(program, {**state, **outcome.best}, built)

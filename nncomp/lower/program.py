@@ -64,12 +64,14 @@ class Original:
     with_weights: the same model with other numbers in its initialisers, which are given by name
     find: the line of the node that has a name, or gives a value of that name
     traced: place and text of the line of Python that the node of a line was traced from
+    external_data: whether weights lie beside it
     """
 
     stem: str
     with_weights: Callable[[Mapping[str, Array]], Any] = field(repr=False)
     find: Callable[[str], Span | None] = field(repr=False)
     traced: Callable[[Span], tuple[str, str] | None] = field(repr=False)
+    external_data: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,12 @@ class OnnxFile:
     proto: onnx.ModelProto = field(repr=False)
     folder: Folder = field(repr=False)
 
+    @property
+    def external_data(self) -> bool:
+        """Whether weights lie in files beside it."""
+        tensors = self.proto.graph.initializer
+        return any(t.data_location == onnx.TensorProto.EXTERNAL for t in tensors)
+
 
 def read_model(path: PathLike) -> OnnxFile:
     """The model of a file. Raises CompileError NN0001, NN0801."""

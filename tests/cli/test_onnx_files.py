@@ -38,7 +38,7 @@ def test_build_again_optimises(lenet: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["build", str(lenet), "-o", str(again)]) == 0
     before, after = onnx.load(lenet), onnx.load(again)
     assert len(after.graph.node) < len(before.graph.node)
-    assert after.graph.node[0].doc_string.startswith(f"source: {lenet}:2:1")
+    assert after.graph.node[0].doc_string.startswith(f"source: {lenet.name}:2:1")
 
 
 def test_run_on_both_backends(lenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
