@@ -91,9 +91,15 @@ def decode_text(name: str, data: bytes) -> str:
         ) from None
 
 
+# how `torch.save` began before it wrote archives: a pickle of its magic number. Two bytes would not
+# do: the file of a safetensors header of 640 bytes begins like any pickle
+_OLD_CHECKPOINT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
+
+
 def is_checkpoint(data: bytes) -> bool:
     """Whether bytes are what `torch.save` writes: an archive with a pickle in it, or a pickle."""
-    return data[:2] == b"\x80\x02" or (data[:4] == b"PK\x03\x04" and b"/data.pkl" in data[:4096])
+    archive = data[:4] == b"PK\x03\x04" and b"/data.pkl" in data[:4096]
+    return archive or data.startswith(_OLD_CHECKPOINT)
 
 
 _MODEL_HELP = (

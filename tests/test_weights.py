@@ -49,6 +49,17 @@ def test_bfloat16_and_metadata(tmp_path: Path) -> None:
     assert notes == {"step": 7, "a": [1]}
 
 
+def test_weights_whose_header_has_the_length_that_pickles_begin_with(tmp_path: Path) -> None:
+    array, path = np.zeros(2, np.float32), tmp_path / "w.safetensors"
+    for length in range(400, 640):  # a name so long that the header takes 0x280 bytes
+        save_weights(path, {"w" * length: array})
+        if path.read_bytes()[:2] == b"\x80\x02":
+            break
+    else:
+        pytest.fail("no header has that length")
+    assert list(load_weights(path)) == ["w" * length]
+
+
 def test_everything_that_does_not_fit_is_listed() -> None:
     parameters = [
         parameter("conv.weight", DType.F32, 2, 3),
