@@ -19,7 +19,7 @@ from nncomp.equivalence.feeds import feeds_for
 from nncomp.errors import CompileError, error, require_choice
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.lower.program import Program
-from nncomp.training.data import DataSet, Split, load_data, size_of
+from nncomp.training.data import Data, DataSet, Split, load_data, size_of
 from nncomp.training.ranges import ranges
 from nncomp.training.sources import Reading
 from nncomp.types import Array, TensorType
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from nncomp.backends.ort.quantize import Quantized
     from nncomp.backends.ort.session import Session
-    from nncomp.driver.train import Data
 
 _BATCH = 32
 Dtype = Literal["float32", "float16"]

@@ -32,14 +32,14 @@ from nncomp.driver.running import (
     run_onnx,
 )
 from nncomp.driver.stepping import TrainingStep, require_named
-from nncomp.driver.train import Data, Trained, samples_for, train
+from nncomp.driver.train import Trained, samples_for, train
 from nncomp.files import PathLike
 from nncomp.ir.drawn import Bundle
 from nncomp.ir.graph import Graph
 from nncomp.lower.objective import Objective
 from nncomp.lower.program import Program
 from nncomp.renaming import Rename
-from nncomp.training.data import Split
+from nncomp.training.data import Data, Split
 from nncomp.training.feed import Batches
 from nncomp.training.options import options_of
 from nncomp.training.reporter import Reporter

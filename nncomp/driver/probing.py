@@ -12,7 +12,6 @@ from nncomp.backends.reference.interpreter import run
 from nncomp.driver.compiling import data_inputs, entry_of, section_of
 from nncomp.driver.differentiating import GradientFunction, compile_request, find_request
 from nncomp.driver.reporting import Report
-from nncomp.driver.train import Data
 from nncomp.errors import error
 from nncomp.inspect.activations import Activation, Observer, activation_table
 from nncomp.inspect.gradients import Gradients, Layer, Steps, gradient_tables
@@ -20,7 +19,7 @@ from nncomp.ir.graph import Graph, Value
 from nncomp.ir.rebuild import ancestors
 from nncomp.lower.program import Program
 from nncomp.ops.control import Scan
-from nncomp.training.data import Batch, load_data
+from nncomp.training.data import Batch, Data, load_data
 from nncomp.training.feed import in_order
 from nncomp.training.ranges import ranges
 from nncomp.training.sources import Reading

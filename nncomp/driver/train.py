@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from nncomp.errors import error
 from nncomp.files import PathLike
 from nncomp.lower.program import Program
 from nncomp.training.curves import draw_curves
-from nncomp.training.data import DataSet, Split, load_data
+from nncomp.training.data import Data, DataSet, Split, load_data
 from nncomp.training.feed import ArrayFeed, Batches, StreamFeed
 from nncomp.training.learner import Learner
 from nncomp.training.options import Options
@@ -37,7 +37,6 @@ from nncomp.training.workers import Workers, check_independent
 from nncomp.types import Array, TensorType
 
 CURVE = "curve"
-Data = str | Sequence[str] | Mapping[str, Array]
 
 
 @dataclass(frozen=True)

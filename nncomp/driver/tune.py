@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nncomp.driver.compiling import initial_values, load_program
-from nncomp.driver.train import Data, data_for, train
+from nncomp.driver.train import data_for, train
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.files import PathLike, write_atomic
 from nncomp.lower.objective import Objective
 from nncomp.lower.program import hyperparameters
 from nncomp.source import SourceFile
 from nncomp.training import schedules
-from nncomp.training.data import Split
+from nncomp.training.data import Data, Split
 from nncomp.training.options import Options
 from nncomp.training.results import objective
 from nncomp.training.search import EXAMPLES, Choices, Space, written

@@ -18,6 +18,7 @@ from nncomp.training.sources.source import PARTS, Source, assembled
 from nncomp.types import Array, TensorType
 
 Batch = dict[str, Array]
+Data = str | Sequence[str] | Mapping[str, Array]  # what `--data` takes, or arrays by name
 Part = Mapping[str, Samples]
 
 
@@ -59,7 +60,7 @@ def size_of(part: Part) -> int:
 
 
 def load_data(
-    data: str | Sequence[str] | Mapping[str, Array],
+    data: Data,
     inputs: Mapping[str, TensorType],
     *,
     split: Split = Split(),
