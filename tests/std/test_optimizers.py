@@ -172,3 +172,77 @@ def test_lion_is_its_published_update() -> None:
             moment = updates[f"lion.{path}.m"]
             np.testing.assert_allclose(moment, 0.99 * m + 0.01 * g, rtol=0, atol=1e-9)
         state.update(updates)
+
+
+MUON = """from std.optim import Muon
+
+model Pull {{
+  input x: f64[1]
+  param tall: f64[5, 3] = normal()
+  param kernel: f64[2, 3, 4] = normal()
+  param bias: f64[4] = normal()
+  loss = sum(tanh(tall) ** 2) + sum(tanh(kernel) ** 2) + sum(tanh(bias) ** 2) + 0 * sum(x)
+  train {{ minimize loss by {optimizer} }}
+}}
+"""
+
+
+def muon_steps(optimizer: str, rate: float) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The state before and after each of ten steps."""
+    compiled = program(MUON.format(optimizer=optimizer))
+    graph = expand_gradients(compiled.train["train"].step)
+    state: dict[str, Any] = run(compiled.initial, {"seed": np.asarray(1)}).outputs
+    given = {v.name: v.type.dtype.numpy for v in graph.inputs}
+    for number in range(10):
+        inputs = {"x": np.zeros(1), "step": np.asarray(number), "lr": np.asarray(rate)}
+        updates = run(graph, {name: inputs[name].astype(given[name]) for name in given}, state)
+        yield state, state | updates.updates
+        state = state | updates.updates
+
+
+def slope(p: Any) -> Any:
+    return 2 * np.tanh(p) / np.cosh(p) ** 2
+
+
+def newton_schulz(d: Any) -> Any:
+    """Five steps of the published polynomial, on the singular values alone."""
+    u, s, v = np.linalg.svd(d.reshape(len(d), -1), full_matrices=False)
+    s = s / np.sqrt((s**2).sum())
+    for _ in range(5):
+        s = 3.4445 * s - 4.775 * s**3 + 2.0315 * s**5
+    assert s.min() > 0.6
+    assert s.max() < 1.25
+    return ((u * s) @ v).reshape(d.shape)
+
+
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_muon_is_its_published_update(nesterov: bool) -> None:
+    """Jordan et al., 2024, in the sizes of Liu et al., 2025; vectors learn by Adam."""
+    optimizer = f"Muon(lr=0.03, nesterov={str(nesterov).lower()}, weight_decay=0.1)"
+    rate = float(np.float32(0.03))
+    for t, (before, after) in enumerate(muon_steps(optimizer, 0.03), start=1):
+        for path, longest in (("tall", 5), ("kernel", 12)):
+            p, g = before[path], slope(before[path])
+            m = 0.95 * before[f"muon.{path}.m"] + g
+            d = newton_schulz(g + 0.95 * m if nesterov else m)
+            wanted = p * (1 - rate * 0.1) - rate * 0.2 * np.sqrt(longest) * d
+            np.testing.assert_allclose(after[path], wanted, rtol=0, atol=1e-7)
+            np.testing.assert_allclose(after[f"muon.{path}.m"], m, rtol=0, atol=1e-12)
+        p, g = before["bias"], slope(before["bias"])
+        m, v = 0.9 * before["muon.bias.m"] + g, 0.999 * before["muon.bias.v"] + g * g
+        ahead = 0.1 * m / (1 - 0.9**t) / (np.sqrt(0.001 * v / (1 - 0.999**t)) + 1e-8)
+        wanted = p * (1 - rate * 0.1) - rate * ahead
+        np.testing.assert_allclose(after["bias"], wanted, rtol=0, atol=1e-7)
+
+
+def test_muon_goes_where_torch_goes() -> None:
+    """Which multiplies in bfloat16: to a hundredth of the way."""
+    found = list(muon_steps("Muon(lr=0.03)", 0.03))
+    start, end = found[0][0]["tall"], found[-1][1]["tall"]
+    leaf = torch.tensor(start, requires_grad=True)
+    theirs = torch.optim.Muon([leaf], lr=0.03, weight_decay=0, adjust_lr_fn="match_rms_adamw")
+    for _ in found:
+        theirs.zero_grad()
+        leaf.tanh().square().sum().backward()  # type: ignore[no-untyped-call]
+        theirs.step()
+    assert np.linalg.norm(leaf.detach().numpy() - end) <= 0.01 * np.linalg.norm(end - start)
