@@ -45,7 +45,7 @@ _WARM_UP, _COMPARED = 4, 2
 def our_step(row: Network, target: Any, threads: int, batch: list[Any]) -> Callable[[], float]:
     model = row.load()
     size = None if target == "onnx" else row.size
-    step = model.training_step(target=target, batch=size, threads=threads)
+    step = model.training_step(target=target, batch_size=size, threads=threads)
     feed = dict(zip(model.program.train["train"].step.inputs, batch, strict=False))
     named = {value.name: array for value, array in feed.items()}
     return lambda: float(step(**named)["loss"])

@@ -46,7 +46,7 @@ def draw() -> None:
         )
         for name, (model, colours, what) in PAGES.items():
             path = Path(folder) / "page.html"
-            options = ["--train", "--batch", "8"] if what == "train" else []
+            options = ["--train", "--batch-size", "8"] if what == "train" else []
             main(["view", model, *options, "-o", str(path)])
             tab = browser.new_page(viewport=SIZE, color_scheme=colours)
             tab.goto(path.as_uri())

@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if late and unknown and not unknown[0].startswith("-"):
             setattr(args, action.dest, unknown.pop(0))
     if unknown:
-        near = did_you_mean(unknown[0], args.parser._option_string_actions)
+        near = did_you_mean(unknown[0], _options(args.parser))
         args.parser.error(f"unknown: {' '.join(unknown)}" + (f"; {near}" if near else ""))
     try:
         with limited(words=args.max_words, nodes=args.max_nodes):
@@ -120,6 +120,12 @@ class _Parser(argparse.ArgumentParser):
         text = f"{message}; {near}" if near else message
         print(f"{self.prog}: error: {text}\nsee `{self.prog} --help`", file=sys.stderr)
         sys.exit(2)
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    """The options of a command, but for what they were called before."""
+    known = parser._option_string_actions.items()
+    return [spelling for spelling, action in known if action.help != argparse.SUPPRESS]
 
 
 class _Version(argparse.Action):

@@ -31,23 +31,19 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_choice(parser: argparse.ArgumentParser, default: str) -> None:
     """--model, --set and --with; `default` says in words which model it is without."""
     parser.add_argument("--model", metavar="NAME", help=f"which model (default: {default})")
-    parser.add_argument(
-        "--set",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        type=pair,
-        dest="settings",
-        help="the value of a hyperparameter; may be repeated",
+    add_list(
+        parser, "--set", "NAME=VALUE", "the value of a hyperparameter", type=pair, dest="settings"
     )
-    parser.add_argument(
-        "--with",
-        metavar="INPUT",
-        action="append",
-        default=[],
-        dest="with_inputs",
-        help="an optional input that the model is to have; may be repeated",
-    )
+    about = "an optional input that the model is to have"
+    add_list(parser, "--with", "INPUT", about, dest="with_inputs")
+
+
+def add_list(
+    group: argparse._ActionsContainer, option: str, metavar: str, help: str, **form: Any
+) -> None:
+    """An option of which each use adds one to a list."""
+    about = f"{help}; may be repeated"
+    group.add_argument(option, metavar=metavar, action="append", default=[], help=about, **form)
 
 
 def add_entry(parser: argparse._ActionsContainer) -> None:
@@ -55,28 +51,31 @@ def add_entry(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--entry", metavar="NAME", help="which entry (default: the model itself)")
 
 
-def add_batch(parser: argparse.ArgumentParser) -> None:
-    """--batch and --size, for what a graph costs."""
-    parser.add_argument(
-        "--batch", metavar="N", type=positive, default=1, help="the batch size (default: 1)"
-    )
-    add_sizes(
+def add_renamed(group: argparse._ActionsContainer, option: str, former: str, **form: Any) -> None:
+    """An option that still answers to what it was called before, which no help shows."""
+    group.add_argument(option, **form)
+    target = option.lstrip("-").replace("-", "_")
+    hidden = {"dest": target, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+    group.add_argument(former, **form | hidden)
+
+
+def add_batch_size(parser: argparse.ArgumentParser) -> None:
+    """--batch-size and --size, for what a graph costs."""
+    add_renamed(
         parser,
-        "of another open dim: T=128 for the length of sequences (default: 1); again for more",
+        "--batch-size",
+        "--batch",
+        metavar="N",
+        type=positive,
+        default=1,
+        help="the batch size (default: 1)",
     )
+    add_sizes(parser, "of another open dim: T=128 for the length of sequences (default: 1)")
 
 
 def add_sizes(parser: argparse.ArgumentParser, help: str) -> None:
     """--size."""
-    parser.add_argument(
-        "--size",
-        dest="sizes",
-        action="append",
-        default=[],
-        metavar="NAME=INT",
-        type=size,
-        help=help,
-    )
+    add_list(parser, "--size", "NAME=INT", help, type=size, dest="sizes")
 
 
 def add_weights(parser: argparse._ActionsContainer) -> None:
@@ -86,14 +85,11 @@ def add_weights(parser: argparse._ActionsContainer) -> None:
         metavar="FILE",
         help="a .safetensors or .npz file (default: initial values drawn from --seed)",
     )
-    parser.add_argument(
-        "--rename",
-        metavar="PATTERN=TEXT",
-        action="append",
-        default=[],
-        help="where the names in the weights file are foreign: what matches the regular expression "
-        "is replaced; may be repeated, or be a .json file of {PATTERN: TEXT}",
+    about = (
+        "where the names in the weights file are foreign: what matches the regular expression is "
+        "replaced; or a .json file of {PATTERN: TEXT}"
     )
+    add_list(parser, "--rename", "PATTERN=TEXT", about)
     parser.add_argument(
         "--seed", metavar="N", type=int, default=0, help="of all random numbers (default: 0)"
     )
@@ -204,15 +200,8 @@ def _input(text: str) -> tuple[str, str]:
 
 def add_inputs(group: argparse._ActionsContainer, help: str) -> None:
     """--input, once for each array that is given."""
-    group.add_argument(
-        "--input",
-        metavar="NAME=FILE",
-        action="append",
-        default=[],
-        type=_input,
-        dest="inputs",
-        help=f"{help}; .npy, or the arrays of a sequence as .npz",
-    )
+    about = f"{help}; .npy, or the arrays of a sequence as .npz"
+    add_list(group, "--input", "NAME=FILE", about, type=_input, dest="inputs")
 
 
 def inputs_of(args: argparse.Namespace, graph: Graph) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from nncomp.cli.arguments import (
     add_memory,
     add_model,
     add_opset,
+    add_renamed,
     add_sizes,
     add_target,
     add_weights,
@@ -54,9 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_opset(parser)
     add_deployment(parser)
     add_memory(parser)
-    add_sizes(parser, "of a dim, for --memory-budget: N=64 for the batch; again for another")
+    add_sizes(parser, "of a dim, for --memory-budget: N=64 for the batch")
     add_target(parser)
-    parser.add_argument(
+    add_renamed(
+        parser,
+        "--batch-size",
         "--batch",
         metavar="N",
         type=positive,
@@ -95,7 +98,7 @@ def execute(args: argparse.Namespace) -> int:
         opset=args.opset,
         memory=Memory(args.memory_budget, dict(args.sizes)) if args.memory_budget else None,
         target=args.target,
-        batch=args.batch,
+        batch_size=args.batch_size,
         variant=variant_of(args),
         deployment=deployment_of(args),
         external_data=args.external_data,

@@ -14,7 +14,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from nncomp.cli.arguments import add_choice, add_entry, add_level, add_weights, pair
+from nncomp.cli.arguments import add_choice, add_entry, add_level, add_list, add_weights, pair
 
 if TYPE_CHECKING:
     from nncomp.driver.diffing import Given
@@ -52,15 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_other(parser: argparse._ActionsContainer) -> None:
     """--set-b, --model-b and --weights-b."""
-    parser.add_argument(
-        "--set-b",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        type=pair,
-        dest="settings_b",
-        help="the value of a hyperparameter in B only; may be repeated",
-    )
+    about = "the value of a hyperparameter in B only"
+    add_list(parser, "--set-b", "NAME=VALUE", about, type=pair, dest="settings_b")
     parser.add_argument("--model-b", metavar="NAME", help="which model in B (default: --model)")
     parser.add_argument("--weights-b", metavar="FILE", help="those of B (default: --weights)")
 

@@ -17,7 +17,14 @@ from __future__ import annotations
 import argparse
 import re
 
-from nncomp.cli.arguments import add_choice, add_entry, add_level, add_weights, positive
+from nncomp.cli.arguments import (
+    add_choice,
+    add_entry,
+    add_level,
+    add_renamed,
+    add_weights,
+    positive,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,8 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     add_entry(which)
     which.add_argument("--train", action="store_true", help="NODE is one of the training step")
-    parser.add_argument(
-        "--batch", metavar="N", type=positive, help="with --train: the number of samples, if known"
+    add_renamed(
+        parser,
+        "--batch-size",
+        "--batch",
+        metavar="N",
+        type=positive,
+        help="with --train: the number of samples, if known",
     )
     parser.add_argument(
         "--format", choices=("text", "json"), default="text", help="(default: text)"
@@ -54,7 +66,7 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.driver.explaining import explain_node, explain_step
 
     if args.train:
-        stories = explain_step(program, args.node, batch=args.batch)
+        stories = explain_step(program, args.node, batch_size=args.batch_size)
     else:
         known = program.original is not None or args.weights is not None
         state = state_of(args, program, training=False) if known else None

@@ -11,7 +11,14 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from nncomp.cli.arguments import add_batch, add_entry, add_inputs, add_model, add_weights, positive
+from nncomp.cli.arguments import (
+    add_batch_size,
+    add_entry,
+    add_inputs,
+    add_model,
+    add_weights,
+    positive,
+)
 from nncomp.cli.passes import add_passes, add_views
 from nncomp.cli.training import add_source
 
@@ -31,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--section", metavar="NAME", help="which train section (default: the first)"
     )
-    add_batch(parser)
+    add_batch_size(parser)
     parser.add_argument(
         "--depth",
         metavar="N",
@@ -60,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run it by onnxruntime on the CPU: what that spends its time on, by block or operator",
     )
-    add_inputs(group, "for --profile: an input; may be repeated (default: random numbers)")
+    add_inputs(group, "for --profile: an input (default: random numbers)")
     group.add_argument(
         "--receptive-field",
         action="store_true",
@@ -153,7 +160,7 @@ def _reports(args: argparse.Namespace, program: Program) -> dict[str, Report]:
             training=args.train,
             section=args.section,
             level=viewer.plan,
-            batch=args.batch,
+            batch_size=args.batch_size,
             sizes=dict(args.sizes),
         )
         viewer.finish()

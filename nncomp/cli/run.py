@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    add_inputs(parser, "an input; once for each of the model's")
+    add_inputs(parser, "an input of the model")
     parser.add_argument(
         "-o", "--output", metavar="OUT.npz", help="where to write the outputs; OUT.npy for one"
     )

@@ -6,7 +6,7 @@ import argparse
 import math
 from typing import TYPE_CHECKING
 
-from nncomp.cli.arguments import add_memory, add_place, add_target, positive
+from nncomp.cli.arguments import add_list, add_memory, add_place, add_renamed, add_target, positive
 from nncomp.training.schedules import NAMES
 
 if TYPE_CHECKING:
@@ -133,13 +133,8 @@ def add_objective(parser: argparse.ArgumentParser) -> None:
         help="a fn of the library: cross_entropy, mse, 'cross_entropy(logits, axis=-1)'; or an "
         "output of the model",
     )
-    group.add_argument(
-        "--metric",
-        metavar="[NAME=]METRIC",
-        action="append",
-        default=[],
-        help="accuracy, rmse, 'top5=top_k_accuracy(k=5)'; may be repeated",
-    )
+    about = "accuracy, rmse, 'top5=top_k_accuracy(k=5)'"
+    add_list(group, "--metric", "[NAME=]METRIC", about)
     group.add_argument(
         "--optimizer",
         metavar="OPTIMIZER",
@@ -159,24 +154,21 @@ def objective_of(args: argparse.Namespace) -> Objective | None:
             raise error("NN0408", f"{given} is for --loss, which is not given")
         return None
     optimizer = args.optimizer or Objective.optimizer
-    return Objective(args.loss, tuple(args.metric), optimizer, tuple(args.only))
+    return Objective(args.loss, tuple(args.metric), optimizer, tuple(args.trainable))
 
 
 def add_variant(group: argparse._ActionsContainer) -> None:
-    """--freeze, --only, --average, --precision and --accumulate."""
-    group.add_argument(
-        "--freeze",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="leave parameters as they are: a path, a block, or a pattern (conv*); may be repeated",
-    )
-    group.add_argument(
+    """--freeze, --trainable, --average, --precision and --accumulate."""
+    about = "leave parameters as they are: a path, a block, or a pattern (conv*)"
+    add_list(group, "--freeze", "NAME", about)
+    add_renamed(
+        group,
+        "--trainable",
         "--only",
         metavar="NAME",
         action="append",
         default=[],
-        help="leave all others as they are; may be repeated",
+        help="leave all other parameters as they are; may be repeated",
     )
     group.add_argument(
         "--average",
@@ -242,7 +234,7 @@ def variant_of(args: argparse.Namespace) -> Variant:
     from nncomp.training.variants import Variant
 
     return Variant(
-        tuple(args.freeze), args.average, args.accumulate, tuple(args.only), args.precision
+        tuple(args.freeze), args.average, args.accumulate, tuple(args.trainable), args.precision
     )
 
 

@@ -11,7 +11,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nncomp.cli.arguments import add_batch, add_entry, add_inputs, add_model, add_weights, natural
+from nncomp.cli.arguments import (
+    add_batch_size,
+    add_entry,
+    add_inputs,
+    add_model,
+    add_renamed,
+    add_weights,
+    natural,
+)
 from nncomp.cli.diff import add_other
 from nncomp.cli.grad import add_request
 from nncomp.cli.passes import add_passes
@@ -37,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "here, as .html)",
     )
     add_entry(parser)
-    add_batch(parser)
+    add_batch_size(parser)
     add_passes(parser)
     gradients = parser.add_argument_group("gradients and training")
     gradients.add_argument("--train", action="store_true", help="the training step")
@@ -52,14 +60,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run it by onnxruntime on the CPU, and colour the page by what that spends its time "
         "on",
     )
-    add_inputs(measured, "for --profile: an input; may be repeated (default: random numbers)")
+    add_inputs(measured, "for --profile: an input (default: random numbers)")
     add_weights(measured)
     add_other(parser.add_argument_group("the other model"))
     picture = parser.add_argument_group("pictures")
-    picture.add_argument(
+    add_renamed(
+        picture,
+        "--graph",
         "--only",
         choices=("before", "after"),
-        help="draw the graph before or after the passes (default: both, side by side)",
+        help="the graph before or after the passes (default: both, side by side)",
     )
     picture.add_argument(
         "--depth", metavar="N", type=natural, help="levels of blocks to open (default: what fits)"
@@ -106,7 +116,7 @@ def execute(args: argparse.Namespace) -> int:
     else:
         from nncomp.driver.inspecting import picture_of
 
-        content = picture_of(shown, kind, only=args.only, depth=args.depth)
+        content = picture_of(shown, kind, graph=args.graph, depth=args.depth)
     write_atomic(path, content)
     print(f"wrote {path}")
     return 0
@@ -117,12 +127,14 @@ def _shown(args: argparse.Namespace, program: Program) -> Shown:
     from nncomp.cli.passes import plan_of_arguments
     from nncomp.driver.showing import inference_of, training_of
 
-    sizes = dict(args.sizes)
+    batch_size, sizes = args.batch_size, dict(args.sizes)
     if args.train:
-        return training_of(program, section=args.section, batch=args.batch, sizes=sizes)
+        return training_of(program, section=args.section, batch_size=batch_size, sizes=sizes)
     plan = plan_of_arguments(args)
     if not args.grad:
-        return inference_of(program, entry=args.entry, level=plan, batch=args.batch, sizes=sizes)
+        return inference_of(
+            program, entry=args.entry, level=plan, batch_size=batch_size, sizes=sizes
+        )
     from nncomp.driver.differentiating import gradients_of
 
     return gradients_of(
@@ -131,7 +143,7 @@ def _shown(args: argparse.Namespace, program: Program) -> Shown:
         loss=args.loss,
         section=args.section,
         level=plan if args.passes else args.level,
-        batch=args.batch,
+        batch_size=batch_size,
         sizes=sizes,
     )
 

@@ -82,7 +82,7 @@ def build(
     opset: int | None = None,
     memory: Memory | None = None,
     target: TargetName = "onnx",
-    batch: int | None = None,
+    batch_size: int | None = None,
     variant: Variant = Variant(),  # noqa: B008 - frozen
     deployment: Deployment = Deployment(),  # noqa: B008 - frozen
     external_data: bool | None = None,
@@ -92,7 +92,7 @@ def build(
     `NAME.init.safetensors`.
 
     memory: a budget for the activations of training steps
-    target, batch: of the training steps (see `onnx_model`, `sized`). An inference model needs
+    target, batch_size: of the training steps (see `onnx_model`, `sized`). An inference model needs
         neither: onnxruntime brings its weights, being constants, into its own layout by itself
     variant: parameters frozen or averaged, gradients accumulated by the training steps
     deployment: in which precision the inference model computes
@@ -133,7 +133,7 @@ def build(
             step = compiled_step(section, memory)
             if step.memory:
                 saved[name] = step.memory
-            proto = onnx_model(sized(step.step, batch), opset, target=target)
+            proto = onnx_model(sized(step.step, batch_size), opset, target=target)
             protos["train", name] = stem.with_name(f"{base}.train.onnx"), proto
             whole_evaluation = compiled_evaluation(section)
             proto = onnx_model(whole_evaluation, opset, predictions=section.predictions)

@@ -248,19 +248,19 @@ def onnx_model(
     )
 
 
-def sized(step: Graph, batch: int | None) -> Graph:
+def sized(step: Graph, batch_size: int | None) -> Graph:
     """The step for batches of that size only, if one is given: the first axis of the first input
     from the data. CompileError NN0501 if that axis has another size, or is no lone symbol."""
-    if batch is None:
+    if batch_size is None:
         return step
     for name, type_ in data_inputs(step).items():
         size = type_.shape[0] if type_.rank else 1
         symbol = None if isinstance(size, int) else size.symbol
         if symbol is not None:
-            return bind_dims(step, {symbol: batch})
-        if size == batch:
+            return bind_dims(step, {symbol: batch_size})
+        if size == batch_size:
             return step
-        raise error("NN0501", f"batches of `{name}: {type_}` cannot have {batch} samples")
+        raise error("NN0501", f"batches of `{name}: {type_}` cannot have {batch_size} samples")
     return step
 
 

@@ -135,7 +135,7 @@ def gradients_of(
     loss: str | None = None,
     section: str | None = None,
     level: int | Plan = 2,
-    batch: int = 1,
+    batch_size: int = 1,
     sizes: Mapping[str, int] | None = None,
 ) -> Shown:
     """The graph of a loss and its gradients, as `grad` finds it, and its passes. Raises
@@ -143,7 +143,7 @@ def gradients_of(
     graph = find_request(program, wrt, loss=loss, section=section).gradients()
     plan = level if isinstance(level, Plan) else Plan(PASSES[level])
     result = run_passes(graph, plan.passes, evaluate, plan.on_pass)
-    return Shown(graph, result, sizes_for(graph, batch, sizes))
+    return Shown(graph, result, sizes_for(graph, batch_size, sizes))
 
 
 class GradientFunction:

@@ -151,15 +151,15 @@ def explain_node(
     return _several(told, found)
 
 
-def explain_step(program: Program, wanted: str, *, batch: int | None = None) -> Stories:
+def explain_step(program: Program, wanted: str, *, batch_size: int | None = None) -> Stories:
     """The story of each node of the first training step that has the name, and in which standard
     operators onnxruntime gets it: of several formulas, which and why.
 
-    batch: the number of samples, if it is to be known
+    batch_size: the number of samples, if it is to be known
     Raises CompileError NN0103 if there is none, NN0403 without a train section.
     """
     _, section = section_of(program)
-    step = sized(compiled_step(section).step, batch)
+    step = sized(compiled_step(section).step, batch_size)
     found = [node for node in step.nodes if _is_called(node, wanted)]
     if not found:
         raise _no_such(program, step, wanted)

@@ -54,15 +54,15 @@ def imported_program(
     from nncomp.onnx_import.importer import import_model
     from nncomp.onnx_import.tying import tied
 
-    only = objective.only if objective is not None else ()
+    trainable = objective.trainable if objective is not None else ()
     copies: dict[str, Copy] = {}
-    imported = import_model(file, evaluate, only=only)
+    imported = import_model(file, evaluate, trainable=trainable)
     if objective is not None:
         imported, copies = tied(imported)
     require_plain(file, imported.graph.name, model, settings, with_inputs)
     program = _program(imported)
     if objective is not None:
-        _require_learnt(imported.graph, only)
+        _require_learnt(imported.graph, trainable)
         program = _with_section(program, imported, objective, file.name)
     listing = imported.listing
     rewritten = partial(_rewritten, file, copies)
@@ -103,10 +103,10 @@ def _with_section(program: Program, imported: Imported, objective: Objective, na
     return replace(program, train=lowered.train, initial=lowered.initial)
 
 
-def _require_learnt(graph: Graph, only: Sequence[str]) -> None:
+def _require_learnt(graph: Graph, trainable: Sequence[str]) -> None:
     """Raises CompileError NN0403 if a pattern names nothing."""
     learnt = [p.path for p in graph.parameters if p.kind == "param"]
-    for pattern in only:
+    for pattern in trainable:
         if not any(matches(pattern, path) for path in learnt):
             raise nothing_of("learn", pattern, [p.path for p in graph.parameters])
 

@@ -11,10 +11,10 @@ from nncomp.passes.selection import Plan
 
 
 def summary_of(
-    program: Program, *, entry: str | None = None, level: int | Plan = 2, batch: int = 1
+    program: Program, *, entry: str | None = None, level: int | Plan = 2, batch_size: int = 1
 ) -> Summary:
     """What the inference graph consists of, and what the passes of a level make of it."""
-    shown = inference_of(program, entry=entry, level=level, batch=batch)
+    shown = inference_of(program, entry=entry, level=level, batch_size=batch_size)
     return summarize(shown.graph, shown.result, shown.sizes)
 
 
@@ -22,7 +22,7 @@ def picture_of(
     shown: Shown,
     kind: str = "svg",
     *,
-    only: Literal["before", "after"] | None = None,
+    graph: Literal["before", "after"] | None = None,
     depth: int | None = None,
 ) -> bytes:
     """The graph as a picture: as written and as optimised, side by side, or only one of them;
@@ -32,10 +32,10 @@ def picture_of(
 
     before = shown.graph
     after = before if shown.result is None else shown.result.graph
-    chosen = before if only == "before" else after
+    chosen = before if graph == "before" else after
     if kind in ("dot", "mmd"):
         return (dot if kind == "dot" else mermaid)(chosen, depth=depth).encode()
-    beside = before if only is None and after is not before else None
+    beside = before if graph is None and after is not before else None
     text = svg(chosen, before=beside, depth=depth)
     if kind == "svg":
         return text.encode()

@@ -30,8 +30,8 @@ class OnnxLearner:
     """The step graph in onnxruntime; its state stays in the runtime's memory.
 
     state: first values of all parameters, buffers and optimiser states, by path
-    batch: compiles the step for batches of that size; others go through a session of their own,
-        for any size
+    batch_size: compiles the step for batches of that size; others go through a session of their
+        own, for any size
     threads: for one operator, None for one a core
     """
 
@@ -42,7 +42,7 @@ class OnnxLearner:
         seed: int = 0,
         device: str = "cpu",
         target: TargetName = "onnx",
-        batch: int | None = None,
+        batch_size: int | None = None,
         threads: int | None = None,
     ) -> None:
         self._place: Any = device
@@ -53,10 +53,10 @@ class OnnxLearner:
         self._step_graph = step.step
         self._first = next(iter(data_inputs(step.step)), "")
         self._hyper: dict[str, float] = {}
-        fixed = sized(step.step, batch)
-        self._batch = None if fixed is step.step else batch
+        fixed = sized(step.step, batch_size)
+        self._batch_size = None if fixed is step.step else batch_size
         self._session = self._open(fixed, state)
-        self._sessions = {self._batch: self._session}
+        self._sessions = {self._batch_size: self._session}
         self._evaluation_graph = step.evaluation
         self._evaluation = self._open(step.evaluation, state)
         self._evaluated = 0
@@ -76,12 +76,13 @@ class OnnxLearner:
 
     def step(self, batch: Mapping[str, Array], **hyper: float) -> Numbers:
         self._hyper.update(hyper)
-        self._take_over(self._batch if self._batch and self._has_batch_size(batch) else None)
+        self._take_over(self._batch_size if self._is_usual(batch) else None)
         return _scalars(self._session.step(batch, **self._hyper))
 
-    def _has_batch_size(self, batch: Mapping[str, Array]) -> bool:
+    def _is_usual(self, batch: Mapping[str, Array]) -> bool:
+        """Whether the step was compiled for batches of this size."""
         first = batch.get(self._first)
-        return first is not None and np.shape(first)[:1] == (self._batch,)
+        return first is not None and np.shape(first)[:1] == (self._batch_size,)
 
     def _take_over(self, size: int | None) -> None:
         """Goes on in the session for batches of that size, None for any."""
@@ -164,17 +165,17 @@ def make_learner(
     backend: str = "onnx",
     device: str = "cpu",
     target: TargetName = "onnx",
-    batch: int | None = None,
+    batch_size: int | None = None,
     threads: int | None = None,
 ) -> Learner:
     """The step on a backend ("onnx" or "numpy").
 
-    target, batch, threads: of onnxruntime's step, see `OnnxLearner`
+    target, batch_size, threads: of onnxruntime's step, see `OnnxLearner`
     """
     require_place(backend, device)
     if backend == "numpy":
         return NumpyLearner(step, state, seed)
-    return OnnxLearner(step, state, seed, device, target, batch, threads)
+    return OnnxLearner(step, state, seed, device, target, batch_size, threads)
 
 
 def counters(step: int, seed: int) -> dict[str, int]:

@@ -245,11 +245,11 @@ class Model:
         memory_budget: int | None = None,
         sizes: Mapping[str, int] | None = None,
         target: TargetName = "onnx",
-        batch: int | None = None,
+        batch_size: int | None = None,
         freeze: Sequence[str] = (),
         average: float | None = None,
         accumulate: int = 1,
-        only: Sequence[str] = (),
+        trainable: Sequence[str] = (),
         precision: Precision = "float32",
         dtype: Dtype = "float32",
         io: Dtype = "float32",
@@ -262,8 +262,8 @@ class Model:
         train: writes `NAME.train.onnx`, `NAME.eval.onnx`, `NAME.init.safetensors` beside it
         opset: the lowest from 17 on that expresses the graph, if not given
         memory_budget, sizes, target: of the training step; see `training_step`
-        batch: of the training step, the only size that it takes then
-        freeze, average, accumulate, only, precision: of the training step; see
+        batch_size: of the training step, the only size that it takes then
+        freeze, average, accumulate, trainable, precision: of the training step; see
             `nncomp.training.variants.Variant`
         dtype, io, quantize, calibration: of the inference model; see
             `nncomp.driver.deploying.Deployment`. The result's `deployed` says what they change
@@ -281,8 +281,8 @@ class Model:
             opset=opset,
             memory=memory_of(memory_budget, sizes),
             target=target,
-            batch=batch,
-            variant=Variant(tuple(freeze), average, accumulate, tuple(only), precision),
+            batch_size=batch_size,
+            variant=Variant(tuple(freeze), average, accumulate, tuple(trainable), precision),
             deployment=Deployment(dtype, io, quantize, calibration),
             external_data=external_data,
         )
@@ -310,7 +310,7 @@ class Model:
         freeze: Sequence[str] = (),
         average: float | None = None,
         accumulate: int = 1,
-        only: Sequence[str] = (),
+        trainable: Sequence[str] = (),
         precision: Precision = "float32",
         **options: Any,
     ) -> Trained:
@@ -324,7 +324,7 @@ class Model:
         steps: of an epoch of batches
         section, memory_budget, target: see `training_step`
         lr: the learning rate, the model's own if not given
-        freeze, average, accumulate, only, precision: see `nncomp.training.variants.Variant`
+        freeze, average, accumulate, trainable, precision: see `nncomp.training.variants.Variant`
         options: the fields of `nncomp.training.options.Options`: `epochs`, `batch_size`, …
         Raises CompileError.
         """
@@ -347,7 +347,7 @@ class Model:
             memory_budget=memory_budget,
             resume=resume,
             reporter=reporter,
-            variant=Variant(tuple(freeze), average, accumulate, tuple(only), precision),
+            variant=Variant(tuple(freeze), average, accumulate, tuple(trainable), precision),
         )
         self._state |= {path: a for path, a in trained.outcome.best.items() if path in self._state}
         self._training = None
@@ -363,12 +363,12 @@ class Model:
         memory_budget: int | None = None,
         sizes: Mapping[str, int] | None = None,
         target: TargetName = "onnx",
-        batch: int | None = None,
+        batch_size: int | None = None,
         threads: int | None = None,
         freeze: Sequence[str] = (),
         average: float | None = None,
         accumulate: int = 1,
-        only: Sequence[str] = (),
+        trainable: Sequence[str] = (),
         precision: Precision = "float32",
     ) -> TrainingStep:
         """A callable that takes one training step on a batch; see `TrainingStep`.
@@ -377,14 +377,14 @@ class Model:
         memory_budget: bytes that activations may take at once; beyond, they are computed again
         sizes: for which the budget is, of the dims that the inputs leave open: `{"N": 64}`
         target: "onnxruntime-cpu" uses operators of onnxruntime's own, faster with convolutions
-        batch: the usual size of a batch; others run too, through a graph for any size
+        batch_size: the usual size of a batch; others run too, through a graph for any size
         threads: of onnxruntime, one a core if not given
-        freeze, average, accumulate, only, precision: see `nncomp.training.variants.Variant`
+        freeze, average, accumulate, trainable, precision: see `nncomp.training.variants.Variant`
         The model's own parameters follow the step's.
         Raises CompileError NN0403 (nothing to train), NN0401, NN0405, NN0602.
         """
         _, chosen = section_of(self.program, section)
-        variant = Variant(tuple(freeze), average, accumulate, tuple(only), precision)
+        variant = Variant(tuple(freeze), average, accumulate, tuple(trainable), precision)
         chosen = replace(chosen, step=variant.of(chosen.step))
         learner = make_learner(
             compiled_step(chosen, memory_of(memory_budget, sizes)),
@@ -393,7 +393,7 @@ class Model:
             backend=backend,
             device=device,
             target=target,
-            batch=batch,
+            batch_size=batch_size,
             threads=threads,
         )
         self._training = TrainingStep(learner, chosen.step)

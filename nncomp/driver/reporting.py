@@ -88,16 +88,17 @@ def inspected(
     training: bool = False,
     section: str | None = None,
     level: int | Plan = 2,
-    batch: int = 1,
+    batch_size: int = 1,
     sizes: Mapping[str, int] | None = None,
 ) -> Inspected:
     """The inference graph, that of an entry, or the training step.
 
-    sizes: of symbolic dims by name; first axes of inputs are `batch`, others count as their least
+    sizes: of symbolic dims by name; first axes of inputs are `batch_size`, others count as their
+        least
     Raises CompileError NN0306, NN0401, NN0403; NN0103 for a size of no dim.
     """
     if training:
         step = compiled_step(section_of(program, section)[1]).step
-        return Inspected(step, None, sizes_for(step, batch, sizes))
-    shown = inference_of(program, entry=entry, level=level, batch=batch, sizes=sizes)
+        return Inspected(step, None, sizes_for(step, batch_size, sizes))
+    shown = inference_of(program, entry=entry, level=level, batch_size=batch_size, sizes=sizes)
     return Inspected(shown.graph, shown.result, shown.sizes)

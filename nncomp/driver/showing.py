@@ -36,24 +36,24 @@ def inference_of(
     *,
     entry: str | None = None,
     level: int | Plan = 2,
-    batch: int = 1,
+    batch_size: int = 1,
     sizes: Mapping[str, int] | None = None,
 ) -> Shown:
     """The inference graph, or that of an entry, and its passes.
 
-    batch: the size of the first axis of each input, where that is open; sizes: of open dims by
+    batch_size: the size of the first axis of each input, where that is open; sizes: of open dims by
         name
     Raises CompileError NN0306, NN0103 for a size of no dim.
     """
     graph = entry_of(program, entry)
-    return Shown(graph, passed(graph, level), sizes_for(graph, batch, sizes))
+    return Shown(graph, passed(graph, level), sizes_for(graph, batch_size, sizes))
 
 
 def training_of(
     program: Program,
     *,
     section: str | None = None,
-    batch: int = 1,
+    batch_size: int = 1,
     sizes: Mapping[str, int] | None = None,
 ) -> Shown:
     """A training step, the first if none is named, its gradients expanded, and its passes. Raises
@@ -61,18 +61,18 @@ def training_of(
     _, chosen = section_of(program, section)
     step = expand_gradients(chosen.step)
     result = optimize_step(step, evaluate)
-    return Shown(step, result, sizes_for(step, batch, sizes))
+    return Shown(step, result, sizes_for(step, batch_size, sizes))
 
 
 def sizes_for(
-    graph: Graph, batch: int = 1, sizes: Mapping[str, int] | None = None
+    graph: Graph, batch_size: int = 1, sizes: Mapping[str, int] | None = None
 ) -> dict[str, int]:
     """Sizes of symbolic dims by name: the first axes of inputs are batches; others as given.
 
     Raises CompileError NN0103 for a name that no dim has.
     """
     first = {
-        str(value.shape[0]): batch
+        str(value.shape[0]): batch_size
         for value in graph.inputs
         if value.rank and not isinstance(value.shape[0], int)
     }

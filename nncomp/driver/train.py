@@ -168,7 +168,7 @@ def train(
             backend=backend,
             device=device,
             target=target,
-            batch=None if target == "onnx" or options.workers > 1 else options.batch_size,
+            batch_size=None if target == "onnx" or options.workers > 1 else options.batch_size,
             threads=max(1, (os.cpu_count() or 1) // options.workers)
             if options.workers > 1
             else None,
@@ -211,13 +211,13 @@ def train(
     return Trained(data, outcome, curves, root / BEST, built, learner.fallbacks(), step.memory)
 
 
-def _sizes(inputs: Mapping[str, TensorType], data: DataSet, batch: int) -> dict[str, int]:
+def _sizes(inputs: Mapping[str, TensorType], data: DataSet, batch_size: int) -> dict[str, int]:
     """Of the dims that stand alone in the inputs' types: those of a batch of this data."""
     found: dict[str, int] = {}
     for name, type in inputs.items():
         if name not in data.train:
             continue
-        shape = (batch, *data.train[name].shape[1:])
+        shape = (batch_size, *data.train[name].shape[1:])
         for dim, size in zip(type.shape, shape, strict=True):
             if isinstance(dim, Dim) and dim.symbol is not None:
                 found[dim.symbol.name] = size

@@ -47,8 +47,8 @@ class Objective:
     metrics: likewise, `accuracy` or `top5=top_k_accuracy(k=5)`; their output and target are those
         of the loss if they name none
     optimizer: `clipped(AdamW(lr=3e-5), norm=1.0)`
-    only: what is learnt: initialisers by name or pattern, scalars and statistics too; without, all
-        that the importer takes for parameters
+    trainable: what is learnt: initialisers by name or pattern, scalars and statistics too; without,
+        all that the importer takes for parameters
 
     What stands where a target belongs and is no input or output of the graph becomes an input: of
     the output's type for a loss of numbers, i64 without the axis of classes for one of classes.
@@ -57,7 +57,7 @@ class Objective:
     loss: str
     metrics: tuple[str, ...] = ()
     optimizer: str = "Adam(lr=1e-4)"
-    only: tuple[str, ...] = ()
+    trainable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

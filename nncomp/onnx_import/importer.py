@@ -69,7 +69,7 @@ def import_model(
     file: OnnxFile,
     evaluate: Evaluate,
     known: Mapping[str, Array] | None = None,
-    only: Sequence[str] = (),
+    trainable: Sequence[str] = (),
     *,
     stream: bool = False,
 ) -> Imported:
@@ -80,8 +80,8 @@ def import_model(
 
     evaluate: runs one operator on arrays, for shapes that are computed from constants
     known: contents of inputs, which are constants then (what sizes are computed from must be known)
-    only: names and patterns of the initialisers that are learnt (by their own names scalars and
-        statistics, too); others that would be are buffers
+    trainable: names and patterns of the initialisers that are learnt (by their own names scalars
+        and statistics, too); others that would be are buffers
     stream: read weights anew whenever they are asked for, rather than keep them
     Raises CompileError: NN0801 (damaged), NN0802 (data outside the folder), NN0803 (an operator is
     unknown where it must be known), NN0804 (what the graph has not), NN0805 (not well formed), and
@@ -89,7 +89,7 @@ def import_model(
     """
     importer = Importer(file, evaluate, known or {})
     importer.stream = stream
-    return importer.model(only)
+    return importer.model(trainable)
 
 
 class Importer:
@@ -118,7 +118,7 @@ class Importer:
 
     # --- the model -----------------------------------------------------------------------------
 
-    def model(self, only: Sequence[str] = ()) -> Imported:
+    def model(self, trainable: Sequence[str] = ()) -> Imported:
         proto = self.proto.graph
         scope = Scope(
             Builder(Origin((self.listing.head,))),
@@ -126,7 +126,7 @@ class Importer:
             stated=stated_types(proto),
         )
         self.scopes.append(scope)
-        kinds = initializers.Kinds(self.proto, only)
+        kinds = initializers.Kinds(self.proto, trainable)
         initializers.wait(self, scope, proto, kinds)
         for name in self.known.keys() & {info.name for info in proto.input}:
             scope.waiting.pop(name, None)

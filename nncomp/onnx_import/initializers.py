@@ -39,13 +39,13 @@ OUTPUTS_KEY = "nncomp.outputs"
 class Kinds:
     """What becomes of the initialisers of a model's graph, from where they are read.
 
-    only: names and patterns of those that are learnt; without, all that look like weights. What
-        does not look like one must be named itself
+    trainable: names and patterns of those that are learnt; without, all that look like weights.
+        What does not look like one must be named itself
     """
 
-    def __init__(self, model: onnx.ModelProto, only: Sequence[str] = ()) -> None:
+    def __init__(self, model: onnx.ModelProto, trainable: Sequence[str] = ()) -> None:
         graph = model.graph
-        self._only = only
+        self._trainable = trainable
         self.names = {t.name for t in graph.initializer}
         self.names |= {t.values.name for t in graph.sparse_initializer}
         self._places: dict[str, set[tuple[str, int]]] = {}
@@ -66,13 +66,13 @@ class Kinds:
         places = self._places.get(name, set())
         if places and places <= _SETTINGS:
             return None
-        if name in self._only:
+        if name in self._trainable:
             return "param"
         if not array.ndim or _is_mask(array):
             return None
         if places and places <= _STATISTICS:
             return "buffer"
-        learnt = not self._only or any(matches(pattern, name) for pattern in self._only)
+        learnt = not self._trainable or any(matches(pattern, name) for pattern in self._trainable)
         return "param" if learnt else "buffer"
 
 

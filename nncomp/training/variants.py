@@ -35,14 +35,14 @@ class Variant:
     average: the share of itself that the moving average of each parameter keeps in a step; None for
         no averages
     accumulate: the optimiser acts once in so many steps, on the mean of their gradients
-    only: parameters and buffers that change, the others stay as they are; () for all
+    trainable: parameters and buffers that change, the others stay as they are; () for all
     precision: "mixed" computes products in float16, see `nncomp.training.precision`
     """
 
     freeze: tuple[str, ...] = ()
     average: float | None = None
     accumulate: int = 1
-    only: tuple[str, ...] = ()
+    trainable: tuple[str, ...] = ()
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
@@ -51,8 +51,8 @@ class Variant:
     def of(self, step: Graph) -> Graph:
         """The changed step graph. Raises CompileError NN0403 if nothing is left to learn or a
         pattern fits nothing, NN0404 if gradients of several losses were to be summed."""
-        if self.freeze or self.only:
-            step = frozen(step, self.freeze, self.only)
+        if self.freeze or self.trainable:
+            step = frozen(step, self.freeze, self.trainable)
         if self.average is not None:
             step = with_averages(step, self.average)
         accumulation = None
@@ -84,13 +84,13 @@ def _sizes(parameter: Parameter) -> tuple[int, ...]:
     return tuple(size for size in parameter.value.shape if isinstance(size, int))
 
 
-def frozen(graph: Graph, patterns: Sequence[str], only: Sequence[str] = ()) -> Graph:
-    """The graph without the updates of what the patterns name, and of what `only` does not name, if
-    it names anything."""
+def frozen(graph: Graph, patterns: Sequence[str], trainable: Sequence[str] = ()) -> Graph:
+    """The graph without the updates of what the patterns name, and of what `trainable` does not
+    name, if it names anything."""
     paths = [p.path for p in graph.parameters if p.kind != "state"]
     chosen = _named("freeze", patterns, paths)
-    if only:
-        chosen |= set(paths) - _named("learn", only, paths)
+    if trainable:
+        chosen |= set(paths) - _named("learn", trainable, paths)
     states = {p.path for p in graph.parameters if p.kind == "state" and _middle(p.path) in chosen}
     updates = {path: v for path, v in graph.updates.items() if path not in chosen | states}
     if not any(p.path in updates for p in graph.parameters if p.kind == "param"):

@@ -82,7 +82,7 @@ def test_a_step_is_that_of_standard_operators(name: str, fixed: bool, tmp_path: 
     samples = 4 if name == "mobile" else 16
     batch = batch_for(model, samples)
     plain = model.training_step()
-    blocked = model.training_step(target="onnxruntime-cpu", batch=samples if fixed else None)
+    blocked = model.training_step(target="onnxruntime-cpu", batch_size=samples if fixed else None)
     near(np.array(blocked(**batch)["loss"]), np.array(plain(**batch)["loss"]), "loss")
     expected, state = plain.parameters, blocked.parameters
     assert list(state) == list(expected)
@@ -97,8 +97,8 @@ def test_batches_of_other_sizes_go_on_from_the_same_state(tmp_path: Path) -> Non
     part = {name: array[:5] for name, array in batch.items()}
     steps = [
         model.training_step(),
-        model.training_step(target="onnxruntime-cpu", batch=16),
-        model.training_step(batch=16),
+        model.training_step(target="onnxruntime-cpu", batch_size=16),
+        model.training_step(batch_size=16),
     ]
     losses = []
     for step in steps:
@@ -114,7 +114,7 @@ def test_a_memory_budget_goes_with_the_target(tmp_path: Path) -> None:
     batch = batch_for(model, 16)
     plain = model.training_step()
     blocked = model.training_step(
-        target="onnxruntime-cpu", batch=16, memory_budget=1_200_000, sizes={"N": 16}
+        target="onnxruntime-cpu", batch_size=16, memory_budget=1_200_000, sizes={"N": 16}
     )
     assert blocked(**batch)["loss"] == pytest.approx(plain(**batch)["loss"], rel=1e-5)
     for path, value in plain.parameters.items():
@@ -188,7 +188,7 @@ def test_the_batch_must_be_open_or_of_that_size(tmp_path: Path) -> None:
 def test_build_for_the_target_and_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mobile.nn").write_text(MOBILE)
-    command = ["build", "mobile.nn", "--train", "--target", "onnxruntime-cpu", "--batch", "16"]
+    command = ["build", "mobile.nn", "--train", "--target", "onnxruntime-cpu", "--batch-size", "16"]
     assert main(command) == 0
     proto = onnx.load("mobile.train.onnx")
     assert [d.dim_value for d in proto.graph.input[0].type.tensor_type.shape.dim] == [16, 3, 16, 16]

@@ -1,6 +1,7 @@
 """The commands from end to end, in one process."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 import nncomp
 from nncomp.backends.ort.manifest import read_manifest
-from nncomp.cli import main
+from nncomp.cli import _parser, main
 from nncomp.weights import load_weights, save_weights
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -214,7 +215,7 @@ def test_inspect_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", LENET, "--format", "json"]) == 0
     one = json.loads(capsys.readouterr().out)
     assert one["parameters"] == 61_706
-    assert main(["inspect", LENET, "--format", "json", "--batch", "5"]) == 0
+    assert main(["inspect", LENET, "--format", "json", "--batch-size", "5"]) == 0
     five = json.loads(capsys.readouterr().out)
     assert five["flops"] == 5 * one["flops"]
     assert one["optimized"]["nodes"] < one["nodes"]
@@ -272,7 +273,7 @@ def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
 def test_explain_which_formula_a_gradient_gets(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["explain", LENET, "conv2", "--train", "--batch", "64"]) == 0
+    assert main(["explain", LENET, "conv2", "--train", "--batch-size", "64"]) == 0
     out = capsys.readouterr().out
     assert "ConvWeightGrad(f32[64, 6, 14, 14], f32[64, 16, 10, 10], i64[4])" in out
     assert "written as flat-conv\n  rather than separable-im2col, estimated at 3 times" in out
@@ -324,3 +325,30 @@ def test_the_evaluation_gives_outputs_losses_and_metrics_of_the_state(tmp_path: 
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     likely = (shifted / shifted.sum(axis=1, keepdims=True))[np.arange(3), label]
     assert found[manifest.losses["loss"]] == pytest.approx(-np.log(likely).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("former", "option"),
+    [
+        ("build m.nn --batch 8", "--batch-size"),
+        ("inspect m.nn --batch 8", "--batch-size"),
+        ("view m.nn --batch 8", "--batch-size"),
+        ("explain m.nn Conv --train --batch 8", "--batch-size"),
+        ("build m.nn --only head --only conv*", "--trainable"),
+        ("train m.nn --data d.npz --only head", "--trainable"),
+        ("view m.nn -o m.svg --only before", "--graph"),
+    ],
+)
+def test_former_names_of_options(
+    former: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are understood as the present ones, and not shown."""
+    name = former.split(" --")[-1].split()[0]
+    now = former.replace(f"--{name}", option)
+    parser = _parser()
+    assert parser.parse_args(former.split()) == parser.parse_args(now.split())
+    with pytest.raises(SystemExit):
+        main([former.split()[0], "--help"])
+    shown = capsys.readouterr().out
+    assert option in shown
+    assert not re.search(rf"--{name}\b(?!-)", shown)

@@ -119,7 +119,7 @@ def test_faults_of_the_input(
         ["run", LENET, "--device", "tpu"],
         ["train", LENET],
         ["train", LENET, "--data", "x", "--epochs", "0"],
-        ["inspect", LENET, "--batch", "many"],
+        ["inspect", LENET, "--batch-size", "many"],
         ["view", LENET, "-o", "g.svg", "--depth", "-3"],
     ],
     ids=" ".join,

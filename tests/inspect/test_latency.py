@@ -61,7 +61,7 @@ def test_a_run_in_all_forms(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_step_and_given_inputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = run(capsys, "--train", "--batch", "4", "--by", "operator")
+    text = run(capsys, "--train", "--batch-size", "4", "--by", "operator")
     assert "ConvWeightGrad" in text
     assert "at N = 4" in text
     np.save(tmp_path / "x.npy", np.zeros((3, 1, 28, 28), np.float32))

@@ -68,7 +68,7 @@ def test_the_roofline_of_one_product(capsys: pytest.CaptureFixture[str], tmp_pat
         ("flops=1e12,bandwidth=1e9", moved / 1e9, "memory"),
         ("flops=1M,bandwidth=1T", flops / 1e6, "compute"),
     ):
-        arguments = (str(path), "--batch", "64", "--by", "operator", "--machine", machine)
+        arguments = (str(path), "--batch-size", "64", "--by", "operator", "--machine", machine)
         report = json.loads(run(capsys, *arguments, "--format", "json"))
         product = next(r for r in report["operators"] if r["operator"] == "MatMul")
         assert product["flops"] == flops
@@ -111,7 +111,7 @@ def test_memory_of_a_chain() -> None:
         "from std import Linear\nmodel M {\n  input x: f32[N, 100]\n  output y = x |> Linear(200)"
         " |> Linear(300) |> Linear(50)\n}\n"
     )
-    found = inspected(program_of(text), batch=7)
+    found = inspected(program_of(text), batch_size=7)
     held = memory(found.final, found.sizes)
     assert held.alive == tuple(28 * n for n in (100 + 200, 200 + 300, 300 + 50))
     assert held.peak == 28 * 500
@@ -134,8 +134,9 @@ def test_memory_keeps_what_a_skip_needs_and_no_copies_of_views() -> None:
 
 
 def test_memory_of_a_training_step(capsys: pytest.CaptureFixture[str]) -> None:
-    step = json.loads(run(capsys, LENET, "--memory", "--train", "--batch", "8", "--format", "json"))
-    inference = json.loads(run(capsys, LENET, "--memory", "--batch", "8", "--format", "json"))
+    options = ("--memory", "--batch-size", "8", "--format", "json")
+    step = json.loads(run(capsys, LENET, "--train", *options))
+    inference = json.loads(run(capsys, LENET, *options))
     assert step["memory"]["peak"] > 2 * inference["memory"]["peak"]
     assert inference["memory"]["peak"] == 8 * 4 * (6 * 28 * 28 + 6 * 14 * 14)
 

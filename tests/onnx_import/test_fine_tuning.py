@@ -228,7 +228,7 @@ def test_step_graph_of_an_imported_model(saved: Path) -> None:
     """`build --train` writes what any onnxruntime can run."""
     out = saved.with_name("step.onnx")
     command = ["build", str(saved), "-o", str(out), "--train", "--loss", "cross_entropy"]
-    assert main([*command, "--only", "2"]) == 0
+    assert main([*command, "--trainable", "2"]) == 0
     model = onnx.load(saved.with_name("step.train.onnx"))
     manifest = json.loads({p.key: p.value for p in model.metadata_props}["nncomp.step"])
     assert manifest["batch"]["label"]["dtype"] == "i64"
@@ -250,7 +250,7 @@ def test_python_trains_and_saves(saved: Path) -> None:
     model = nncomp.load(saved, objective="cross_entropy")
     data: Mapping[str, Array] = dict(np.load(saved.with_name("data.npz")))
     options: dict[str, Any] = {"epochs": 2, "batch_size": 16}
-    result = model.train(data, saved.with_name("run"), lr=0.05, only=["2"], **options)
+    result = model.train(data, saved.with_name("run"), lr=0.05, trainable=["2"], **options)
     assert result.built == saved.with_name("run") / "m.onnx"
     first = next(iter(model.inputs))
     expected = model(**{first: data["x"]})

@@ -101,7 +101,7 @@ def scaled(path: Path, mask: float = 0.0) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("only", "freeze", "learnt"),
+    ("trainable", "freeze", "learnt"),
     [
         ((), (), {"w", "mask", "gamma", "beta"}),
         ((), ("mask", "g*"), {"w", "beta"}),
@@ -110,10 +110,10 @@ def scaled(path: Path, mask: float = 0.0) -> Path:
     ],
 )
 def test_what_is_learnt(
-    only: tuple[str, ...], freeze: tuple[str, ...], learnt: set[str], tmp_path: Path
+    trainable: tuple[str, ...], freeze: tuple[str, ...], learnt: set[str], tmp_path: Path
 ) -> None:
     path = scaled(tmp_path / "m.onnx")
-    model = nncomp.load(path, objective=Objective("mse", only=only))
+    model = nncomp.load(path, objective=Objective("mse", trainable=trainable))
     before = model.state
     model.training_step(freeze=freeze)(x=matrix(5, 4), target=matrix(5, 3) * 3)
     after = model.state
@@ -179,7 +179,7 @@ def test_numpy_takes_the_same_step(tmp_path: Path) -> None:
         (Objective("mse(hidden)", ("acuracy",)), "NN0408", "did you mean `accuracy`?"),
         (Objective("mse(hidden)", (), "Adm(lr=1)"), "NN0103", "`Adm` is not defined"),
         (Objective("mse(hidden)", (), "Adam"), "NN0201", "`Adam` lacks its hyperparameters"),
-        (Objective("mse(hidden)", only=("w_hiden",)), "NN0403", "did you mean `w_hidden`?"),
+        (Objective("mse(hidden)", trainable=("w_hiden",)), "NN0403", "did you mean `w_hidden`?"),
     ],
 )
 def test_unclear_objectives(objective: Objective, code: str, text: str, two_heads: Path) -> None:

@@ -38,7 +38,7 @@ def outputs(model: dict[str, Any]) -> list[str]:
 
 def test_gradients_and_their_passes() -> None:
     program = load_program(CLASSIFIER, kinds=("entry", "train"))
-    shown = gradients_of(program, ["head", "image"], batch=4)
+    shown = gradients_of(program, ["head", "image"], batch_size=4)
     assert list(shown.graph.outputs) == ["loss", "grad/head.weight", "grad/head.bias", "grad/image"]
     assert not shown.graph.updates
     assert "N = 4" in page_of(shown, None, "classifier.nn")

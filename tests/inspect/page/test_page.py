@@ -140,7 +140,7 @@ def test_every_node_has_a_place_in_the_source(file: str) -> None:
 
 
 def test_training_steps_have_their_source_too() -> None:
-    shown = training_of(load_program(CLASSIFIER, kinds=("train",)), batch=8)
+    shown = training_of(load_program(CLASSIFIER, kinds=("train",)), batch_size=8)
     text = page_of(shown, None, "classifier.nn")
     model = data_of(text)["models"][0]
     assert all(model["spanLists"][spans] for spans in model["nodes"]["spans"])

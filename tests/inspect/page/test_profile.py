@@ -41,7 +41,7 @@ def measured(file: Path, settings: dict[str, str], **kwargs: Any) -> tuple[Shown
 @pytest.mark.parametrize(("file", "settings", "sizes"), SMALL, ids=[f for f, _, _ in SMALL])
 def test_time_is_told_by_node(file: str, settings: dict[str, str], sizes: dict[str, int]) -> None:
     """At least 95 % of it, each part by a node of the optimised graph."""
-    shown, found = measured(MODELS / file, settings, batch=2, sizes=sizes)
+    shown, found = measured(MODELS / file, settings, batch_size=2, sizes=sizes)
     assert shown.result is not None
     assert found.sizes == shown.sizes
     assert found.known >= 0.95 * found.seconds > 0
@@ -105,7 +105,7 @@ def test_bodies_count_to_their_loop() -> None:
 
 def test_a_training_step_is_measured_too() -> None:
     program = load_program(CLASSIFIER, kinds=("train",))
-    shown = training_of(program, batch=8)
+    shown = training_of(program, batch_size=8)
     assert shown.result is not None
     found = profile_of(shown.result.graph, state_of(program, None), sizes=shown.sizes)
     assert found.known >= 0.95 * found.seconds
