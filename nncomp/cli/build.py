@@ -22,6 +22,7 @@ from nncomp.cli.arguments import (
     positive,
 )
 from nncomp.cli.deployment import add_deployment, deployment_of, print_deployed
+from nncomp.cli.loading import onnx_output, program_of, state_of, stem_of
 from nncomp.cli.passes import add_passes, add_views
 from nncomp.cli.training import add_objective, add_variant, objective_of, variant_of
 
@@ -70,7 +71,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from nncomp.cli.arguments import onnx_output, program_of, state_of, stem_of
     from nncomp.cli.passes import Viewer
     from nncomp.cli.report import show
 
@@ -124,7 +124,6 @@ def _verify(
     args: argparse.Namespace, program: Program, state: Mapping[str, Array], plan: Plan
 ) -> None:
     """Raises CompileError NN0703 if a pass changes an answer of what is to be written."""
-    from nncomp.cli.arguments import stem_of
     from nncomp.cli.verify import Bar, runs_text
     from nncomp.driver.verifying import fault_error, verify_program, verify_step, write_fault
 

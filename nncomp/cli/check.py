@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 
 from nncomp.cli.arguments import add_choice
+from nncomp.cli.loading import file_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +20,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from nncomp.cli.arguments import file_of
     from nncomp.cli.report import report, show
     from nncomp.errors import CompileError, Diagnostic
 

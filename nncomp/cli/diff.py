@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nncomp.cli.arguments import add_choice, add_entry, add_level, add_list, add_weights, pair
+from nncomp.cli.loading import file_of, state_of
 
 if TYPE_CHECKING:
     from nncomp.driver.diffing import Given
@@ -70,8 +71,6 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _execute(args: argparse.Namespace) -> int:
-    from nncomp.cli.arguments import file_of
-
     a = file_of(args.a)
     if args.b is None and not (args.settings_b or args.model_b or args.weights_b):
         args.parser.error("needs B: another file, or what is otherwise in the same one (--set-b)")
@@ -104,7 +103,6 @@ def sides(
     args: argparse.Namespace, a: SourceFile | OnnxFile, b: SourceFile | OnnxFile
 ) -> tuple[Given, Given]:
     """The two models as the arguments name them. Raises CompileError."""
-    from nncomp.cli.arguments import state_of
     from nncomp.driver.compiling import load_program
     from nncomp.driver.diffing import from_file, from_program
     from nncomp.driver.importing import require_plain

@@ -25,6 +25,7 @@ from nncomp.cli.arguments import (
     add_weights,
     positive,
 )
+from nncomp.cli.loading import program_of, state_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,8 +60,6 @@ def execute(args: argparse.Namespace) -> int:
         else:
             print(f"{name}: {text}")
         return 0
-    from nncomp.cli.arguments import program_of, state_of
-
     args.file = args.subject
     program = program_of(args, ("train",) if args.train else ("entry",) if args.entry else ())
     from nncomp.driver.explaining import explain_node, explain_step

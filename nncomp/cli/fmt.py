@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 
+from nncomp.cli.loading import source_of
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+", help=".nn files; - for standard input")
@@ -18,7 +20,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from nncomp.cli.arguments import source_of
     from nncomp.cli.report import report
     from nncomp.errors import CompileError
     from nncomp.files import write_atomic

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 
 from nncomp.cli.arguments import add_level, add_model, add_opset
+from nncomp.cli.loading import onnx_output, program_of, stem_of
 
 _SHOWN = 12  # gradients listed
 
@@ -50,7 +51,6 @@ def add_request(parser: argparse._ActionsContainer) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from nncomp.cli.arguments import onnx_output, program_of, stem_of
     from nncomp.cli.report import show
 
     program = program_of(args)

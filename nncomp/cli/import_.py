@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from nncomp.cli.loading import file_of
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="an .onnx file; - for standard input")
@@ -20,7 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     if args.output and Path(args.output).suffix != ".nn":
         args.parser.error(f"what is written is a .nn file, not {args.output!r}")
-    from nncomp.cli.arguments import file_of
     from nncomp.cli.report import show
     from nncomp.driver.decompiling import import_file
     from nncomp.errors import error

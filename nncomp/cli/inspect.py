@@ -19,6 +19,7 @@ from nncomp.cli.arguments import (
     add_weights,
     positive,
 )
+from nncomp.cli.loading import inputs_of, program_of, state_of
 from nncomp.cli.passes import add_passes, add_views
 from nncomp.cli.training import add_source
 
@@ -116,8 +117,6 @@ def execute(args: argparse.Namespace) -> int:
         args.parser.error("--input is for --profile")
     if args.layer and not args.filters:
         args.parser.error("--layer is for --filters")
-    from nncomp.cli.arguments import program_of
-
     kinds = (*(["entry"] if args.entry else []), *(["train"] if wants_data or args.train else []))
     program = program_of(args, kinds)
     if args.filters:
@@ -143,8 +142,6 @@ def execute(args: argparse.Namespace) -> int:
 
 def _reports(args: argparse.Namespace, program: Program) -> dict[str, Report]:
     """Those that are asked for, else the costs."""
-    from nncomp.cli.arguments import inputs_of, state_of
-
     found: dict[str, Report] = {}
     structure = args.memory or args.receptive_field or args.profile
     if structure or not (args.gradients or args.activations):
@@ -212,7 +209,6 @@ def _reports(args: argparse.Namespace, program: Program) -> dict[str, Report]:
 def _draw_filters(args: argparse.Namespace, program: Program) -> None:
     import sys
 
-    from nncomp.cli.arguments import state_of
     from nncomp.driver.compiling import entry_of
     from nncomp.files import write_atomic
     from nncomp.inspect.filters import filters_of, png, sheet

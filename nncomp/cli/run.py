@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nncomp.cli.arguments import add_entry, add_inputs, add_model, add_place, add_weights
+from nncomp.cli.loading import inputs_of, program_of, state_of
 from nncomp.cli.passes import add_passes, add_views
 
 if TYPE_CHECKING:
+    from nncomp.errors import CompileError
     from nncomp.ir.graph import Value
 
 
@@ -33,13 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from nncomp.cli.arguments import inputs_of, program_of, state_of
-
     program = program_of(args, given=[name for name, _ in args.inputs])
     from nncomp.cli.passes import Viewer
     from nncomp.driver.compiling import entry_of
     from nncomp.driver.running import run
-    from nncomp.errors import error
+    from nncomp.errors import CompileError, error
     from nncomp.files import write_atomic
     from nncomp.types import tensors_of
     from nncomp.weights import describe, npy_bytes, npz_bytes
@@ -51,15 +52,18 @@ def execute(args: argparse.Namespace) -> int:
         raise error("NN0001", f"{args.output} holds one array, the outputs are {listed}", help=help)
     inputs = inputs_of(args, graph)
     viewer = Viewer(args)
-    result = run(
-        program,
-        state_of(args, program, training=False),
-        inputs,
-        backend=args.backend,
-        device=args.device,
-        entry=args.entry,
-        level=viewer.plan,
-    )
+    try:
+        result = run(
+            program,
+            state_of(args, program, training=False),
+            inputs,
+            backend=args.backend,
+            device=args.device,
+            entry=args.entry,
+            level=viewer.plan,
+        )
+    except CompileError as failure:
+        raise _with_files(failure, dict(args.inputs), inputs) from None
     viewer.finish()
     drawn = program.initial.inputs  # an ONNX model has weights of its own
     if args.weights is None and drawn and graph.parameters:
@@ -82,6 +86,25 @@ def execute(args: argparse.Namespace) -> int:
         write_atomic(path, npy_bytes(*outputs.values()) if alone else npz_bytes(outputs))
         print(f"wrote {path}")
     return 0
+
+
+def _with_files(
+    failure: CompileError, files: Mapping[str, str], inputs: Mapping[str, Any]
+) -> CompileError:
+    """The same, with what the file holds of an input that does not fit."""
+    from nncomp.errors import CompileError, Note
+    from nncomp.weights import describe
+
+    held = {
+        f"input `{name}`": Note(f"{path} holds {describe(inputs[name])}")
+        for name, path in files.items()
+        if not isinstance(inputs[name], list)  # a sequence
+    }
+    found = []
+    for diagnostic in failure.diagnostics:
+        notes = [note for name, note in held.items() if diagnostic.message.startswith(name)]
+        found.append(replace(diagnostic, notes=(*diagnostic.notes, *notes)))
+    return CompileError(*found)
 
 
 def _is_one(outputs: Collection[Value]) -> bool:

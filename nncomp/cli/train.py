@@ -19,6 +19,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nncomp.cli.arguments import add_model, add_weights, positive
+from nncomp.cli.loading import program_of, state_of, stem_of
 from nncomp.cli.training import add_data, add_objective, add_training, objective_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     import dataclasses
 
-    from nncomp.cli.arguments import program_of, state_of, stem_of
     from nncomp.cli.report import show
 
     program = program_of(args, objective=objective_of(args))

@@ -16,6 +16,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nncomp.cli.arguments import add_model, pair, positive
+from nncomp.cli.loading import file_of
 from nncomp.cli.training import add_data, add_objective, add_training, objective_of
 
 if TYPE_CHECKING:
@@ -65,7 +66,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from nncomp.cli.arguments import file_of
     from nncomp.cli.training import options_of, reading_of, variant_of
     from nncomp.driver.tune import Search, tune
     from nncomp.training.data import Split

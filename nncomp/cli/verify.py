@@ -11,6 +11,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from nncomp.cli.arguments import add_entry, add_model, add_weights
+from nncomp.cli.loading import program_of, state_of, stem_of
 from nncomp.cli.passes import add_passes
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from nncomp.cli.arguments import program_of, state_of, stem_of
     from nncomp.cli.passes import plan_of_arguments
     from nncomp.cli.report import show
 

@@ -22,6 +22,7 @@ from nncomp.cli.arguments import (
 )
 from nncomp.cli.diff import add_other
 from nncomp.cli.grad import add_request
+from nncomp.cli.loading import file_of, inputs_of, state_of, stem_of
 from nncomp.cli.passes import add_passes
 
 if TYPE_CHECKING:
@@ -77,7 +78,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from nncomp.cli.arguments import file_of, stem_of
     from nncomp.driver.compiling import load_program
     from nncomp.files import write_atomic
     from nncomp.source import SourceFile
@@ -152,7 +152,6 @@ def _profile(args: argparse.Namespace, program: Program, shown: Shown) -> Profil
     """What was measured, if that is asked for. Raises CompileError."""
     if not args.profile:
         return None
-    from nncomp.cli.arguments import inputs_of, state_of
     from nncomp.driver.profiling import profile_of
     from nncomp.inspect.units import duration
 
@@ -171,7 +170,6 @@ def _profile(args: argparse.Namespace, program: Program, shown: Shown) -> Profil
 
 def _compare(args: argparse.Namespace) -> int:
     """Two models as they are written, side by side. Raises CompileError."""
-    from nncomp.cli.arguments import file_of
     from nncomp.cli.diff import sides
     from nncomp.driver.viewing import compared_page
     from nncomp.errors import error

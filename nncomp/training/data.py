@@ -112,10 +112,11 @@ def _fitted(
         if isinstance(array, np.ndarray) and array.size * type.dtype.size > HELD:
             array = LazyArray(array.__getitem__, np.arange(len(array)), array[:1], place)
             notes.append(f"{name}: {len(array):,} samples to {part}, read when they are needed")
-        fit = _Fit(name, type, limits.get(name), source.name)
+        origin = source.origin(part, chosen[name])
+        fit = _Fit(name, type, limits.get(name), origin, len(array))
         if isinstance(array, LazyArray):
             fitted[name] = array.mapped(fit)
-            notes += adapt(array[:1], type, name, source.name)[1]
+            notes += fit.noted(array[:1], place)[1]
         else:
             fitted[name], done = fit.noted(array, place)
             notes += done
@@ -124,19 +125,23 @@ def _fitted(
 
 @dataclass(frozen=True)
 class _Fit:
-    """What samples become for an input. source: whose they are; limit: of integers"""
+    """What samples become for an input.
+
+    limit: of integers; origin: where they are from; samples: how many there are
+    """
 
     name: str
     type: TensorType
     limit: Range | None
-    source: str
+    origin: str
+    samples: int
 
     def __call__(self, array: Array, place: Place) -> Array:
         return self.noted(array, place)[0]
 
     def noted(self, array: Array, place: Place) -> tuple[Array, list[str]]:
         """And what was done to them, in words."""
-        whole, notes = adapt(array, self.type, self.name, self.source)
+        whole, notes = adapt(array, self.type, self.name, self.origin, self.samples)
         require_good(whole, self.name, place, self.limit)
         return whole, notes
 

@@ -39,33 +39,61 @@ def match(
 
 
 def adapt(
-    array: Array, type: TensorType, name: str, source: str = "the data"
+    array: Array, type: TensorType, name: str, origin: str = "the data", samples: int | None = None
 ) -> tuple[Array, list[str]]:
     """The array in the input's dtype and shape, and what was done to it, in words.
 
     8-bit integers become floats in [0, 1]; images are resized (bilinear), grey ones repeated over
     the channels; images or features are flattened for an input of rank 2; one number a sample
     stands for an axis of size 1.
-    source: whose array it is, for the error
+    origin: where the array is from, and samples: how many it has there, if these are not all; for
+        the error
     Raises CompileError NN0501.
     """
+    whole = (len(array) if samples is None else samples, *array.shape[1:])
+    given = describe(np.broadcast_to(array[:1], whole))
     notes: list[str] = []
     if type.dtype.is_float and array.dtype == np.uint8:
         array = array.astype(np.float32) / 255
         notes.append(f"{name}: 0..255 scaled to [0, 1]")
-    if type.rank == 4:
-        array = _to_images(array, type, name, source, notes)
+    if type.rank == 4 and array.ndim in (3, 4):
+        array = _to_images(array, type, name, notes)
     elif array.ndim == 1 and type.rank == 2 and equal(type.shape[1], 1) is True:
         array = array[:, None]
     elif type.rank == 2 and array.ndim > 2:
         array = _flatten(array, type, name, notes)
-    fits = array.ndim == type.rank and all(
-        equal(size, wanted) is not False
-        for size, wanted in zip(array.shape[1:], type.shape[1:], strict=True)
-    )
-    if not fits:
-        raise _unfit(array, type, name, source)
-    return _cast(array, type, name, source), notes
+    why = _misshapen(array, type) or _not_castable(array, type.dtype)
+    if why is not None:
+        message = f"{origin}: {given} does not fit the input `{name}: {type}`: {why}"
+        done = tuple(Note(note) for note in notes)
+        raise CompileError(Diagnostic("NN0501", message, notes=done))
+    with np.errstate(over="ignore"):  # what becomes infinite is refused later, by its row
+        return np.ascontiguousarray(array.astype(type.dtype.numpy, copy=False)), notes
+
+
+def _misshapen(array: Array, type: TensorType) -> str | None:
+    """Which sizes of the samples are not those that the input takes."""
+    if array.ndim != type.rank:
+        return f"{array.ndim} {'axis' if array.ndim == 1 else 'axes'}, not {type.rank}"
+    for axis in range(1, type.rank):
+        size, wanted = array.shape[axis], type.shape[axis]
+        if equal(size, wanted) is False:
+            return f"axis {axis} is {size}, not {wanted}"
+    return None
+
+
+def _not_castable(array: Array, dtype: DType) -> str | None:
+    """Why the numbers cannot be of the dtype; floats may become less precise."""
+    kind = array.dtype.kind
+    if dtype.is_int and kind in "iu":
+        low, high = (array.min(), array.max()) if array.size else (0, 0)
+        limits = np.iinfo(dtype.numpy)
+        outside = low < limits.min or high > limits.max
+        return f"its numbers reach from {low} to {high}" if outside else None
+    number = kind in "biufV"  # V: bfloat16
+    if number and not dtype.is_int and (dtype is DType.BOOL) == (kind == "b"):
+        return None
+    return f"{describe(array).partition('[')[0]} does not become {dtype}"
 
 
 def _suits(array: Samples, type: TensorType, whole: bool = False) -> bool:
@@ -83,13 +111,11 @@ def _suits(array: Samples, type: TensorType, whole: bool = False) -> bool:
     return kind and (array.ndim == type.rank or images or flattened or column)
 
 
-def _to_images(array: Array, type: TensorType, name: str, source: str, notes: list[str]) -> Array:
+def _to_images(array: Array, type: TensorType, name: str, notes: list[str]) -> Array:
     """[N, H, W], [N, H, W, C] or [N, C, H, W] as the [N, C, H, W] that the input wants."""
     _, channels, height, width = type.shape
     if array.ndim == 3:
         array = array[:, None]
-    if array.ndim != 4:
-        raise _unfit(array, type, name, source)
     if array.shape[1] not in (1, channels) and array.shape[3] in (1, channels):
         array = np.moveaxis(array, 3, 1)
         notes.append(f"{name}: channels moved to the front")
@@ -118,26 +144,6 @@ def _flatten(array: Array, type: TensorType, name: str, notes: list[str]) -> Arr
             notes.append(f"{name}: resized from {h}×{w} to {side}×{side}")
     notes.append(f"{name}: flattened")
     return array.reshape(len(array), -1)
-
-
-def _cast(array: Array, type: TensorType, name: str, source: str) -> Array:
-    if type.dtype.is_int and array.dtype.kind in "iu" and array.size:
-        limits = np.iinfo(type.dtype.numpy)
-        if array.min() < limits.min or array.max() > limits.max:
-            raise _unfit(array, type, name, source)
-    elif (
-        array.dtype.kind not in "biufV"  # V: bfloat16
-        or type.dtype.is_int
-        or (type.dtype is DType.BOOL) != (array.dtype.kind == "b")
-    ):
-        raise _unfit(array, type, name, source)
-    with np.errstate(over="ignore"):  # what becomes infinite is refused later, by its row
-        return np.ascontiguousarray(array.astype(type.dtype.numpy, copy=False))
-
-
-def _unfit(array: Array, type: TensorType, name: str, source: str) -> CompileError:
-    message = f"{source} has {describe(array)} for the input `{name}: {type}`"
-    return CompileError(Diagnostic("NN0501", message))
 
 
 def _described(array: Samples) -> str:

@@ -12,7 +12,7 @@ import pytest
 import nncomp
 from nncomp.backends.ort.manifest import read_manifest
 from nncomp.cli import _parser, main
-from nncomp.weights import load_weights, save_weights
+from nncomp.weights import describe, load_weights, save_weights
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 LENET = str(MODELS / "lenet5.nn")
@@ -325,6 +325,18 @@ def test_the_evaluation_gives_outputs_losses_and_metrics_of_the_state(tmp_path: 
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     likely = (shifted / shifted.sum(axis=1, keepdims=True))[np.arange(3), label]
     assert found[manifest.losses["loss"]] == pytest.approx(-np.log(likely).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["onnx", "numpy"])
+@pytest.mark.parametrize("array", [np.zeros((3, 2, 28, 28), "f"), np.zeros((3, 1, 28, 28), "i4")])
+def test_run_says_what_the_file_holds_that_does_not_fit(
+    backend: str, array: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save("x.npy", array)
+    assert main(["run", LENET, "--input", "image=x.npy", "--backend", backend]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error[NN0503]: input `image`")
+    assert f"note: x.npy holds {describe(array)}\n" in said
 
 
 @pytest.mark.parametrize(

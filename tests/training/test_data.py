@@ -80,7 +80,11 @@ def test_an_npz_may_say_what_is_for_testing(tmp_path: Path) -> None:
         ("sklearn:digit", {"x": floats(64)}, "there is no data set `sklearn:digit`"),
         ("digits", {"x": floats(64)}, "`digits` is no data: neither sklearn:NAME nor"),
         ("sklearn:digits", {}, "takes no data"),
-        ("sklearn:digits", {"x": floats(65)}, "f32[1797, 64] for the input `x: f32[N, 65]`"),
+        (
+            "sklearn:digits",
+            {"x": floats(65)},
+            "does not fit the input `x: f32[N, 65]`: axis 1 is 64",
+        ),
         ("sklearn:digits", {"x": LABEL, "y": LABEL}, "feeds the input `y`: no array is left"),
         ("sklearn:digits", {"t": TensorType(DType.F32, ())}, "no axis of samples"),
     ],

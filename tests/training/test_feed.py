@@ -162,8 +162,11 @@ def test_an_iterator_goes_on_or_ends() -> None:
         ({**good(), "y": 0}, "batch 2 of epoch 1 holds `x`, `label`, `y`"),
         ((np.ones((3, 2)),), "batch 2 of epoch 1 has 1 arrays for the inputs `x`, `label`"),
         (np.ones((3, 2)), "batch 2 of epoch 1 has 1 arrays"),
-        ({"x": np.ones((3, 4)), "label": [0] * 3}, "batch 2 of epoch 1 has f64[3, 4] for the"),
-        ({"x": np.ones((3, 2)), "label": [0.5] * 3}, "batch 2 of epoch 1 has f64[3] for the"),
+        (
+            {"x": np.ones((3, 4)), "label": [0] * 3},
+            "batch 2 of epoch 1: f64[3, 4] does not",
+        ),
+        ({"x": np.ones((3, 2)), "label": [0.5] * 3}, "batch 2 of epoch 1: f64[3] does not"),
         ({"x": np.ones((3, 2)), "label": [0] * 2}, "arrays of different lengths: x 3, label 2"),
         ({"x": np.ones((0, 2)), "label": []}, "has no samples for the input `x`"),
         ({"x": [[0, 1], [2, np.nan]], "label": [0, 0]}, "sample 1 of batch 2 of epoch 1: nan"),

@@ -72,3 +72,26 @@ def test_arrays_that_do_not_fit_into_memory_are_read_in_time(
     np.save(tmp_path / "x.npy", x)
     with pytest.raises(CompileError, match=r"NN0501.*`x\[11\]` of .*x.npy: nan"):
         load_data(files, inputs)
+
+
+@pytest.mark.parametrize("held", [500, 1 << 30])
+def test_arrays_of_another_shape(
+    held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error has the whole shape as it is in the file, whether all of it was read or not, and
+    what was done before it did not fit."""
+    np.save(tmp_path / "image.npy", np.zeros((30, 3, 12, 8), np.uint8))
+    np.save(tmp_path / "label.npy", np.arange(30) % 3)
+    files = [str(tmp_path / "image.npy"), str(tmp_path / "label.npy")]
+    monkeypatch.setattr("nncomp.training.data.HELD", held)
+    monkeypatch.setattr("nncomp.training.sources.array_files.HELD", held)
+    with pytest.raises(CompileError) as failure:
+        load_data(files, IMAGES)
+    (diagnostic,) = failure.value.diagnostics
+    assert diagnostic.code == "NN0501"
+    assert diagnostic.message == (
+        f"`image` of {files[0]}: u8[30, 3, 12, 8] does not fit the input `image: f32[N, 1, 6, 6]`: "
+        "axis 1 is 3, not 1"
+    )
+    notes = [note.message for note in diagnostic.notes]
+    assert notes == ["image: 0..255 scaled to [0, 1]", "image: resized from 12×8 to 6×6"]

@@ -36,6 +36,7 @@ class Source:
     notes: what was done to the numbers
     place: of a part, an array and a row: where that sample stands, if it is not the row of the
         array
+    origins: of a part and an array: what the array is called where it is from, and the file
     """
 
     name: str
@@ -44,10 +45,16 @@ class Source:
     test: Arrays = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     place: Callable[[str, str, int], str] | None = None
+    origins: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     def where(self, part: str, array: str, row: int) -> str:
         """Where a sample stands, in words."""
-        return self.place(part, array, row) if self.place else f"`{array}[{row}]` of {self.name}"
+        return self.place(part, array, row) if self.place else self.origin(part, array, row)
+
+    def origin(self, part: str, array: str, row: int | None = None) -> str:
+        """Where an array is from, or a row of it, in words."""
+        name, file = self.origins.get((part, array), (array, self.name))
+        return f"`{name}` of {file}" if row is None else f"`{name}[{row}]` of {file}"
 
     @property
     def parts(self) -> dict[str, Arrays]:
@@ -70,11 +77,11 @@ def assembled(
     Raises CompileError NN0501 if their numbers of samples differ, or parts are incomplete.
     """
     parts: dict[str, Arrays] = {part: {} for part in PARTS}
-    written: dict[tuple[str, str], str] = {}
+    origins: dict[tuple[str, str], tuple[str, str]] = {}
     for full, array in arrays.items():
         part, base = _split_name(full)
         parts[part][base] = array
-        written[part, base] = full
+        origins[part, base] = full, (files or {}).get(full, name)
     if not parts["train"]:
         raise error("NN0501", f"{name} holds no arrays to train on")
     for part, found in parts.items():
@@ -82,12 +89,7 @@ def assembled(
         if found and set(found) != set(parts["train"]):
             odd = ", ".join(sorted(set(found) ^ set(parts["train"])))
             raise error("NN0501", f"{name} has only one of the train and {part} parts of {odd}")
-
-    def place(part: str, array: str, row: int) -> str:
-        full = written[part, array]
-        return f"`{full}[{row}]` of {(files or {}).get(full, name)}"
-
-    return Source(name, parts["train"], parts["validation"], parts["test"], place=place)
+    return Source(name, parts["train"], parts["validation"], parts["test"], origins=origins)
 
 
 def _split_name(name: str) -> tuple[str, str]:
