@@ -37,6 +37,9 @@ class Prelude(Protocol):
     def home(self, name: str) -> str | None:
         """The module of the standard library that an import of the name would name."""
 
+    def imports(self) -> Mapping[str, str]:
+        """The standard library's names that must be imported, with their modules."""
+
 
 @dataclass(eq=False)
 class Module:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
-from nncomp.errors import did_you_mean
+from nncomp.errors import did_you_mean, nearest
 
 _PREFIX = "names have no prefix: `nn.Linear` is `Linear`, `F.relu` is `relu`"
 _INFERRED = "leave it out: that size is the one of what the block is applied to"
@@ -95,16 +95,29 @@ _DTYPES = {
 }
 
 
-def name_help(name: str, known: Iterable[str]) -> str | None:
-    """For a name that means nothing here; `known` are those that do."""
+def name_help(
+    name: str, known: Iterable[str], imports: Mapping[str, str] | None = None
+) -> str | None:
+    """For a name that means nothing here; `known` are those that do, `imports` what would have to
+    be imported, with the module."""
     if name in _NAMES:
         return _NAMES[name]
-    names = list(known)
+    here, there = set(known), imports or {}
+    meant = _meant(name, [*there, *here])
+    if meant is None:
+        return None
+    if meant in here:
+        return f"did you mean `{meant}`?"
+    return f"did you mean `{meant}`? Add `from {there[meant]} import {meant}`"
+
+
+def _meant(name: str, names: Collection[str]) -> str | None:
+    """The one of these names that differs in its style only, else the nearest."""
     alike = {_plain(other): other for other in names}
     for plain in (_plain(name), re.sub(r"[123]d$|loss$|layer$", "", _plain(name))):
         if plain in alike:
-            return f"did you mean `{alike[plain]}`?"
-    return did_you_mean(name, names)
+            return alike[plain]
+    return nearest(name, names)
 
 
 def member_help(name: str) -> str | None:

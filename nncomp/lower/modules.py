@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from importlib import resources
 from pathlib import Path
@@ -291,3 +291,6 @@ class StandardPrelude:
     def home(self, name: str) -> str | None:
         file = std_index().get(name)
         return None if file is None else f"std.{file}"
+
+    def imports(self) -> Mapping[str, str]:
+        return {name: f"std.{file}" for name, file in std_index().items() if name not in self}

@@ -99,7 +99,7 @@ def unknown(ref: ast.Ref, known: Iterable[str], prelude: Prelude) -> CompileErro
     """NN0103 for a name that is none of the known ones."""
     home = prelude.home(ref.name)
     near = home and f"add `from {home} import {ref.name}`"
-    near = near or name_help(ref.name, [*known, *DTYPES, "training"])
+    near = near or name_help(ref.name, [*known, *DTYPES, "training"], prelude.imports())
     return error("NN0103", f"`{ref.name}` is not defined", ref.span, help=near)
 
 

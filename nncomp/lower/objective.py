@@ -24,6 +24,7 @@ from nncomp.dims import Dim, DimLike
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.ir.graph import Graph, Value
 from nncomp.ir.naming import Names
+from nncomp.lower.builtins import BUILTINS
 from nncomp.lower.modules import std_index, std_value
 from nncomp.lower.sites import nodes
 from nncomp.lower.static_types import DTYPES
@@ -75,15 +76,31 @@ def section_for(graph: Graph, objective: Objective) -> Section:
     loss = writer.written("--loss", objective.loss, "losses")
     metrics = [writer.metric(text) for text in objective.metrics]
     optimizer = parse_expression(SourceFile("--optimizer", objective.optimizer))
-    imports = sorted(
-        {n.name for n in nodes(optimizer) if isinstance(n, ast.Ref) and _home(n.name) == "optim"}
-    )
+    imports = _optimizers(optimizer)
     lines = [f"from std.optim import {', '.join(imports)}"] if imports else []
     lines += ["model graph {", "  train {"]
     lines += [f"    input {name}: {type_}" for name, type_ in writer.targets.items()]
     lines += [f"    metric {metric}" for metric in metrics]
     lines += [f"    minimize {loss} by {objective.optimizer}", "  }", "}", ""]
     return Section("\n".join(lines), writer.names)
+
+
+def _optimizers(tree: ast.Expr) -> list[str]:
+    """The optimisers of the library that are named. Raises CompileError NN0103 for what is not one,
+    or is called like one in an argument."""
+    outermost = tree.callee if isinstance(tree, ast.Call) else tree
+    callees = [n.callee for n in nodes(tree) if isinstance(n, ast.Call)]
+    optim = [name for name, file in std_index().items() if file == "optim"]
+    known = [name for name in optim if not isinstance(std_value(name), Function)]
+    for ref in (outermost, *callees):
+        if not isinstance(ref, ast.Ref) or ref.name in BUILTINS or _home(ref.name) is not None:
+            continue
+        near = did_you_mean(ref.name, known)
+        if near or ref is outermost:
+            message = f"the library has no optimiser `{ref.name}`"
+            raise error("NN0103", message, ref.span, help=near or f"known: {_listed(known)}")
+    named = {n.name for n in nodes(tree) if isinstance(n, ast.Ref) and _home(n.name) == "optim"}
+    return sorted(named)
 
 
 def _home(name: str) -> str | None:

@@ -111,6 +111,13 @@ def test_names_of_the_program_come_before_those_from_elsewhere() -> None:
     assert argument_help("dim", ["axis", "dims"]) == "it is called `axis` here"
 
 
+def test_what_must_be_imported_is_suggested_with_its_import() -> None:
+    found = failure("model M {\n  input x: f32[N, 8]\n  output y = x |> Linaer(4)\n}")
+    assert found.help == "did you mean `Linear`? Add `from std.linear import Linear`"
+    text = "model M {\n  param w: f32[] = 1.0\n  train { minimize w * w by adam(lr=1e-3) }\n}"
+    assert failure(text).help == "did you mean `Adam`? Add `from std.optim import Adam`"
+
+
 @pytest.mark.parametrize(
     ("name", "here"),
     [
