@@ -23,6 +23,7 @@ from nncomp.ops.linear import Gemm, MatMul
 from nncomp.ops.shape_joining import Split
 from nncomp.passes.base import Pass, PassContext, PassResult, Refusal
 from nncomp.passes.eliminate_no_ops import same_type
+from nncomp.passes.rewrite import Facts
 from nncomp.types import Array
 
 _RULE = "merge-parallel"
@@ -63,20 +64,18 @@ class MergeProducts(Pass):
         return (_RULE,)
 
     def run(self, graph: Graph, context: PassContext) -> PassResult:
-        found = _groups(graph)
-        refusals = (
-            *(
-                Refusal(_RULE, unit.nodes[0], _why_not(group))
-                for group in found
-                if len(group) > 1 and _saved(group) <= 0
-                for unit in group
-            ),
-            *_unknown(graph),
-        )
-        worth = [group for group in found if _saved(group) > 0]
+        worth: list[list[Unit]] = []
+        refusals = [*_unbound(graph, context)]
+        for group in _groups(graph):
+            before, after = len(_all_nodes(group)), _count_merged(group)
+            if after < before:
+                worth.append(group)
+            elif len(group) > 1:
+                reason = _why_not(len(group), before, after)
+                refusals += [Refusal(_RULE, unit.nodes[0], reason) for unit in group]
         groups = [g for g in worth if context.allows(_RULE, *_all_nodes(g))]
         if not groups:
-            return PassResult(graph, refusals=refusals)
+            return PassResult(graph, refusals=tuple(refusals))
         first = {group[0].nodes[0]: group for group in groups}
         gone = {node for group in groups for node in _all_nodes(group)}
         values: dict[Value, Value] = {}
@@ -86,7 +85,7 @@ class MergeProducts(Pass):
                 nodes += _merged(remap(node, values), first[node], values)
             elif node not in gone:
                 nodes.append(remap(node, values))
-        return PassResult(graph.replace(nodes, values), {_RULE: len(groups)}, refusals)
+        return PassResult(graph.replace(nodes, values), {_RULE: len(groups)}, tuple(refusals))
 
 
 def _all_nodes(group: Sequence[Unit]) -> list[Node]:
@@ -104,35 +103,47 @@ def _groups(graph: Graph) -> list[list[Unit]]:
     return list(found.values())
 
 
-def _why_not(group: Sequence[Unit]) -> str:
-    before = len(_all_nodes(group))
-    after = before - _saved(group)
-    count = f"{len(group)} products of one tensor, {before} nodes"
+def _why_not(products: int, before: int, after: int) -> str:
+    count = f"{products} products of one tensor, {before} nodes"
     return f"{count}, would be {after} as one product with a Split behind it"
 
 
-def _unknown(graph: Graph) -> Iterator[Refusal]:
-    """Of products that would be one if the numbers of their weights were known."""
+def _unbound(graph: Graph, context: PassContext) -> Iterator[Refusal]:
+    """Of products with weights whose numbers are not known: by now, or before the graph runs."""
     found: dict[Hashable, list[Node]] = {}
     for node in graph.nodes:
         if isinstance(node.op, MatMul | Gemm) and _array(node.inputs[1]) is None:
             x, w = node.operands[:2]
             if w.rank == 2:
-                found.setdefault((x, node.op), []).append(node)
+                inner = w.shape[1 if isinstance(node.op, Gemm) and node.op.transB else 0]
+                found.setdefault((x, _kind(node), inner), []).append(node)
+    facts = Facts(graph, context)
     for nodes in found.values():
-        if len(nodes) > 1:
-            reason = f"{len(nodes)} products of one tensor, with weights that are no constants"
-            yield from (Refusal(_RULE, node, reason) for node in nodes)
+        if len(nodes) < 2:
+            continue
+        known = facts.known_at_first
+        if known.issuperset(v for node in nodes for v in node.operands[1:]):
+            additions = filter(None, (_addition(graph, node) for node in nodes))
+            added = [add for add, vector in additions if vector in known]
+            before, after = len(nodes) + len(added), 3 if added else 2
+            reason = _why_not(len(nodes), before, after)
+            if after < before:
+                reason += ", once the numbers of the weights are known"
+            elif isinstance(nodes[0].op, Gemm):
+                continue  # it may have been a MatMul and an Add, of which that is not true
+        else:
+            reason = f"{len(nodes)} products of one tensor, with weights that are computed"
+        yield from (Refusal(_RULE, node, reason) for node in nodes)
 
 
 def _kind(node: Node) -> Hashable:
     return dataclasses.replace(node.op, transB=0) if isinstance(node.op, Gemm) else MatMul()
 
 
-def _saved(group: Sequence[Unit]) -> int:
-    """How many nodes fewer there are once the units are one."""
+def _count_merged(group: Sequence[Unit]) -> int:
+    """How many nodes the units are as one: the product, an addition, the Split."""
     adds = isinstance(group[0].nodes[0].op, MatMul) and any(u.bias is not None for u in group)
-    return len(_all_nodes(group)) - (3 if adds else 2)
+    return 3 if adds else 2
 
 
 def _unit(graph: Graph, node: Node) -> Unit | None:
@@ -148,14 +159,24 @@ def _unit(graph: Graph, node: Node) -> Unit | None:
             return None
         weights = weights.T if node.op.transB else weights
         return Unit((node,), weights, bias if bias is None else _wide(bias, weights))
-    readers = graph.uses.get(node.outputs[0], ())
-    if graph.use_count(node.outputs[0]) == 1 and readers and isinstance(readers[0].op, Add):
-        add = readers[0]
-        (other,) = (v for v in add.operands if v is not node.outputs[0])
+    addition = _addition(graph, node)
+    if addition is not None:
+        add, other = addition
         bias = _array(other)
-        if bias is not None and bias.ndim == 1 and same_type(add.outputs[0], node.outputs[0]):
+        if bias is not None:
             return Unit((node, add), weights, _wide(bias, weights))
     return Unit((node,), weights, None)
+
+
+def _addition(graph: Graph, node: Node) -> tuple[Node, Value] | None:
+    """The Add of a vector that alone reads a MatMul's result, and the vector."""
+    product = node.outputs[0]
+    readers = graph.uses.get(product, ())
+    if graph.use_count(product) != 1 or not readers or not isinstance(readers[0].op, Add):
+        return None
+    (other,) = (v for v in readers[0].operands if v is not product)
+    same = other.rank == 1 and same_type(readers[0].outputs[0], product)
+    return (readers[0], other) if same else None
 
 
 def _wide(bias: Array, weights: Array) -> Array:

@@ -16,6 +16,7 @@ from nncomp.ops.shape import Flatten, Transpose
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
 from nncomp.passes.flatten_rows import FlattenRows
 from nncomp.passes.fuse_matmul_bias import FuseMatmulBias
+from nncomp.passes.manager import run_passes
 from nncomp.passes.merge_products import MergeProducts
 from nncomp.passes.simplify_shapes import SimplifyShapes
 from nncomp.passes.simplify_transposes import SimplifyTransposes
@@ -78,6 +79,22 @@ def test_computed_weights_stay_apart() -> None:
     x = net.input(N, 6)
     parts = [net(MatMul(), x, net.input(6, 4)) for _ in range(3)]
     assert not check(net.bound(*parts), MERGE).log[0].changed
+
+
+def test_why_products_stay_apart_before_their_weights_are_known() -> None:
+    """What is said of parameters is what becomes of them."""
+    net = Net()
+    x, z = net.input(N, 5, 6), net.input(N, 6)
+    many = [net(Relu(), linear(net, x, 4)) for _ in range(3)]
+    few = [linear(net, z, 4, bias=False), linear(net, z, 4, bias=False)]
+    result = run_passes(net.graph(*many, *few), MERGE)
+    bound = check(net.bound(*many, *few), MERGE)
+    merged = "3 products of one tensor, 6 nodes, would be 3 as one product with a Split behind it"
+    apart = "2 products of one tensor, 2 nodes, would be 2 as one product with a Split behind it"
+    later = f"{merged}, once the numbers of the weights are known"
+    assert [r.reason for r in result.refusals] == [later] * 3 + [apart] * 2
+    assert [r.reason for r in bound.refusals] == [apart] * 2
+    assert bound.log[0].result.counts == {"merge-parallel": 1}
 
 
 FLATTEN = [
