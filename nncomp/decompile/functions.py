@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from nncomp.decompile.compositions import Silu
 from nncomp.decompile.pieces import Hole, Pieces, Stage, joined
 from nncomp.decompile.plain import dim_as_number
 from nncomp.dims import Dim
@@ -40,12 +41,22 @@ FUNCTIONS = {
     "GlobalMaxPool": "global_max_pool",
 }
 _FLOATING = {"Relu", "Sigmoid", "Softplus", "Softsign", "Elu", "Selu", "Gelu", "Mish", "HardSwish"}
-_REDUCTIONS = {"ReduceMean": "mean", "ReduceSum": "sum", "ReduceMax": "max", "ReduceMin": "min"}
+_FLOATING |= {"ReduceL2", "ReduceLogSumExp"}
+_REDUCTIONS = {
+    "ReduceMean": "mean",
+    "ReduceSum": "sum",
+    "ReduceMax": "max",
+    "ReduceMin": "min",
+    "ReduceL2": "norm",
+    "ReduceLogSumExp": "logsumexp",
+}
 
 
 def function_of(node: Node) -> Stage | None:
     """The function of the library that is this node."""
     op, first = node.op, node.inputs[0] if node.inputs else None
+    if isinstance(op, Silu):
+        return Stage(["silu"])
     if op.domain or first is None:
         return None
     attributes = op.attributes()
@@ -60,9 +71,14 @@ def function_of(node: Node) -> Stage | None:
 Parts = tuple[Pieces, Pieces]
 
 
-def _softmax(node: Node, attributes: dict[str, Any]) -> Parts | None:
-    axis = attributes.get("axis")
-    return ["softmax"], [] if axis is None else [f"axis={axis}"]
+def _along(name: str) -> Callable[[Node, dict[str, Any]], Parts | None]:
+    """A function along an axis, the last one if none is named."""
+
+    def rule(node: Node, attributes: dict[str, Any]) -> Parts | None:
+        axis = attributes.get("axis")
+        return [name], [] if axis is None else [f"axis={axis}"]
+
+    return rule
 
 
 def _gelu(node: Node, attributes: dict[str, Any]) -> Parts | None:
@@ -111,6 +127,7 @@ def _reduce(node: Node, attributes: dict[str, Any]) -> Parts | None:
         axes is None
         or not axes
         or first.type.dtype is DType.BOOL
+        or (node.op.name in _FLOATING and not first.type.dtype.is_float)
         or attributes.keys() - {"keepdims"}
     ):
         return None
@@ -182,7 +199,8 @@ def per_axis(numbers: Sequence[int], hint: str) -> Pieces:
 
 
 _RULES: dict[str, Callable[[Node, dict[str, Any]], Parts | None]] = {
-    "Softmax": _softmax,
+    "Softmax": _along("softmax"),
+    "LogSoftmax": _along("log_softmax"),
     "Gelu": _gelu,
     "LeakyRelu": _leaky,
     "Reshape": _reshape,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from nncomp.decompile.blocks import structured
 from nncomp.decompile.compare import same_computation
+from nncomp.decompile.compositions import composed
 from nncomp.decompile.names import model_name
 from nncomp.decompile.prepare import Prepared, prepare
 from nncomp.errors import CompileError, error
@@ -64,7 +65,7 @@ def decompile(
     text = to_text(ready.graph)
     flat = read(SourceFile(f"{origin.file} as .nn", text.text))
     if not text.constants:  # large ones in the bodies of control flow
-        built = structured(ready.graph, origin.modules)
+        built = structured(composed(ready.graph), origin.modules)
         whole = _formatted(built.text, head)
         paths = {p.path: built.paths[p.value] for p in ready.graph.parameters}
         if _is_same(whole, flat, paths, read):

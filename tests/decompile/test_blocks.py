@@ -191,3 +191,67 @@ def test_parameters_named_by_an_older_exporter() -> None:
     )
     assert "for i in range(3) {" in found.text
     assert "tanh |> Linear(2" in found.text
+
+
+def test_a_gate_by_its_own_sigmoid_is_silu() -> None:
+    """Either side first, in a pipe and alone; not where the sigmoid is read by others, or gates
+    something else."""
+    found = source(
+        """f (float[N, 4] x, float[N, 4] z) => (float[N, 4] y, float[N, 4] s, float[N, 4] t) {
+        a = MatMul (x, fc__weight)
+        b = Add (a, fc__bias)
+        c = Sigmoid (b)
+        d = Mul (c, b)
+        e = Sigmoid (d)
+        y = Mul (d, e)
+        s = Sigmoid (z)
+        u = Mul (z, s)
+        v = Sigmoid (x)
+        w = Mul (z, v)
+        t = Add (u, w)
+        }""",
+        fc__weight=(4, 4),
+        fc__bias=(4,),
+    )
+    assert (
+        body(found)
+        == """\
+from std import Linear
+
+model f {
+  input x: f32[N, 4]
+  input z: f32[N, 4]
+  y = x |> Linear(4, transposed=true) as fc |> silu |> silu
+  s = sigmoid(z)
+  product = z * s
+  h = sigmoid(x)
+  product_2 = z * h
+  t = product + product_2
+  output y
+  output s
+  output t
+}
+"""
+    )
+
+
+def test_reductions_and_logarithms_by_name() -> None:
+    found = source(
+        """f (float[N, 4, 5] x) =>
+            (float[N, 5] a, float[N, 4] b, float[N, 4, 5] c, float[N, 4, 5] d) {
+        first = Constant <value_ints = [1]> ()
+        last = Constant <value_ints = [-1]> ()
+        a = ReduceL2 <keepdims = 0> (x, first)
+        b = ReduceLogSumExp <keepdims = 0> (x, last)
+        c = LogSoftmax (x)
+        d = LogSoftmax <axis = 1> (x)
+        }"""
+    )
+    lines = [line.strip() for line in body(found).splitlines()]
+    for line in (
+        "a = norm(x, axis=[1])",
+        "b = logsumexp(x, axis=[-1])",
+        "c = log_softmax(x)",
+        "d = log_softmax(x, axis=1)",
+    ):
+        assert line in lines
