@@ -70,6 +70,7 @@ OPERATORS: list[tuple[Op, tuple[Array | None, ...]]] = [
     (ReorderOutput(B, 2 * B), (floats(2, 2 * B, 3, 5),)),
     (ReorderInput(B), (floats(2, B + 4, 3, 5),)),  # filled up, and cut
     (ReorderOutput(B, B + 4), (floats(2, 2 * B, 3, 5),)),
+    (ReorderInput(B, channels_last=1), (floats(2, 3, 5, 2 * B),)),
     (BlockedGlobalAveragePool(B), (floats(2, 2 * B, 3, 5),)),
     (BlockedConv(block=B), (floats(2, 2 * B, 3, 5), floats(3 * B, 2 * B, 1, 1))),
     (
@@ -134,6 +135,11 @@ CONVOLUTIONS: list[tuple[dict[str, Any], tuple[int, ...], tuple[int, ...]]] = [
     ({"pads": (1, 1, 1, 1), "strides": (2, 2)}, (32, 7, 9), (16, 32, 3, 3)),
     ({"strides": (2, 2)}, (32, 7, 9), (16, 32, 2, 2)),
     ({}, (32, 5, 6), (48, 32, 1, 1)),
+    # whole blocks of pixels, as many channels as are filters, more, and fewer
+    ({}, (16, 4, 8), (16, 16, 1, 1)),
+    ({}, (32, 8, 8), (48, 32, 1, 1)),
+    ({}, (48, 8, 4), (16, 48, 1, 1)),
+    ({}, (24, 8, 8), (48, 24, 1, 1)),
     ({"strides": (2, 2)}, (16, 6, 8), (32, 16, 1, 1)),
     ({"strides": (2, 2)}, (16, 7, 9), (32, 16, 1, 1)),
     ({"strides": (3, 2)}, (16, 8, 8), (32, 16, 1, 1)),
