@@ -228,12 +228,15 @@ def test_strided_input_gradients_are_one_convolution(
     near(Session(emit(legalize(graph, Target(block=B)))).run(feeds)["dx"], expected)
 
 
-def norm_graph(x: Array, w: Array, batch: Any) -> Graph:
-    """Convolution, batch norm, ReLU, and back through all of them."""
+def norm_graph(x: Array, w: Array, batch: Any, read: bool = True, biased: bool = False) -> Graph:
+    """Convolution, batch norm, ReLU, and back through all of them.
+
+    read: something else reads what is normalised; biased: the convolution has a bias
+    """
     images, weights = typed(x, "x", batch), typed(w, "w")
     scale, bias = (Value(TensorType(DType.F32, (w.shape[0],)), n) for n in ("scale", "bias"))
     b = Builder()
-    z = b(Conv(pads=(1, 1, 1, 1)), images, weights)
+    z = b(Conv(pads=(1, 1, 1, 1)), images, weights, bias if biased else None)
     normal, mean, var, inv_std = b.multi(BatchNormTraining(1e-3), z, scale, bias)
     y = b(Relu(), normal)
     dy = Value(y.type, "dy")
@@ -241,7 +244,7 @@ def norm_graph(x: Array, w: Array, batch: Any) -> Graph:
     dz, dscale, dbias = b.multi(BatchNormGrad(), masked, z, scale, mean, inv_std)
     dx = b(ConvInputGrad(pads=(1, 1, 1, 1)), dz, weights, b.dims(images.shape))
     dw = b(ConvWeightGrad(pads=(1, 1, 1, 1)), images, dz, b.dims(weights.shape))
-    frozen = b(BatchNormalization(), z, scale, bias, mean, var)
+    frozen = b(BatchNormalization(), z, scale, bias, mean, var) if read else dz
     other = b.multi(BatchNormGrad(), dy, z, scale, bias, inv_std)[0]  # of another mean
     results = {
         "other": other,
@@ -256,13 +259,17 @@ def norm_graph(x: Array, w: Array, batch: Any) -> Graph:
     return Graph("g", (images, weights, scale, bias, dy), (), tuple(b.nodes), results)
 
 
-@pytest.mark.parametrize("channels", [3, 32])
-def test_batch_norm_both_ways(channels: int) -> None:
+@pytest.mark.parametrize(
+    ("channels", "read", "biased"),
+    [(3, True, False), (32, True, True), (3, False, True), (32, False, False), (32, False, True)],
+)
+def test_batch_norm_both_ways(channels: int, read: bool, biased: bool) -> None:
     x, w = floats(16, channels, 5, 6) + 30, floats(32, channels, 3, 3)
     feeds = {"x": x, "w": w, "scale": floats(32), "bias": floats(32), "dy": floats(16, 32, 5, 6)}
-    graph = norm_graph(x, w, N)
+    graph = norm_graph(x, w, N, read, biased)
     wide = {name: array.astype(np.float64) for name, array in feeds.items()}
-    expected = run(norm_graph_f64(x, w), wide).outputs
+    whole = norm_graph(x, w, 16, read, biased)
+    expected = run(retype(whole, {DType.F32: DType.F64}), wide).outputs
     fixed = bind_dims(graph, {_symbol(graph): 16})
     for own in (graph, fixed):
         blocked = legalize(own, Target(block=B))
@@ -271,10 +278,6 @@ def test_batch_norm_both_ways(channels: int) -> None:
             for name, value in expected.items():
                 scale = np.abs(value).max()
                 assert np.abs(results[name] - value).max() <= 1e-4 * scale, name
-
-
-def norm_graph_f64(x: Array, w: Array) -> Graph:
-    return retype(norm_graph(x, w, 16), {DType.F32: DType.F64})
 
 
 def _symbol(graph: Graph) -> Any:

@@ -75,13 +75,17 @@ def _batch_norm(layout: _Layout, node: Node) -> bool:
         return False
     assert isinstance(node.op, BatchNormTraining)
     b, block = layout.b, layout.block
-    given = layout.blocked(x)
+    given, shift = layout.blocked(x), layout.shifts.get(x)
     mean = normalization.channel_mean(b, given, block)
-    centered = normalization.centered(b, given, mean, block)
-    var = normalization.mean_product(b, centered, centered, block)
+    if shift is None:
+        centered = normalization.centered(b, given, mean, block)
+    else:
+        centered = normalization.Shifted(given, mean)
+        mean = b(Add(), mean, shift)
+    var = normalization.variance(b, centered, block)
     inv_std = b(Reciprocal(), b(Sqrt(), b(Add(), var, node.op.epsilon)))
     slope = b(Mul(), layout.plain(scale), inv_std)
-    y = convolution.per_channel(b, centered, slope, layout.plain(bias), block)
+    y = normalization.affine(b, centered, slope, layout.plain(bias), block)
     layout.give_blocked(node.outputs[0], y)
     for old, new in zip(node.outputs[1:], (mean, var, inv_std), strict=True):
         layout.give(old, new)
@@ -113,17 +117,17 @@ def _batch_norm_grad(layout: _Layout, node: Node) -> bool:
     b, block = layout.b, layout.block
     gradient = layout.blocked(dy)
     centered = layout.centered.get((x, mean))
-    if centered is None:
+    if centered is None and x in layout.shifts:
+        rest = b(Sub(), layout.plain(mean), layout.shifts[x])
+        centered = normalization.Shifted(layout.blocked(x), rest)
+    elif centered is None:
         centered = normalization.centered(b, layout.blocked(x), layout.plain(mean), block)
     total = normalization.channel_mean(b, gradient, block)
-    weighted = b(
-        Mul(),
-        normalization.mean_product(b, gradient, centered, block),
-        layout.plain(inv_std),
-    )
+    covariance = normalization.covariance(b, gradient, total, centered, block)
+    weighted = b(Mul(), covariance, layout.plain(inv_std))
     # dX = slope · (dY - (X - mean) · inv_std · mean(dY · x̂) - mean(dY))
     along = b(Neg(), b(Mul(), layout.plain(inv_std), weighted))
-    dx = convolution.per_channel(b, centered, along, b(Neg(), total), block, gradient)
+    dx = normalization.affine(b, centered, along, b(Neg(), total), block, gradient)
     slope = b(Mul(), layout.plain(scale), layout.plain(inv_std))
     layout.give_blocked(node.outputs[0], dx, slope)
     elements = count(b, (x.shape[0], *x.shape[2:]), x.type.dtype)
