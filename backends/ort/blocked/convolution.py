@@ -85,6 +85,15 @@ def per_channel(
     return b(op, x, reshape(b, slope, channels, 1, 1, 1), offset, added)
 
 
+def copied(b: Builder, x: Value, block: int, pads: tuple[int, ...] | None = None) -> Value:
+    """X, with zeros around its pixels, as a convolution by 1: other operators that copy run on one
+    core."""
+    channels = known(x.shape[1])
+    op = BlockedConv(group=channels, kernel_shape=(1, 1), pads=pads, block=block)
+    ones = full(b, 1.0, x.type.dtype, (channels,))
+    return b(op, x, reshape(b, ones, channels, 1, 1, 1))
+
+
 def input_grad(b: Builder, g: Geometry, dy: Value, w: Value, block: int) -> Value | None:
     """dX; None where there is no formula for it."""
     filters = input_grad_filters
@@ -259,13 +268,8 @@ def _parts(b: Builder, g: Geometry, x: Value, dy: Value, block: int) -> tuple[Va
 
 
 def _padded(b: Builder, x: Value, pads: tuple[int, ...], block: int) -> Value:
-    """X with zeros around its pixels: as a convolution by 1, as Pad runs on one core."""
-    if not any(pads):
-        return x
-    channels = known(x.shape[1])
-    op = BlockedConv(group=channels, kernel_shape=(1, 1), pads=pads, block=block)
-    ones = full(b, 1.0, x.type.dtype, (channels,))
-    return b(op, x, reshape(b, ones, channels, 1, 1, 1))
+    """X with zeros around its pixels."""
+    return copied(b, x, block, pads) if any(pads) else x
 
 
 def _ends(g: Geometry) -> tuple[int, int]:

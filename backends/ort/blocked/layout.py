@@ -127,7 +127,8 @@ def _batch_norm_grad(layout: _Layout, node: Node) -> bool:
     weighted = b(Mul(), covariance, layout.plain(inv_std))
     # dX = slope · (dY - (X - mean) · inv_std · mean(dY · x̂) - mean(dY))
     along = b(Neg(), b(Mul(), layout.plain(inv_std), weighted))
-    dx = normalization.affine(b, centered, along, b(Neg(), total), block, gradient)
+    given = layout.added(dy, node)
+    dx = normalization.affine(b, centered, along, b(Neg(), total), block, given)
     slope = b(Mul(), layout.plain(scale), layout.plain(inv_std))
     layout.give_blocked(node.outputs[0], dx, slope)
     elements = count(b, (x.shape[0], *x.shape[2:]), x.type.dtype)
@@ -148,7 +149,7 @@ def _add(layout: _Layout, node: Node) -> bool:
         if conv is None or len(conv.inputs) > 3 or not _same_shape(x, z):
             continue
         w, bias = conv.inputs[1], conv.inputs[2] if len(conv.inputs) > 2 else None
-        y = layout.b(conv.op, conv.inputs[0], w, bias, layout.blocked(z))
+        y = layout.b(conv.op, conv.inputs[0], w, bias, layout.added(z, node))
         layout.give_blocked(node.outputs[0], y)
         return True
     return _elementwise(layout, node)

@@ -6,6 +6,7 @@ from nncomp.backends.ort.blocked import convolution
 from nncomp.backends.ort.blocked.clipping import Bounds
 from nncomp.backends.ort.blocked.normalization import Shifted
 from nncomp.backends.ort.blocked.operators import BlockedConv, ReorderInput, ReorderOutput
+from nncomp.backends.ort.live import live_nodes
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ops.windows import known
@@ -18,6 +19,9 @@ class Values:
         self.graph = graph
         self.block = block
         self.b = Builder()
+        self._last: dict[Value, Node] = {}  # who reads a value after everybody else
+        for node in live_nodes(graph):
+            self._last |= dict.fromkeys(node.operands, node)
         self._plain: dict[Value, Value] = {}
         self._blocked: dict[Value, Value] = {}
         self._filled: dict[Value, Value] = {}
@@ -56,6 +60,14 @@ class Values:
         if value not in self._blocked:
             self._blocked[value] = self.b(ReorderInput(self.block), self.plain(value))
         return self._blocked[value]
+
+    def added(self, value: Value, node: Node) -> Value:
+        """The value in blocked order as what the node's convolution is to add: onnxruntime adds in
+        place, and copies what others still read on one core, where this takes all."""
+        blocked = self.blocked(value)
+        if self._last.get(value) is node and value not in self.graph.result_values:
+            return blocked
+        return convolution.copied(self.b, blocked, self.block)
 
     def filled(self, value: Value) -> Value:
         """The value in blocked order, its last block of channels filled up with zeros."""
