@@ -236,14 +236,15 @@ def norm_graph(x: Array, w: Array, batch: Any, read: bool = True, biased: bool =
     images, weights = typed(x, "x", batch), typed(w, "w")
     scale, bias = (Value(TensorType(DType.F32, (w.shape[0],)), n) for n in ("scale", "bias"))
     b = Builder()
-    z = b(Conv(pads=(1, 1, 1, 1)), images, weights, bias if biased else None)
+    pads = (w.shape[2] // 2,) * 4
+    z = b(Conv(pads=pads), images, weights, bias if biased else None)
     normal, mean, var, inv_std = b.multi(BatchNormTraining(1e-3), z, scale, bias)
     y = b(Relu(), normal)
     dy = Value(y.type, "dy")
     masked = b(ReluGrad(), dy, y)
     dz, dscale, dbias = b.multi(BatchNormGrad(), masked, z, scale, mean, inv_std)
-    dx = b(ConvInputGrad(pads=(1, 1, 1, 1)), dz, weights, b.dims(images.shape))
-    dw = b(ConvWeightGrad(pads=(1, 1, 1, 1)), images, dz, b.dims(weights.shape))
+    dx = b(ConvInputGrad(pads=pads), dz, weights, b.dims(images.shape))
+    dw = b(ConvWeightGrad(pads=pads), images, dz, b.dims(weights.shape))
     frozen = b(BatchNormalization(), z, scale, bias, mean, var) if read else dz
     other = b.multi(BatchNormGrad(), dy, z, scale, bias, inv_std)[0]  # of another mean
     results = {
@@ -260,11 +261,19 @@ def norm_graph(x: Array, w: Array, batch: Any, read: bool = True, biased: bool =
 
 
 @pytest.mark.parametrize(
-    ("channels", "read", "biased"),
-    [(3, True, False), (32, True, True), (3, False, True), (32, False, False), (32, False, True)],
+    ("channels", "kernel", "read", "biased"),
+    [
+        (3, 3, True, False),
+        (32, 3, True, True),
+        (3, 3, False, True),
+        (32, 3, False, False),
+        (32, 3, False, True),
+        (16, 1, False, True),  # its mean is told from those of its input
+        (48, 1, False, False),
+    ],
 )
-def test_batch_norm_both_ways(channels: int, read: bool, biased: bool) -> None:
-    x, w = floats(16, channels, 5, 6) + 30, floats(32, channels, 3, 3)
+def test_batch_norm_both_ways(channels: int, kernel: int, read: bool, biased: bool) -> None:
+    x, w = floats(16, channels, 5, 6) + 30, floats(32, channels, kernel, kernel)
     feeds = {"x": x, "w": w, "scale": floats(32), "bias": floats(32), "dy": floats(16, 32, 5, 6)}
     graph = norm_graph(x, w, N, read, biased)
     wide = {name: array.astype(np.float64) for name, array in feeds.items()}

@@ -41,7 +41,7 @@ def blocked_conv(layout: Values, node: Node) -> bool:
     if _only_normalized(layout, node.outputs[0]) and isinstance(given.shape[0], int):
         mean = normalization.expected_mean(layout.b, g, given, weights, layout.block)
         shift = mean if bias is None else layout.b(Add(), bias, mean)
-        layout.shifts[node.outputs[0]] = shift
+        layout.shifts[node.outputs[0]] = normalization.Shift(shift, normalization.widens(g))
         bias = layout.b(Neg(), mean)
     y = convolution.forward(layout.b, g, given, weights, bias, layout.block)
     layout.give_filled(node.outputs[0], y)

@@ -76,12 +76,15 @@ def _batch_norm(layout: _Layout, node: Node) -> bool:
     assert isinstance(node.op, BatchNormTraining)
     b, block = layout.b, layout.block
     given, shift = layout.blocked(x), layout.shifts.get(x)
-    mean = normalization.channel_mean(b, given, block)
-    if shift is None:
-        centered = normalization.centered(b, given, mean, block)
+    if shift is not None and shift.exact:
+        mean, centered = shift.value, normalization.Shifted(given, None)
     else:
-        centered = normalization.Shifted(given, mean)
-        mean = b(Add(), mean, shift)
+        mean = normalization.channel_mean(b, given, block)
+        if shift is None:
+            centered = normalization.centered(b, given, mean, block)
+        else:
+            centered = normalization.Shifted(given, mean)
+            mean = b(Add(), mean, shift.value)
     var = normalization.variance(b, centered, block)
     inv_std = b(Reciprocal(), b(Sqrt(), b(Add(), var, node.op.epsilon)))
     slope = b(Mul(), layout.plain(scale), inv_std)
@@ -118,7 +121,7 @@ def _batch_norm_grad(layout: _Layout, node: Node) -> bool:
     gradient = layout.blocked(dy)
     centered = layout.centered.get((x, mean))
     if centered is None and x in layout.shifts:
-        rest = b(Sub(), layout.plain(mean), layout.shifts[x])
+        rest = b(Sub(), layout.plain(mean), layout.shifts[x].value)
         centered = normalization.Shifted(layout.blocked(x), rest)
     elif centered is None:
         centered = normalization.centered(b, layout.blocked(x), layout.plain(mean), block)

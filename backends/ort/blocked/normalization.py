@@ -23,6 +23,13 @@ from nncomp.ops.windows import known
 _SHARE = 16  # of the samples that say about where the mean lies
 
 
+class Shift(NamedTuple):
+    """What a convolution's result is less than it was, [C]; exact: whether that is its mean."""
+
+    value: Value
+    exact: bool
+
+
 class Shifted(NamedTuple):
     """X as values = X - shift, blocked; rest: the mean of those, [C], None where it is 0."""
 
@@ -76,16 +83,25 @@ def covariance(b: Builder, y: Value, mean: Value, x: Shifted, block: int) -> Val
     return product if x.rest is None else b(Sub(), product, b(Mul(), mean, x.rest))
 
 
+def widens(g: Geometry) -> bool:
+    """Whether a mean of the convolution's channels is cheaper to tell from those of its input: each
+    element of that is read once, and it has fewer."""
+    once = g.taps == g.group == 1 and g.unit_stride and not any(g.pads)
+    return once and g.channels <= g.filters
+
+
 def expected_mean(b: Builder, g: Geometry, x: Value, w: Value, block: int) -> Value:
     """About the mean of the convolution of x, of a known number of samples, by w [K, C, R, S],
-    [K]: that of a sixteenth of the samples, as if no window went over an edge.
+    [K]: that of a sixteenth of the samples, as if no window went over an edge; the mean itself of
+    one that widens.
 
     Squares less than that cancel by a sixteenth at most where it is the mean of so many samples'
     results: these alone vary as much about the mean of all.
     x: blocked; plain where it has fewer channels than a block
     """
-    some = max(known(x.shape[0]) // _SHARE, 1)
-    x = b(Slice(), x, b.ints(0), b.ints(some), b.ints(0))
+    if not widens(g):
+        some = max(known(x.shape[0]) // _SHARE, 1)
+        x = b(Slice(), x, b.ints(0), b.ints(some), b.ints(0))
     if g.channels >= block:
         x = b(BlockedGlobalAveragePool(block), x)
     mean = reduce_mean(b, x, other_axes(4))

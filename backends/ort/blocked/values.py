@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nncomp.backends.ort.blocked import convolution
 from nncomp.backends.ort.blocked.clipping import Bounds
-from nncomp.backends.ort.blocked.normalization import Shifted
+from nncomp.backends.ort.blocked.normalization import Shift, Shifted
 from nncomp.backends.ort.blocked.operators import BlockedConv, ReorderInput, ReorderOutput
 from nncomp.backends.ort.live import live_nodes
 from nncomp.ir.builder import Builder
@@ -26,7 +26,7 @@ class Values:
         self._blocked: dict[Value, Value] = {}
         self._filled: dict[Value, Value] = {}
         self._scales: dict[Value, Value] = {}  # of values whose blocked form is not scaled yet
-        self.shifts: dict[Value, Value] = {}  # [C], what the blocked form is less than the value
+        self.shifts: dict[Value, Shift] = {}  # of values that their blocked form is less than
         self.centered: dict[tuple[Value, Value], Shifted] = {}  # by X and its mean
         self.masks: dict[Value, tuple[Value, Bounds]] = {}  # 1 where that lies between those
 
