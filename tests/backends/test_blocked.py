@@ -70,6 +70,7 @@ OPERATORS: list[tuple[Op, tuple[Array | None, ...]]] = [
     (ReorderOutput(B, 2 * B), (floats(2, 2 * B, 3, 5),)),
     (ReorderInput(B), (floats(2, B + 4, 3, 5),)),  # filled up, and cut
     (ReorderOutput(B, B + 4), (floats(2, 2 * B, 3, 5),)),
+    (ReorderInput(B, channels_last=1), (floats(2, 3, 5, 2 * B),)),
     (BlockedGlobalAveragePool(B), (floats(2, 2 * B, 3, 5),)),
     (BlockedConv(block=B), (floats(2, 2 * B, 3, 5), floats(3 * B, 2 * B, 1, 1))),
     (
@@ -134,6 +135,11 @@ CONVOLUTIONS: list[tuple[dict[str, Any], tuple[int, ...], tuple[int, ...]]] = [
     ({"pads": (1, 1, 1, 1), "strides": (2, 2)}, (32, 7, 9), (16, 32, 3, 3)),
     ({"strides": (2, 2)}, (32, 7, 9), (16, 32, 2, 2)),
     ({}, (32, 5, 6), (48, 32, 1, 1)),
+    # whole blocks of pixels, as many channels as are filters, more, and fewer
+    ({}, (16, 4, 8), (16, 16, 1, 1)),
+    ({}, (32, 8, 8), (48, 32, 1, 1)),
+    ({}, (48, 8, 4), (16, 48, 1, 1)),
+    ({}, (24, 8, 8), (48, 24, 1, 1)),
     ({"strides": (2, 2)}, (16, 6, 8), (32, 16, 1, 1)),
     ({"strides": (2, 2)}, (16, 7, 9), (32, 16, 1, 1)),
     ({"strides": (3, 2)}, (16, 8, 8), (32, 16, 1, 1)),
@@ -222,20 +228,24 @@ def test_strided_input_gradients_are_one_convolution(
     near(Session(emit(legalize(graph, Target(block=B)))).run(feeds)["dx"], expected)
 
 
-def norm_graph(x: Array, w: Array, batch: Any) -> Graph:
-    """Convolution, batch norm, ReLU, and back through all of them."""
+def norm_graph(x: Array, w: Array, batch: Any, read: bool = True, biased: bool = False) -> Graph:
+    """Convolution, batch norm, ReLU, and back through all of them.
+
+    read: something else reads what is normalised; biased: the convolution has a bias
+    """
     images, weights = typed(x, "x", batch), typed(w, "w")
     scale, bias = (Value(TensorType(DType.F32, (w.shape[0],)), n) for n in ("scale", "bias"))
     b = Builder()
-    z = b(Conv(pads=(1, 1, 1, 1)), images, weights)
+    pads = (w.shape[2] // 2,) * 4
+    z = b(Conv(pads=pads), images, weights, bias if biased else None)
     normal, mean, var, inv_std = b.multi(BatchNormTraining(1e-3), z, scale, bias)
     y = b(Relu(), normal)
     dy = Value(y.type, "dy")
     masked = b(ReluGrad(), dy, y)
     dz, dscale, dbias = b.multi(BatchNormGrad(), masked, z, scale, mean, inv_std)
-    dx = b(ConvInputGrad(pads=(1, 1, 1, 1)), dz, weights, b.dims(images.shape))
-    dw = b(ConvWeightGrad(pads=(1, 1, 1, 1)), images, dz, b.dims(weights.shape))
-    frozen = b(BatchNormalization(), z, scale, bias, mean, var)
+    dx = b(ConvInputGrad(pads=pads), dz, weights, b.dims(images.shape))
+    dw = b(ConvWeightGrad(pads=pads), images, dz, b.dims(weights.shape))
+    frozen = b(BatchNormalization(), z, scale, bias, mean, var) if read else dz
     other = b.multi(BatchNormGrad(), dy, z, scale, bias, inv_std)[0]  # of another mean
     results = {
         "other": other,
@@ -250,13 +260,25 @@ def norm_graph(x: Array, w: Array, batch: Any) -> Graph:
     return Graph("g", (images, weights, scale, bias, dy), (), tuple(b.nodes), results)
 
 
-@pytest.mark.parametrize("channels", [3, 32])
-def test_batch_norm_both_ways(channels: int) -> None:
-    x, w = floats(16, channels, 5, 6) + 30, floats(32, channels, 3, 3)
+@pytest.mark.parametrize(
+    ("channels", "kernel", "read", "biased"),
+    [
+        (3, 3, True, False),
+        (32, 3, True, True),
+        (3, 3, False, True),
+        (32, 3, False, False),
+        (32, 3, False, True),
+        (16, 1, False, True),  # its mean is told from those of its input
+        (48, 1, False, False),
+    ],
+)
+def test_batch_norm_both_ways(channels: int, kernel: int, read: bool, biased: bool) -> None:
+    x, w = floats(16, channels, 5, 6) + 30, floats(32, channels, kernel, kernel)
     feeds = {"x": x, "w": w, "scale": floats(32), "bias": floats(32), "dy": floats(16, 32, 5, 6)}
-    graph = norm_graph(x, w, N)
+    graph = norm_graph(x, w, N, read, biased)
     wide = {name: array.astype(np.float64) for name, array in feeds.items()}
-    expected = run(norm_graph_f64(x, w), wide).outputs
+    whole = norm_graph(x, w, 16, read, biased)
+    expected = run(retype(whole, {DType.F32: DType.F64}), wide).outputs
     fixed = bind_dims(graph, {_symbol(graph): 16})
     for own in (graph, fixed):
         blocked = legalize(own, Target(block=B))
@@ -265,10 +287,6 @@ def test_batch_norm_both_ways(channels: int) -> None:
             for name, value in expected.items():
                 scale = np.abs(value).max()
                 assert np.abs(results[name] - value).max() <= 1e-4 * scale, name
-
-
-def norm_graph_f64(x: Array, w: Array) -> Graph:
-    return retype(norm_graph(x, w, 16), {DType.F32: DType.F64})
 
 
 def _symbol(graph: Graph) -> Any:

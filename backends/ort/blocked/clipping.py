@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nncomp.backends.ort.blocked.operators import BlockedConv
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.ops.activation import HardSigmoid
-from nncomp.ops.forms import full, reshape
-from nncomp.ops.windows import known
+from nncomp.ops.elementwise import Sub
+from nncomp.ops.elementwise_math import Abs
 
 _LARGEST = 1e38
 
@@ -43,16 +42,7 @@ def inside(b: Builder, y: Value, within: Bounds, block: int) -> Value:
     subtracted, 1e-7 of the bounds. In a step of MobileNetV2 it was one of 25 million; rounding in
     the batch norm before it takes as many over a bound.
     """
-    channels = known(y.shape[1])
-    op = BlockedConv(
-        group=channels,
-        kernel_shape=(1, 1),
-        activation="LeakyRelu",
-        activation_params=(-1.0,),
-        block=block,
-    )
-    ones, middle = (full(b, x, y.type.dtype, (channels,)) for x in (1.0, -within.middle))
-    distance = b(op, y, reshape(b, ones, channels, 1, 1, 1), middle)
+    distance = b(Abs(), b(Sub(), y, within.middle))
     # a power of two, so that neither product is rounded
     slope = 2.0 ** (126 - math.frexp(within.half)[1])
     return b(HardSigmoid(alpha=-slope, beta=slope * within.half), distance)

@@ -85,6 +85,15 @@ def per_channel(
     return b(op, x, reshape(b, slope, channels, 1, 1, 1), offset, added)
 
 
+def copied(b: Builder, x: Value, block: int, pads: tuple[int, ...] | None = None) -> Value:
+    """X, with zeros around its pixels, as a convolution by 1: other operators that copy run on one
+    core."""
+    channels = known(x.shape[1])
+    op = BlockedConv(group=channels, kernel_shape=(1, 1), pads=pads, block=block)
+    ones = full(b, 1.0, x.type.dtype, (channels,))
+    return b(op, x, reshape(b, ones, channels, 1, 1, 1))
+
+
 def input_grad(b: Builder, g: Geometry, dy: Value, w: Value, block: int) -> Value | None:
     """dX; None where there is no formula for it."""
     filters = input_grad_filters
@@ -138,9 +147,50 @@ def weight_grad(b: Builder, g: Geometry, x: Value, dy: Value, block: int) -> Val
         return None
     if is_depthwise(g):
         return _depthwise_weight_grad(b, g, x, dy, block)
-    if g.group != 1 or x.shape[0] % block:
+    if g.group != 1:
+        return None
+    if _has_many_pixels(g, block):
+        return _pixel_weight_grad(b, g, x, dy, block)
+    if x.shape[0] % block:
         return None
     return _flat_weight_grad(b, g, x, dy, block)
+
+
+def _has_many_pixels(g: Geometry, block: int) -> bool:
+    """Whether samples have so many, in whole blocks, that the weights' gradients of each one are
+    no more than its images."""
+    if g.taps > 1 or not g.unit_stride or any(g.pads):
+        return False
+    pixels = g.outputs[0] * g.outputs[1]
+    some = 2 * pixels * (g.channels + g.filters)
+    return pixels % block == 0 and g.channels * g.filters <= some
+
+
+def _pixel_weight_grad(b: Builder, g: Geometry, x: Value, dy: Value, block: int) -> Value:
+    """Of a kernel of 1 × 1: a convolution whose channels are a sample's pixels.
+
+    A block of channels at so many pixels lies in memory as a block of filters does: the side that
+    has more channels is filters as it is, of one group for each sample, whose results are added;
+    the other one is the image, its squares of pixels and channels transposed.
+    """
+    n, pixels = known(x.shape[0]), g.outputs[0] * g.outputs[1]
+    (wide, outer), (narrow, inner) = ((dy, g.filters), (x, g.channels))
+    if inner > outer:
+        (wide, outer), (narrow, inner) = (narrow, inner), (wide, outer)
+    filters = reshape(b, wide, n * outer, pixels, 1, 1)
+    blocks = pixels // block
+    image = reshape(b, narrow, n * inner // block * blocks, block, block, 1)
+    image = b(ReorderInput(block), image)  # [N, C/b, pixels/b, b(c), b(pixel)]
+    if inner > block:
+        apart = reshape(b, image, n, inner // block, blocks, block * block)
+        image = transpose(b, apart, 0, 2, 1, 3)
+    image = reshape(b, image, 1, n * pixels, inner, 1)
+    y = b(BlockedConv(group=n, kernel_shape=(1, 1), block=block), image, filters)
+    y = reduce_sum(b, reshape(b, y, n, outer * inner), [0])
+    y = b(ReorderOutput(block, outer), reshape(b, y, 1, outer, inner, 1))
+    if wide is x:
+        y = transpose(b, reshape(b, y, outer, inner), 1, 0)
+    return reshape(b, y, g.filters, g.channels, 1, 1)
 
 
 def _flat_weight_grad(b: Builder, g: Geometry, x: Value, dy: Value, block: int) -> Value:
@@ -154,10 +204,13 @@ def _flat_weight_grad(b: Builder, g: Geometry, x: Value, dy: Value, block: int) 
     image, filters, height = _parts(b, g, x, dy, block)
     samples = known(image.shape[1])
     groups = samples // block if c // block * g.kernel[0] < _ROWS else 1
-    apart = reshape(b, filters, samples // block, block, k // block, height * g.outputs[1], block)
-    order = (2, 0, 3, 1, 4) if groups == 1 else (0, 2, 3, 1, 4)
+    pixels = height * g.outputs[1]
+    filters = _samples_inside(b, filters, samples, k // block * pixels, block)
+    if groups == 1 < min(samples, k) // block:
+        apart = reshape(b, filters, samples // block, k // block, pixels * block**2)
+        filters = transpose(b, apart, 1, 0, 2)
     sizes = (height, g.outputs[1])
-    filters = reshape(b, transpose(b, apart, *order), groups * k, samples // groups, *sizes)
+    filters = reshape(b, filters, groups * k, samples // groups, *sizes)
     whole = height == g.outputs[0]
     op = BlockedConv(
         dilations=(g.stride[0], g.stride[1] * block),
@@ -174,6 +227,12 @@ def _flat_weight_grad(b: Builder, g: Geometry, x: Value, dy: Value, block: int) 
     y = b(ReorderOutput(block, k), y)
     y = _first(b, y, g.kernel[0], g.kernel[1] * block)
     return plain_weight_grad(b, y, k, c, g.kernel)
+
+
+def _samples_inside(b: Builder, dy: Value, samples: int, pixels: int, block: int) -> Value:
+    """[N, pixels, b] as [N/b, pixels, b(n), b]: on all cores, where Transpose has one."""
+    rows = reshape(b, dy, samples // block, block, 1, pixels * block)
+    return b(ReorderInput(block, channels_last=1), rows)
 
 
 def _parts(b: Builder, g: Geometry, x: Value, dy: Value, block: int) -> tuple[Value, Value, int]:
@@ -209,13 +268,8 @@ def _parts(b: Builder, g: Geometry, x: Value, dy: Value, block: int) -> tuple[Va
 
 
 def _padded(b: Builder, x: Value, pads: tuple[int, ...], block: int) -> Value:
-    """X with zeros around its pixels: as a convolution by 1, as Pad runs on one core."""
-    if not any(pads):
-        return x
-    channels = known(x.shape[1])
-    op = BlockedConv(group=channels, kernel_shape=(1, 1), pads=pads, block=block)
-    ones = full(b, 1.0, x.type.dtype, (channels,))
-    return b(op, x, reshape(b, ones, channels, 1, 1, 1))
+    """X with zeros around its pixels."""
+    return copied(b, x, block, pads) if any(pads) else x
 
 
 def _ends(g: Geometry) -> tuple[int, int]:

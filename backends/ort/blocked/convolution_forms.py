@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nncomp.backends.ort.blocked import convolution
+from nncomp.backends.ort.blocked import convolution, normalization
 from nncomp.backends.ort.blocked.filters import filled_filters, first_filters
 from nncomp.backends.ort.blocked.operators import ReorderOutput
 from nncomp.backends.ort.blocked.values import Values, operand
@@ -10,8 +10,10 @@ from nncomp.backends.ort.bodies.conv import Geometry, geometry
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.convolution import Convolution
-from nncomp.ops.elementwise import Mul
+from nncomp.ops.elementwise import Add, Mul, Neg
 from nncomp.ops.forms import reshape
+from nncomp.ops.normalization_batch import BatchNormGrad, BatchNormTraining
+from nncomp.ops.windows import known
 from nncomp.types import DType, Shape
 
 
@@ -36,9 +38,28 @@ def blocked_conv(layout: Values, node: Node) -> bool:
         bias = filled_filters(layout.b, layout.plain(bias), g.filters)
     weights = filled_filters(layout.b, layout.plain(w), g.filters, g.channels // g.group)
     given = layout.plain(x) if g.channels < layout.block else layout.filled(x)
+    if _only_normalized(layout, node.outputs[0]) and isinstance(given.shape[0], int):
+        mean = normalization.expected_mean(layout.b, g, given, weights, layout.block)
+        shift = mean if bias is None else layout.b(Add(), bias, mean)
+        layout.shifts[node.outputs[0]] = normalization.Shift(shift, normalization.widens(g))
+        bias = layout.b(Neg(), mean)
     y = convolution.forward(layout.b, g, given, weights, bias, layout.block)
     layout.give_filled(node.outputs[0], y)
     return True
+
+
+def _only_normalized(layout: Values, y: Value) -> bool:
+    """Whether nothing but batch norms, and their gradients, reads the whole blocks of y."""
+    readers = layout.graph.uses.get(y, ())
+    return (
+        known(y.shape[1]) % layout.block == 0
+        and len(readers) == layout.graph.use_count(y) > 0
+        and all(
+            (type(node.op) is BatchNormTraining and node.inputs[0] is y)
+            or (type(node.op) is BatchNormGrad and node.inputs[1] is y)
+            for node in readers
+        )
+    )
 
 
 def blocked_input_grad(layout: Values, node: Node) -> bool:

@@ -75,13 +75,20 @@ def _batch_norm(layout: _Layout, node: Node) -> bool:
         return False
     assert isinstance(node.op, BatchNormTraining)
     b, block = layout.b, layout.block
-    given = layout.blocked(x)
-    mean = normalization.channel_mean(b, given, block)
-    centered = normalization.centered(b, given, mean, block)
-    var = normalization.mean_product(b, centered, centered, block)
+    given, shift = layout.blocked(x), layout.shifts.get(x)
+    if shift is not None and shift.exact:
+        mean, centered = shift.value, normalization.Shifted(given, None)
+    else:
+        mean = normalization.channel_mean(b, given, block)
+        if shift is None:
+            centered = normalization.centered(b, given, mean, block)
+        else:
+            centered = normalization.Shifted(given, mean)
+            mean = b(Add(), mean, shift.value)
+    var = normalization.variance(b, centered, block)
     inv_std = b(Reciprocal(), b(Sqrt(), b(Add(), var, node.op.epsilon)))
     slope = b(Mul(), layout.plain(scale), inv_std)
-    y = convolution.per_channel(b, centered, slope, layout.plain(bias), block)
+    y = normalization.affine(b, centered, slope, layout.plain(bias), block)
     layout.give_blocked(node.outputs[0], y)
     for old, new in zip(node.outputs[1:], (mean, var, inv_std), strict=True):
         layout.give(old, new)
@@ -113,17 +120,18 @@ def _batch_norm_grad(layout: _Layout, node: Node) -> bool:
     b, block = layout.b, layout.block
     gradient = layout.blocked(dy)
     centered = layout.centered.get((x, mean))
-    if centered is None:
+    if centered is None and x in layout.shifts:
+        rest = b(Sub(), layout.plain(mean), layout.shifts[x].value)
+        centered = normalization.Shifted(layout.blocked(x), rest)
+    elif centered is None:
         centered = normalization.centered(b, layout.blocked(x), layout.plain(mean), block)
     total = normalization.channel_mean(b, gradient, block)
-    weighted = b(
-        Mul(),
-        normalization.mean_product(b, gradient, centered, block),
-        layout.plain(inv_std),
-    )
+    covariance = normalization.covariance(b, gradient, total, centered, block)
+    weighted = b(Mul(), covariance, layout.plain(inv_std))
     # dX = slope · (dY - (X - mean) · inv_std · mean(dY · x̂) - mean(dY))
     along = b(Neg(), b(Mul(), layout.plain(inv_std), weighted))
-    dx = convolution.per_channel(b, centered, along, b(Neg(), total), block, gradient)
+    given = layout.added(dy, node)
+    dx = normalization.affine(b, centered, along, b(Neg(), total), block, given)
     slope = b(Mul(), layout.plain(scale), layout.plain(inv_std))
     layout.give_blocked(node.outputs[0], dx, slope)
     elements = count(b, (x.shape[0], *x.shape[2:]), x.type.dtype)
@@ -144,7 +152,7 @@ def _add(layout: _Layout, node: Node) -> bool:
         if conv is None or len(conv.inputs) > 3 or not _same_shape(x, z):
             continue
         w, bias = conv.inputs[1], conv.inputs[2] if len(conv.inputs) > 2 else None
-        y = layout.b(conv.op, conv.inputs[0], w, bias, layout.blocked(z))
+        y = layout.b(conv.op, conv.inputs[0], w, bias, layout.added(z, node))
         layout.give_blocked(node.outputs[0], y)
         return True
     return _elementwise(layout, node)

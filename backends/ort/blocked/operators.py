@@ -43,12 +43,19 @@ class Blocked(Op):
 
 @operator
 class ReorderInput(Blocked):
-    """A plain [N, C, H, W] in blocked order; zeros fill the last block, C being a multiple of 4."""
+    """A plain [N, C, H, W] in blocked order; zeros fill the last block, C being a multiple of 4.
+
+    channels_last: X is [N, H, W, C], C whole blocks, which are copied as they are
+    """
 
     signature = "X -> Y"
     spelling = "ReorderInput"
+    channels_last: int = 0
 
     def infer(self, x: TensorType) -> TensorType:
+        if self.channels_last and x.rank == 4:
+            n, h, w, c = x.shape
+            x = _require_blocks(TensorType(x.dtype, (n, c, h, w)), self.block)
         whole = _require_blocks(x, min(self.block, PACKED))
         channels = x.shape[1] + self._missing(x.shape[1])
         return TensorType(whole.dtype, (x.shape[0], channels, *x.shape[2:]))
@@ -57,6 +64,8 @@ class ReorderInput(Blocked):
         return -channels % self.block if isinstance(channels, int) else 0
 
     def decompose(self, b: Builder, x: Value) -> Value:
+        if self.channels_last:
+            x = transpose(b, x, 0, 3, 1, 2)
         n, c, h, w = x.shape
         missing = self._missing(c)
         if missing:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from nncomp.backends.ort.blocked import convolution
 from nncomp.backends.ort.blocked.clipping import Bounds
+from nncomp.backends.ort.blocked.normalization import Shift, Shifted
 from nncomp.backends.ort.blocked.operators import BlockedConv, ReorderInput, ReorderOutput
+from nncomp.backends.ort.live import live_nodes
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ops.windows import known
@@ -17,11 +19,15 @@ class Values:
         self.graph = graph
         self.block = block
         self.b = Builder()
+        self._last: dict[Value, Node] = {}  # who reads a value after everybody else
+        for node in live_nodes(graph):
+            self._last |= dict.fromkeys(node.operands, node)
         self._plain: dict[Value, Value] = {}
         self._blocked: dict[Value, Value] = {}
         self._filled: dict[Value, Value] = {}
         self._scales: dict[Value, Value] = {}  # of values whose blocked form is not scaled yet
-        self.centered: dict[tuple[Value, Value], Value] = {}  # X - mean, by X and mean
+        self.shifts: dict[Value, Shift] = {}  # of values that their blocked form is less than
+        self.centered: dict[tuple[Value, Value], Shifted] = {}  # by X and its mean
         self.masks: dict[Value, tuple[Value, Bounds]] = {}  # 1 where that lies between those
 
     def has_blocked(self, value: Value) -> bool:
@@ -54,6 +60,14 @@ class Values:
         if value not in self._blocked:
             self._blocked[value] = self.b(ReorderInput(self.block), self.plain(value))
         return self._blocked[value]
+
+    def added(self, value: Value, node: Node) -> Value:
+        """The value in blocked order as what the node's convolution is to add: onnxruntime adds in
+        place, and copies what others still read on one core, where this takes all."""
+        blocked = self.blocked(value)
+        if self._last.get(value) is node and value not in self.graph.result_values:
+            return blocked
+        return convolution.copied(self.b, blocked, self.block)
 
     def filled(self, value: Value) -> Value:
         """The value in blocked order, its last block of channels filled up with zeros."""
