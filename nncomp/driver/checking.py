@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.driver.compiling import Settings, compiled_step, graphs, load_program, onnx_model
 from nncomp.errors import CompileError, Diagnostic, Problems
+from nncomp.lower.loading import Loaded
 from nncomp.lower.program import Program, models
 from nncomp.passes.manager import optimize
 from nncomp.source import SourceFile
@@ -26,21 +27,25 @@ def check(
     """Compiles one model, or all of the file; warnings, and a line about each. A model with
     optional inputs is compiled without them and with all, unless `with_inputs` names some. Raises
     CompileError with the errors of all models."""
+    names: list[str | None] = [model]
+    file: Loaded | OnnxFile
     if isinstance(source, SourceFile):
-        names: list[str | None] = [model] if model else [*models(source)]
+        file = Loaded(source)
+        if model is None:
+            names = [*models(source)]
+        if not names:
+            _check_library(file)
+            yield f"{source.name}: fine, declares no model"
     else:
-        names = [model]
-    if not names and isinstance(source, SourceFile):
-        _check_library(source)
-        yield f"{source.name}: fine, declares no model"
+        file = source
     problems = Problems()
     for name in names:
         try:
-            program = load_program(source, name, settings, with_inputs=with_inputs)
+            program = load_program(file, name, settings, with_inputs=with_inputs)
             warnings = dict.fromkeys(program.warnings)
             require_onnx(program)
             if program.optional and not with_inputs:
-                program = load_program(source, name, settings, with_inputs=program.optional)
+                program = load_program(file, name, settings, with_inputs=program.optional)
                 warnings.update(dict.fromkeys(program.warnings))
                 require_onnx(program)
         except CompileError as failure:
@@ -69,7 +74,7 @@ def require_onnx(program: Program) -> None:
         onnx_model(step.evaluation)
 
 
-def _check_library(source: SourceFile) -> None:
+def _check_library(source: Loaded) -> None:
     """Checks what can be told of a file without a model."""
     try:
         load_program(source)

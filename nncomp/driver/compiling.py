@@ -16,6 +16,7 @@ from nncomp.files import PathLike
 from nncomp.ir.bind import bind
 from nncomp.ir.bind_dims import bind_dims
 from nncomp.ir.graph import Graph
+from nncomp.lower.loading import Loaded
 from nncomp.lower.objective import Objective
 from nncomp.lower.program import Program, TrainSection, lower
 from nncomp.passes.manager import OptimizeResult, optimize_step, run_passes
@@ -49,7 +50,7 @@ class Step:
 
 
 def load_program(
-    file: PathLike | SourceFile | OnnxFile,
+    file: PathLike | SourceFile | Loaded | OnnxFile,
     model: str | None = None,
     settings: Settings | None = None,
     kinds: Collection[str] = KINDS,
@@ -67,7 +68,7 @@ def load_program(
     NN0408 if the objective is not clear.
     """
     source = open_file(file) if isinstance(file, str | os.PathLike) else file
-    if not isinstance(source, SourceFile):
+    if not isinstance(source, SourceFile | Loaded):
         return imported_program(source, model, settings, with_inputs, objective)
     if objective is not None:
         raise error(

@@ -134,9 +134,9 @@ class Context:
         store: Store,
         prelude: Prelude,
         *,
-        training: bool,
-        section: ast.Section | None,
-        learning: bool,
+        training: bool = False,
+        section: ast.Section | None = None,
+        learning: bool = False,
         evaluate: Callable[[Context, ast.Expr], Any],
         execute: Callable[[Context, tuple[ast.Stmt, ...]], Any],
     ) -> None:

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nncomp.collector import collector_paused
 from nncomp.dims import Dim
-from nncomp.errors import CompileError, Diagnostic, did_you_mean, error
+from nncomp.errors import CompileError, Diagnostic, error
 from nncomp.ir.drawn import Drawn
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ir.obligation import Obligation
 from nncomp.ir.sizes import sources
 from nncomp.lower.base import Base
 from nncomp.lower.calls import bind_arguments
-from nncomp.lower.context import Context, Frame, Module
+from nncomp.lower.context import Context, Frame
 from nncomp.lower.expressions import evaluate
-from nncomp.lower.modules import Loader, Read, StandardPrelude, read_source
+from nncomp.lower.loading import Loaded, choose, deep_recursion, models_in
 from nncomp.lower.recovery import PoisonError
 from nncomp.lower.remembering import Memory
 from nncomp.lower.settings import setting
 from nncomp.lower.statements import execute
 from nncomp.lower.store import Store
-from nncomp.lower.unused import check_unused
-from nncomp.lower.values import Argument, Arguments, Instance, describe
-from nncomp.lower.watching import Watch
+from nncomp.lower.values import Argument, Arguments
 from nncomp.source import SourceFile, Span
 from nncomp.syntax import ast
 from nncomp.syntax.parser import parse
 from nncomp.types import Array
-
-_RECURSION = 20_000  # Python frames: nesting and calls are limited to 64 each before
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,30 +95,28 @@ class Program(Drawn):
 
 @collector_paused()
 def lower(
-    source: SourceFile,
+    source: SourceFile | Loaded,
     model: str | None = None,
     settings: Mapping[str, Any] | None = None,
     kinds: Collection[str] = ("entry", "train"),
     wanted: Collection[str] = (),
     base: Base | None = None,
-    watch: Watch | None = None,
-    read: Read = read_source,
     memory: Memory | None = None,
 ) -> Program:
     """Lowers one model of a source (the first, if no name is given). Raises CompileError, with all
-    errors that do not follow from each other.
+    errors that do not follow from each other. Who lowers several has it `Loaded` once.
 
     kinds: of sections that are wanted; who only looks at the model itself saves the rest
     wanted: the optional inputs that the graphs have; without the others, these are `none`
     base: a graph that the model goes on from
-    watch: is told what names and expressions stand for
-    read: gives the texts of the files that are imported
     memory: of what blocks gave before; the graphs then tell of types and cannot be run
     """
-    store = Store(wanted, watch, memory)
+    loaded = source if isinstance(source, Loaded) else Loaded(source)
+    store = Store(wanted, loaded.store.watch, memory)
     try:
-        with _deep_recursion():
-            return _Lowering(source, settings or {}, store, base, read).program(model, kinds)
+        store.begin(loaded.store)
+        with deep_recursion():
+            return _Lowering(loaded, settings or {}, store, base).program(model, kinds)
     except CompileError as failure:
         store.report(failure)
         raise store.problems.error() from None
@@ -132,23 +124,13 @@ def lower(
 
 def models(source: SourceFile) -> list[str]:
     """Names of the models in a source, in order."""
-    return [d.name.text for d in parse(source).declarations if isinstance(d, ast.ModelDecl)]
+    return list(models_in(parse(source)))
 
 
 def hyperparameters(source: SourceFile, model: str | None = None) -> list[str]:
     """Names of a model's hyperparameters (of the first model, if no name is given)."""
-    chosen = _choose(source, parse(source), model)
+    chosen = choose(source, models_in(parse(source)), model)
     return [formal.name.text for formal in chosen.hyperparameters]
-
-
-@contextmanager
-def _deep_recursion() -> Iterator[None]:
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, _RECURSION))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
 
 
 class _Lowering:
@@ -156,72 +138,26 @@ class _Lowering:
 
     def __init__(
         self,
-        source: SourceFile,
+        loaded: Loaded,
         settings: Mapping[str, Any],
         store: Store,
         base: Base | None = None,
-        read: Read = read_source,
     ) -> None:
-        self.prelude = StandardPrelude()
+        self.loaded = loaded
+        self.settings = settings
         self.store = store
         self.base = base
-        self.source = source
-        self.module, self.tree = Loader(self._constant, store.report, read).load(source)
-        self.settings = settings
-
-    def _context(
-        self,
-        section: ast.Section | None,
-        training: bool,
-        learning: bool,
-    ) -> Context:
-        """A context for a model or a constant of a file."""
-        return Context(
-            self.store,
-            self.prelude,
-            training=training,
-            section=section,
-            learning=learning,
-            evaluate=evaluate,
-            execute=execute,
-        )
-
-    def _constant(self, module: Module, declaration: ast.ConstDecl) -> Any:
-        """The value of a file's constant. It belongs to no graph, so it holds no tensor."""
-        ctx = self._context(None, False, False)
-        ctx.frames.append(Frame(declaration, module, {}))
-        value = evaluate(ctx, declaration.value)
-        pending, seen = [value], set[int]()
-        while pending:
-            item = pending.pop()
-            if id(item) in seen:
-                continue
-            seen.add(id(item))
-            if isinstance(item, (Value, Instance)):
-                name = declaration.name.text
-                raise error(
-                    "NN0212",
-                    f"the constant `{name}` of a file holds {describe(item)}",
-                    declaration.value.span,
-                    help=f"make it a fn: `fn {name}() = …`"
-                    if isinstance(item, Value)
-                    else "make the instance in the model that uses it",
-                )
-            if isinstance(item, (list, tuple)):
-                pending += item
-        return value
 
     def program(self, model: str | None, kinds: Collection[str]) -> Program:
         """One model, and a look at what of the file it does not use. Raises CompileError."""
         try:
-            self.model = _choose(self.source, self.tree, model)
+            self.model = self.loaded.model(model)
             program = self._program(kinds)
         except CompileError as failure:
             self.store.report(failure)
         except PoisonError:
             pass
-        unused = [d for d in self.tree.declarations if d not in self.store.lowered]
-        check_unused(self.module, unused, self.prelude, self.store.report)
+        self.loaded.check_unused(self.store)
         if self.store.problems:
             raise self.store.problems.error()
         return program
@@ -279,8 +215,16 @@ class _Lowering:
     ) -> tuple[Graph, Mapping[str, Value]]:
         """The graph of the model or of one of its sections; with a section the model's own outputs,
         but for those whose names the section gives to others."""
-        ctx = self._context(section, training, learning)
-        frame = Frame(self.model, self.module, {})
+        ctx = Context(
+            self.store,
+            self.loaded.prelude,
+            training=training,
+            section=section,
+            learning=learning,
+            evaluate=evaluate,
+            execute=execute,
+        )
+        frame = Frame(self.model, self.loaded.module, {})
         ctx.frames.append(frame)
         ctx.expansion.read(self.model)
         with ctx.at(self.model.name.span):
@@ -361,23 +305,6 @@ def _told(obligations: Iterable[Obligation], inputs: list[Value]) -> Iterator[Ob
     """Those about the inputs that the graph has: an entry may lack some of the model's."""
     known = sources(inputs)
     return (o for o in obligations if all(symbol in known for symbol in o.symbols()))
-
-
-def _choose(source: SourceFile, tree: ast.File, name: str | None) -> ast.ModelDecl:
-    found = [d for d in tree.declarations if isinstance(d, ast.ModelDecl)]
-    if not found:
-        raise error("NN0306", f"{source.name} declares no model", help="add `model Name { … }`")
-    if name is None:
-        return found[0]
-    for declaration in found:
-        if declaration.name.text == name:
-            return declaration
-    names = [d.name.text for d in found]
-    raise error(
-        "NN0306",
-        f"{source.name} has no model `{name}`",
-        help=did_you_mean(name, names) or f"it has {', '.join(names)}",
-    )
 
 
 def _head(node: ast.Node) -> Any:

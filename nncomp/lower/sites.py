@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from nncomp.source import Span
 from nncomp.syntax import ast
 
-_fields: dict[type, list[str]] = {}
+_PLAIN = {"str", "str | None", "bool", "int", "int | None", "float", "Span"}  # types of fields
+_children: dict[type, Callable[[Any], tuple[Any, ...]]] = {}
 _cache: WeakKeyDictionary[ast.Decl, dict[int, str]] = WeakKeyDictionary()
 _bound: WeakKeyDictionary[ast.Decl, dict[str, list[Span]]] = WeakKeyDictionary()
 
@@ -91,12 +93,20 @@ def places_bound(decl: ast.Decl) -> dict[str, list[Span]]:
     return _bound[decl]
 
 
-def children_of(node: ast.Node) -> list[Any]:
-    """What a node is made of, in source order."""
+def children_of(node: ast.Node) -> tuple[Any, ...]:
+    """What a node is made of, in source order: nodes, None, and tuples of them and texts."""
     kind = type(node)
-    if kind not in _fields:
-        _fields[kind] = [f.name for f in dataclasses.fields(kind) if f.name != "span"]
-    return [getattr(node, name) for name in _fields[kind]]
+    if kind not in _children:
+        _children[kind] = _reader(kind)
+    return _children[kind](node)
+
+
+def _reader(kind: type[ast.Node]) -> Callable[[ast.Node], tuple[Any, ...]]:
+    """Reads the fields of nodes of a kind that may hold others."""
+    names = [f.name for f in dataclasses.fields(kind) if f.name != "span" and f.type not in _PLAIN]
+    if len(names) > 1:
+        return operator.attrgetter(*names)  # gives a tuple
+    return lambda node: tuple([getattr(node, name) for name in names])
 
 
 def nodes(root: ast.Node) -> Iterator[ast.Node]:
@@ -104,11 +114,8 @@ def nodes(root: ast.Node) -> Iterator[ast.Node]:
     pending: list[Any] = [root]
     while pending:
         item = pending.pop()
-        if isinstance(item, ast.Node):
+        if item.__class__ is tuple:
+            pending += item[::-1]
+        elif isinstance(item, ast.Node):
             yield item
-            children = children_of(item)
-        elif isinstance(item, tuple):
-            children = list(item)
-        else:
-            continue
-        pending.extend(reversed(children))
+            pending += children_of(item)[::-1]

@@ -64,6 +64,14 @@ class Store:
         self._known: set[Value] = set()  # their results
         self._settled = 0
 
+    def begin(self, other: Store) -> None:
+        """Takes over what was found while the file was loaded."""
+        self.warnings |= other.warnings
+        self.undefined |= other.undefined
+        self.lowered |= other.lowered
+        if other.problems:
+            self.problems.add(other.problems.error())
+
     def adopt(self, value: Value, span: Span) -> None:
         """Takes what computes an initial value into the graph of initial values. Parts of it may
         have been built in another graph, such as a hyperparameter, but none depends on inputs."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from nncomp.driver.compiling import KINDS
 from nncomp.errors import CompileError, Diagnostic
+from nncomp.lower.loading import Loaded
 from nncomp.lower.program import lower
 from nncomp.lower.remembering import Memory
 from nncomp.lsp.facts import Recorder
@@ -61,20 +61,23 @@ def analyse(
     except CompileError as failure:
         return Analysis(source, texts, None, failure.diagnostics)
     recorder = Recorder(outdated)
+    try:
+        loaded = Loaded(source, recorder, texts.read)
+    except CompileError as failure:
+        return Analysis(source, texts, tree, failure.diagnostics, recorder)
     found: dict[Diagnostic, None] = {}
     models = [d for d in tree.declarations if isinstance(d, ast.ModelDecl)]
     has_more = any(isinstance(s, ast.Section) for d in models for s in d.body)
     kinds = KINDS if whole else ()
     names = [d.name.text for d in models]
-    lower_watched = partial(lower, source, watch=recorder, read=texts.read, memory=memory)
     for name in (*names,) or (None,):
         try:
-            program = lower_watched(name, {}, kinds)
+            program = lower(loaded, name, kinds=kinds, memory=memory)
             found |= dict.fromkeys(program.warnings)
             if program.optional:
                 has_more = True
             if program.optional and whole:
-                lower_watched(name, {}, kinds, program.optional)
+                lower(loaded, name, kinds=kinds, wanted=program.optional, memory=memory)
         except CompileError as failure:
             found |= dict.fromkeys(d for d in failure.diagnostics if models or d.code != _NO_MODEL)
     complete = whole or not has_more

@@ -79,7 +79,7 @@ def place_at(tree: ast.File, offset: int) -> Place | None:
 def _parts(node: ast.Node) -> list[ast.Node]:
     """Its children; of two that touch, the name comes first."""
     found: list[ast.Node] = []
-    pending: list[Any] = children_of(node)
+    pending: list[Any] = [*children_of(node)]
     while pending:
         child = pending.pop()
         if isinstance(child, tuple):

@@ -9,6 +9,7 @@ import pytest
 from nncomp.errors import CompileError
 from nncomp.limits import limited
 from nncomp.lower.context import Context
+from nncomp.lower.loading import Loaded
 from nncomp.lower.program import Program, lower
 from nncomp.lower.remembering import Memory
 from nncomp.source import SourceFile
@@ -47,7 +48,7 @@ class Counter:
 def lowered(text: str, memory: Memory | None) -> tuple[Program, int]:
     """The program, and how much of the library was run for it."""
     counter = Counter()
-    return lower(SourceFile("m.nn", text), watch=counter, memory=memory), counter.count
+    return lower(Loaded(SourceFile("m.nn", text), counter), memory=memory), counter.count
 
 
 def types(program: Program) -> dict[str, list[str]]:
