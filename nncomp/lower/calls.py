@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from nncomp.errors import CompileError, Note, error
@@ -186,11 +187,21 @@ def apply_instance(ctx: Context, instance: Instance, arguments: Arguments, span:
     """Runs the block's body on tensors. Its parameters come into being the first time."""
     if instance.factory.module.is_std and not ctx.frame.module.is_std:
         doubts.of_block(ctx, instance, arguments)
+    return remembered(ctx, instance, arguments, lambda: _run(ctx, instance, arguments, span))
+
+
+def remembered(
+    ctx: Context,
+    instance: Instance,
+    arguments: Arguments,
+    run: Callable[[], Any],
+    target: str | None = None,
+) -> Any:
+    """What `run` gives and does, which applies the instance; it need not be run if the like was
+    before. target: the path of the parameter that an optimizer updates"""
     if ctx.store.memory is None:
-        return _run(ctx, instance, arguments, span)
-    return ctx.store.memory.apply(
-        ctx, instance, arguments, lambda: _run(ctx, instance, arguments, span)
-    )
+        return run()
+    return ctx.store.memory.apply(ctx, instance, arguments, run, target)
 
 
 def _run(ctx: Context, instance: Instance, arguments: Arguments, span: Span) -> Any:

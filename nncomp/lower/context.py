@@ -80,6 +80,15 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Declared:
+    """How a parameter, buffer or state was declared. frame: with the names of then"""
+
+    statement: ast.StateDecl
+    frame: Frame
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class Yielded:
     """One value of a `yield`, and how it is to be stacked."""
 
@@ -168,7 +177,9 @@ class Context:
         self.failures = 0  # statements that failed, by an error of their own or not
         self._draws: dict[str, int] = {}
         self.drawn = 0  # random draws, those of initial values left out
-        self.applied: set[str] = set()  # paths of instances, where a memory is kept
+        self.applied: set[str] = set()  # paths of instances
+        self.declarations: dict[str, Declared] = {}  # of parameters, by path
+        self.obliged = 0  # obligations that were met, some of them again
 
     @property
     def frame(self) -> Frame:
@@ -259,6 +270,7 @@ class Context:
                 help="what a run asserts is checked before it, from the shapes of the inputs",
             )
         self.obligations[obligation] = None
+        self.obliged += 1
         if len(clause) == 1:
             _tighten(clause[0])
             self.b.forget()

@@ -108,6 +108,15 @@ def _origin(value: Any) -> Value | None:
     return None
 
 
+def kind(value: Value) -> str | None:
+    """In what two values of one type may differ, so that one of them is doubted: the operator
+    behind numbers that a loss may not want; whether an image may be an input."""
+    made = _origin(value)
+    if made is None or made.node is None:
+        return "input" if value.rank == 4 else None
+    return made.node.op.name if made.node.op.name in _NAMES else None
+
+
 def of_block(ctx: Context, instance: Instance, arguments: Arguments) -> None:
     """Of an application of a block of the library. Raises NN0205 where that is sure to fail."""
     find = _BLOCKS.get(instance.factory.decl.name.text)

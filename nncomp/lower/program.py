@@ -20,6 +20,7 @@ from nncomp.lower.expressions import evaluate
 from nncomp.lower.loading import Loaded, choose, deep_recursion, models_in
 from nncomp.lower.recovery import PoisonError
 from nncomp.lower.remembering import Memory
+from nncomp.lower.repeating import Repeats
 from nncomp.lower.settings import setting
 from nncomp.lower.statements import execute
 from nncomp.lower.store import Store
@@ -112,7 +113,7 @@ def lower(
     memory: of what blocks gave before; the graphs then tell of types and cannot be run
     """
     loaded = source if isinstance(source, Loaded) else Loaded(source)
-    store = Store(wanted, loaded.store.watch, memory)
+    store = Store(wanted, loaded.store.watch, memory or Repeats())
     try:
         store.begin(loaded.store)
         with deep_recursion():

@@ -109,12 +109,18 @@ class Memory:
         self._symbols: dict[tuple[int, str, int, int | None], Symbol] = {}
 
     def apply(
-        self, ctx: Context, instance: Instance, arguments: Arguments, run: Callable[[], Any]
+        self,
+        ctx: Context,
+        instance: Instance,
+        arguments: Arguments,
+        run: Callable[[], Any],
+        target: str | None = None,
     ) -> Any:
-        """What `run` gives and does, whether it is run or was before."""
+        """What `run` gives and does, whether it is run or was before; an optimizer, which updates
+        its `target`, is run."""
         is_first = instance.path not in ctx.applied
         ctx.applied.add(instance.path)
-        if not is_first or not _is_plain(ctx, instance):
+        if not is_first or target is not None or not _is_plain(ctx, instance):
             return run()
         call = _Call(self, arguments)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -9,7 +10,7 @@ from nncomp.dims import equal
 from nncomp.errors import Note, did_you_mean, error
 from nncomp.ir.graph import Parameter, ParameterKind, Value
 from nncomp.lower import tensors, trees
-from nncomp.lower.context import Context
+from nncomp.lower.context import Context, Declared
 from nncomp.lower.declared_types import declared_type, is_tensor_type
 from nncomp.lower.expressions import evaluate, truth
 from nncomp.lower.paths import claim, path_text
@@ -86,12 +87,31 @@ def declare(ctx: Context, statement: ast.StateDecl) -> None:
         kind = "buffer"
     else:
         _initialize(ctx, statement, path, kind, type_)
-    known = ctx.parameters.get(path)
-    if known is None:
-        known = Parameter(path, Value(type_, path), kind)
-        ctx.parameters[path] = known
-        ctx.current[path] = known.value
+    if path not in ctx.parameters:
+        then = replace(frame, names=dict(frame.names))
+        _add(
+            ctx, Parameter(path, Value(type_, path), kind), Declared(statement, then, ctx.b.origin)
+        )
     frame.names[name] = frame.replaced.get(path, ctx.current[path])
+
+
+def _add(ctx: Context, parameter: Parameter, declared: Declared) -> None:
+    path = parameter.path
+    ctx.parameters[path], ctx.declarations[path] = parameter, declared
+    ctx.current[path] = parameter.value
+
+
+def declare_again(ctx: Context, declared: Declared, path: str, like: Parameter) -> Value:
+    """Declares a parameter as another was, in another frame; its value."""
+    ctx.frames.append(declared.frame)
+    try:
+        with ctx.b.at(declared.origin):
+            _initialize(ctx, declared.statement, path, like.kind, like.value.type)
+    finally:
+        ctx.frames.pop()
+    parameter = Parameter(path, Value(like.value.type, path), like.kind)
+    _add(ctx, parameter, declared)
+    return parameter.value
 
 
 def _copy(ctx: Context, statement: ast.StateDecl, path: str) -> None:

@@ -18,6 +18,7 @@ from nncomp.types import DType, TensorType
 
 if TYPE_CHECKING:
     from nncomp.lower.remembering import Memory
+    from nncomp.lower.repeating import Repeats
 
 SCALAR = TensorType(DType.I64, ())
 
@@ -40,14 +41,14 @@ class Store:
     undefined: the places of names that were found to have no value
     lowered: declarations whose bodies were run
     watch: who looks on
-    memory: what blocks gave before, if graphs need not be run
+    memory: what blocks gave before
     """
 
     def __init__(
         self,
         wanted: Collection[str] = (),
         watch: Watch | None = None,
-        memory: Memory | None = None,
+        memory: Memory | Repeats | None = None,
     ) -> None:
         self.wanted = wanted
         self.watch = watch

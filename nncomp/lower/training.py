@@ -215,22 +215,22 @@ def _step(
             else v
             for name, v in hyperparameters.items()
         }
-    frame = Frame(
-        decl,
-        optimizer.factory.module,
-        names,
-        join(optimizer.path, path),
-        value.type.dtype,
-    )
     formals = decl.tensors
     given = dict(zip(("p", "g", "t"), (value, gradient, count), strict=True))
     named = {f.name.text: given[f.name.text] for f in formals if f.name.text in given}
-    with ctx.at(span), ctx.call(frame, span):
-        arguments = Arguments([], {name: Argument(v, span) for name, v in named.items()})
-        calls.bind_arguments(ctx, formals, arguments, decl, span)
-        frame.state["p"] = path
+    arguments = Arguments([], {name: Argument(v, span) for name, v in named.items()})
+    own = Instance(optimizer.factory, names, join(optimizer.path, path), span)
+
+    def run() -> None:
+        frame = Frame(decl, own.factory.module, dict(names), own.path, value.type.dtype)
+        with ctx.call(frame, span):
+            calls.bind_arguments(ctx, formals, arguments, decl, span)
+            frame.state["p"] = path
+            ctx.execute(ctx, decl.body)
+
+    with ctx.at(span):
         before = ctx.current[path]
-        ctx.execute(ctx, decl.body)
+        calls.remembered(ctx, own, arguments, run, path)
         if ctx.current[path] is before:
             raise error(
                 "NN0307", f"the optimizer `{decl.name.text}` does not update `p`", decl.name.span

@@ -68,8 +68,8 @@ def types(program: Program) -> dict[str, list[str]]:
 
 def test_the_same_types_without_running_it_again() -> None:
     memory = Memory()
-    fresh, all_of_it = lowered(TEXT, None)
-    first, _ = lowered(TEXT, memory)
+    fresh, _ = lowered(TEXT, None)
+    first, all_of_it = lowered(TEXT, memory)
     again, rest = lowered(TEXT, memory)
     assert types(first) == types(again) == types(fresh)
     assert rest < all_of_it / 2
