@@ -62,12 +62,15 @@ def _ref(ctx: Context, expr: ast.Ref) -> Any:
     return look_up(ctx, expr)
 
 
+def _dots(ctx: Context, expr: ast.Splice) -> Any:
+    hint = "`x...` splices the items of a list; `x[..., 0]` is for tensors"
+    raise error("NN0101", f"`{expr.span.text}` has no value here", expr.span, help=hint)
+
+
 def _items(ctx: Context, exprs: tuple[ast.Expr, ...]) -> list[Any]:
     values: list[Any] = []
     for item in exprs:
-        if isinstance(item, ast.Splice):
-            if item.value is None:
-                raise error("NN0101", "`...` alone has no value here", item.span)
+        if isinstance(item, ast.Splice) and item.value is not None:
             spliced = evaluate(ctx, item.value)
             if not isinstance(spliced, (list, tuple)) or isinstance(spliced, Results):
                 raise error(
@@ -360,6 +363,7 @@ def _pipe(ctx: Context, expr: ast.Pipe) -> Any:
 
 _HANDLERS: dict[type[ast.Expr], Callable[[Context, Any], Any]] = {
     ast.Ref: _ref,
+    ast.Splice: _dots,
     ast.Int: _constant,
     ast.Float: _constant,
     ast.Bool: _constant,

@@ -210,6 +210,8 @@ ODD = [
     ("  P = partial(Linear, foo=3)", "NN0202", 5, ["no hyperparameter `foo`"]),
     ('  P = partial(Linear, out="a")\n  y = x |> P()', "NN0201", 6, ["`out` of `Linear`"]),
     ('  y = x |> Linear(3) as "a."', "NN0101", 5, ["empty"]),
+    ("  y = x |> drop(...)", "NN0101", 5, ["`...` has no value", "splices the items of a list"]),
+    ("  y = [x, ...]", "NN0101", 5, ["`...` has no value"]),
     ('  y = x |> Linear(3) as "{x}"', "NN0201", 5, ["ints and text"]),
     ("  param w: float[2]\n  param w: float[2]", "NN0302", 6, ["`w`"]),
     ("  param linear: float[2]\n  y = x |> Linear(3)", "NN0302", 6, ["`linear`"]),
