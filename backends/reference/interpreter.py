@@ -22,9 +22,11 @@ import numpy as np
 
 from nncomp.backends.reference.control import CONTROL, Runner
 from nncomp.backends.reference.given import given_inputs, given_parameters, type_of
+from nncomp.backends.reference.joining import join_products
 from nncomp.backends.reference.kernels import FIRST_RESULT, KERNELS, Kernel
 from nncomp.backends.reference.symbols import Symbols
 from nncomp.backends.reference.threads import all_cores
+from nncomp.backends.reference.turning import turned_weights
 from nncomp.dims import Dim, Symbol
 from nncomp.errors import error
 from nncomp.ir.builder import Builder
@@ -64,7 +66,7 @@ def run(
     Raises CompileError: NN0502 if parameters do not fit, NN0503 if inputs do not, NN0209 if an
     obligation does not hold, NN0603 if an operator has neither kernel nor decomposition.
     """
-    plan = _plan(graph)
+    plan = _plan(graph, joined=watch is None)
     symbols = Symbols()
     values = dict(plan.constants)
     for value, array in given_inputs(graph, inputs):
@@ -86,7 +88,7 @@ def run(
         if not isinstance(array, np.ndarray):  # a sequence or an optional value
             return copy(array)
         fresh = array.flags.owndata and array.flags.writeable and id(array) not in given
-        return array if fresh else array.copy()
+        return array if fresh and array.flags.c_contiguous else array.copy()
 
     return Results(
         {name: own(value) for name, value in graph.outputs.items()},
@@ -158,16 +160,18 @@ class _Plan:
     read: frozenset[Value]
 
 
-_plans: WeakKeyDictionary[Graph, _Plan] = WeakKeyDictionary()
+_plans: WeakKeyDictionary[Graph, dict[bool, _Plan]] = WeakKeyDictionary()
 
 
-def _plan(graph: Graph) -> _Plan:
-    if graph not in _plans:
-        _plans[graph] = _make_plan(graph)
-    return _plans[graph]
+def _plan(graph: Graph, *, joined: bool) -> _Plan:
+    """joined: whether products are joined with what follows, which nobody can watch then"""
+    plans = _plans.setdefault(graph, {})
+    if joined not in plans:
+        plans[joined] = _make_plan(graph, joined)
+    return plans[joined]
 
 
-def _make_plan(graph: Graph) -> _Plan:
+def _make_plan(graph: Graph, joined: bool) -> _Plan:
     same: dict[Value, Value] = {}
     nodes = list(_with_kernels(graph.nodes, same))
     constants = {
@@ -175,6 +179,8 @@ def _make_plan(graph: Graph) -> _Plan:
     }
     nodes = [node for node in nodes if not isinstance(node.op, Constant)]
     results = [same.get(value, value) for value in graph.results]
+    if joined:
+        nodes = join_products(nodes, same, set(results))
     read = set(results)
     steps: list[_Step] = []
     kept = {*results, *graph.inputs, *(p.value for p in graph.parameters), *constants}
@@ -187,6 +193,8 @@ def _make_plan(graph: Graph) -> _Plan:
         first_only = not any(v in read for v in node.outputs[1:])
         read.update(present)
         steps.append(_Step(node, inputs, dead, first_only))
+    if joined:
+        constants |= turned_weights(((s.node, s.inputs) for s in steps), constants, results)
     return _Plan(tuple(reversed(steps)), constants, same, frozenset(read))
 
 
@@ -310,7 +318,7 @@ def _runner(
 
     What reads nothing is computed once.
     """
-    plan = _plan(body)
+    plan = _plan(body, joined=watch is None)
     first = len(body.inputs) - body.captures
     known: dict[Value, Any] = dict(plan.constants)
     for value, array in zip(body.inputs[first:], fixed, strict=True):

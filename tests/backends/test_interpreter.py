@@ -204,11 +204,11 @@ def test_erf(dtype: type, tolerance: float) -> None:
     x = np.concatenate([-sizes, sizes]).astype(dtype)
     exact = np.array([math.erf(v) for v in x.astype(np.float64)])
     with np.errstate(over="ignore"):  # as kernels run
-        found = erf(x)
+        erf(x, found := np.empty_like(x))
     assert (np.abs(found - exact) / np.abs(exact)).max() <= tolerance
-    special = erf(np.array([0, np.inf, -np.inf, np.nan], dtype))
+    special = np.array([0, np.inf, -np.inf, np.nan], dtype)
+    erf(special, special)
     np.testing.assert_array_equal(special, np.array([0, 1, -1, np.nan], dtype))
-    assert erf(np.array(0.5, dtype)).shape == ()
 
 
 def test_long_graphs_run_without_recursion() -> None:

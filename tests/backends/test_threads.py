@@ -22,7 +22,7 @@ from nncomp.types import DType, TensorType
 from tests.ops.checks import all_samples
 from tests.ops.sample import Sample
 
-SPREAD = ("Conv", "FusedConv", "MaxPool", "MatMul", "Gemm", "Gelu", "Erf", "Softmax")
+SPREAD = ("Attention", "Conv", "FusedConv", "MaxPool", "MatMul", "Gemm", "Gelu", "Erf", "Softmax")
 SAMPLES = [s for s in all_samples() if s.op.name.startswith(SPREAD)]
 
 

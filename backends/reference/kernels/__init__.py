@@ -16,6 +16,7 @@ from typing import Any
 
 from nncomp.backends.reference.kernels import (
     activation,
+    attention,
     classical,
     containers,
     conv,
@@ -45,12 +46,13 @@ from nncomp.ir.op import Op
 Kernel = Callable[..., Any]
 
 # kernels of the first result alone, for when nobody reads the others
-FIRST_RESULT: dict[type[Op], Kernel] = pooling.FIRST_RESULT
+FIRST_RESULT: dict[type[Op], Kernel] = {**pooling.FIRST_RESULT, **attention.FIRST_RESULT}
 
 KERNELS: dict[type[Op], Kernel] = {
     **elementwise.KERNELS,
     **conversion.KERNELS,
     **activation.KERNELS,
+    **attention.KERNELS,
     **reduction.KERNELS,
     **linear.KERNELS,
     **shape.KERNELS,

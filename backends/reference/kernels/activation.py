@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from nncomp.backends.reference.kernels.blocks import blockwise
 from nncomp.backends.reference.kernels.elementwise import into
-from nncomp.backends.reference.kernels.erf import erf
+from nncomp.backends.reference.kernels.erf import atanh_erf, erf
 from nncomp.backends.reference.kernels.precision import widened
 from nncomp.backends.reference.threads import each, shares
 from nncomp.ir.op import Op
@@ -70,27 +71,35 @@ def softsign(_op: a.Softsign, x: Array) -> Array:
 
 
 def gelu(op: a.Gelu, x: Array, out: Array | None = None) -> Array:
-    return blockwise(_gelu_tanh if op.approximate == "tanh" else _gelu, x, out)
+    return blockwise(partial(gelu_into, op), x, out)
 
 
-def _gelu(x: Array) -> Array:
-    y = erf(x, math.sqrt(0.5))
-    half = x * 0.5
-    y *= half
-    y += half
-    return y
+def gelu_into(op: a.Gelu, x: Array, y: Array) -> None:
+    """y: may be x"""
+    (_gelu_tanh if op.approximate == "tanh" else _gelu)(x, y)
 
 
-def _gelu_tanh(x: Array) -> Array:
-    y = np.square(x)
-    y *= 0.044715 * math.sqrt(2 / math.pi)
-    y += math.sqrt(2 / math.pi)
-    y *= x
-    np.tanh(y, out=y)
-    y += 1
-    y *= x
-    y *= 0.5
-    return np.asarray(y)
+def _gelu(x: Array, y: Array) -> None:
+    half = x * x.dtype.type(0.5)
+    if x.dtype == np.float32:
+        t = atanh_erf(half, math.sqrt(2))
+        np.tanh(t, out=t)
+    else:
+        t = half * math.sqrt(2)
+        erf(t, t)
+    t += 1
+    np.multiply(t, half, out=y)
+
+
+def _gelu_tanh(x: Array, y: Array) -> None:
+    half = x * x.dtype.type(0.5)
+    t = np.square(half)
+    t *= 8 * 0.044715 * math.sqrt(2 / math.pi)
+    t += 2 * math.sqrt(2 / math.pi)
+    t *= half
+    np.tanh(t, out=t)
+    t += 1
+    np.multiply(t, half, out=y)
 
 
 def softmax(op: a.Softmax, x: Array, out: Array | None = None) -> Array:
@@ -146,4 +155,11 @@ KERNELS: dict[type[Op], Callable[..., Any]] = {
     a.Softmax: widened(softmax),
     a.Hardmax: hardmax,
     a.LogSoftmax: widened(log_softmax),
+}
+# from an array, any part of a result, into another, which may be the same
+IN_PARTS: dict[type[Op], Callable[[Any, Array, Array], Any]] = {
+    a.Gelu: gelu_into,
+    a.Relu: relu,
+    a.Sigmoid: sigmoid,
+    a.Tanh: lambda _op, x, y: np.tanh(x, out=y),
 }

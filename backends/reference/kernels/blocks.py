@@ -15,19 +15,21 @@ _ELEMENTS = 1 << 16  # more than fits into the smallest cache: threads that call
 _PASSES = 16  # of a long formula over its block
 
 
-def blockwise(function: Callable[[Array], Array], x: Array, out: Array | None = None) -> Array:
-    """function(x), which maps each element by itself and may overwrite nothing of x.
+def blockwise(
+    function: Callable[[Array, Array], object], x: Array, out: Array | None = None
+) -> Array:
+    """What `function` maps each element of x to by itself, in x's order in memory.
 
-    out: room of x's shape and dtype, used if its elements stand in order; may be x
+    function: writes results for its first operand, which is flat, into the second, which may be
+        the first
+    out: room of x's shape and dtype, used if its elements stand as x's do; may be x
     """
-    result = out
-    if result is None or not result.flags.c_contiguous:
-        result = np.empty(x.shape, x.dtype)
-    given, taken = np.ravel(x), result.reshape(-1)
+    result = np.empty_like(x) if out is None or out.strides != x.strides else out
+    given, taken = x.ravel("K"), result.ravel("K")
 
     def some(share: slice) -> None:
         for part in steps(share, _ELEMENTS):
-            taken[part] = function(given[part])
+            function(given[part], taken[part])
 
     each(some, shares(given.size, given.size * _PASSES))
     return result

@@ -49,11 +49,21 @@ _Q = (
 )
 
 
-def erf(x: Array, factor: float = 1.0) -> Array:
-    """2/√π ∫₀ᶠˣ exp(-t²) dt, where f is the factor, for float32 or float64, in that dtype."""
-    flat = x.reshape(-1)
-    y = _single(flat, factor) if x.dtype == np.float32 else _double(flat * factor)
-    return y.reshape(x.shape)
+def erf(x: Array, out: Array) -> None:
+    """2/√π ∫₀ˣ exp(-t²) dt into `out`, which may be x; float32 or float64, in that dtype."""
+    if x.dtype == np.float32:
+        np.tanh(atanh_erf(x), out=out)
+    else:
+        out[...] = _double(x)
+
+
+def atanh_erf(x: Array, factor: float = 1.0) -> Array:
+    """What erf(f · x) is the tanh of, where f is the factor; float32."""
+    powers = range(2 * len(_ATANH_ERF) - 1, 0, -2)
+    scaled = tuple(c * factor**n for c, n in zip(_ATANH_ERF, powers, strict=True))
+    y = _polynomial(scaled, np.square(x))
+    y *= x
+    return y
 
 
 def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
@@ -64,14 +74,6 @@ def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
         result *= x
     result += x.dtype.type(coefficients[-1])
     return np.asarray(result)
-
-
-def _single(x: Array, factor: float) -> Array:
-    powers = range(2 * len(_ATANH_ERF) - 1, 0, -2)
-    scaled = tuple(c * factor**n for c, n in zip(_ATANH_ERF, powers, strict=True))
-    y = _polynomial(scaled, x * x)
-    y *= x
-    return np.tanh(y, out=y)
 
 
 def _double(x: Array) -> Array:

@@ -97,6 +97,16 @@ def _stashed(x: Array, stash_type: int) -> Array:
     return x.astype(np.float32 if dtype.size == 2 else dtype.numpy, copy=False)
 
 
+def _mean(x: Array, axes: tuple[int, ...]) -> Array:
+    """The mean over the last axes, which stay with one element each. Over one axis it is a product
+    with ones, which takes a quarter of the time."""
+    if len(axes) > 1:
+        return np.asarray(x.mean(axis=axes, keepdims=True))
+    mean: Array = (x @ np.ones(x.shape[-1], x.dtype))[..., None]
+    mean /= x.dtype.type(x.shape[-1])
+    return mean
+
+
 def layer_normalization(
     op: LayerNormalization,
     x: Array,
@@ -106,9 +116,9 @@ def layer_normalization(
 ) -> tuple[Array, ...]:
     axes = tuple(range(op.axis % x.ndim, x.ndim))
     wide = _stashed(x, op.stash_type)
-    mean = wide.mean(axis=axes, keepdims=True)
+    mean = _mean(wide, axes)
     y: Array = np.subtract(wide, mean, out=out if out is wide else None)
-    var = np.square(y).mean(axis=axes, keepdims=True)
+    var = _mean(np.square(y), axes)
     inv_std = 1 / np.sqrt(var + op.epsilon)
     y *= inv_std
     y = y.astype(x.dtype, copy=False)
@@ -122,7 +132,7 @@ def layer_normalization(
 def rms_normalization(op: RMSNormalization, x: Array, scale: Array) -> Array:
     axes = tuple(range(op.axis % x.ndim, x.ndim))
     wide = _stashed(x, op.stash_type)
-    square = np.square(wide).mean(axis=axes, keepdims=True)
+    square = _mean(np.square(wide), axes)
     y: Array = (wide / np.sqrt(square + op.epsilon)).astype(x.dtype, copy=False)
     y *= scale
     return y
