@@ -24,6 +24,7 @@ from threadpoolctl import ThreadpoolController
 Part = TypeVar("Part")
 
 _WORTH = 1 << 16  # numbers to read or write that repay waking a thread
+_KEPT = (1 << 25) - (1 << 16)  # bytes; glibc heeds pieces below 32 MiB
 
 _running = threading.local()  # .cores: how many threads this one may use
 
@@ -57,6 +58,7 @@ def all_cores() -> Iterator[None]:
     if cores() > 1:
         yield
         return
+    _keep_memory()
     with _quiet_blas:
         _running.cores = _most()
         try:
@@ -135,6 +137,13 @@ def _helpers() -> SimpleQueue[Job]:
     for number in range(_most() - 1):
         threading.Thread(target=serve, name=f"nncomp {number}", daemon=True).start()
     return jobs
+
+
+@cache
+def _keep_memory() -> None:
+    """glibc gives memory back that is freed in large pieces, and the next run pays for each page
+    of it again, until it has freed one piece of this size: then it keeps up to twice as much."""
+    np.empty(_KEPT, np.uint8)
 
 
 @cache
