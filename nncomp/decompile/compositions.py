@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Value
-from nncomp.ir.op import operator
+from nncomp.ir.op import Op, operator
 from nncomp.ir.rebuild import remap
 from nncomp.ops.activation import Sigmoid
 from nncomp.ops.elementwise import Mul
 from nncomp.ops.elementwise_math import FloatFunction
+from nncomp.types import TensorType
 
 
 @operator
@@ -15,6 +17,17 @@ class Silu(FloatFunction):
     """x * sigmoid(x). It stands for these two while blocks are looked for."""
 
     domain = "std"
+
+
+@operator
+class Square(Op):
+    """x * x, likewise."""
+
+    domain = "std"
+    signature = "X -> Y"
+
+    def infer(self, x: TensorType) -> TensorType:
+        return TensorType(x.dtype, x.shape)
 
 
 def composed(graph: Graph) -> Graph:
@@ -27,15 +40,25 @@ def composed(graph: Graph) -> Graph:
     for node in graph.nodes:
         if node in gone:
             continue
-        if node in gates:
+        gate = gates.get(node)
+        if gate is not None or _is_square(node):
             (y,) = node.outputs
-            x = gates[node].operands[0]
-            silu = Node(Silu(), (values.get(x, x),), (y.type,), node.origin, (y.name,))
-            values[y] = silu.outputs[0]
-            nodes.append(silu)
+            x = node.operands[0] if gate is None else gate.operands[0]
+            op = Square() if gate is None else Silu()
+            function = Node(op, (values.get(x, x),), (y.type,), node.origin, (y.name,))
+            values[y] = function.outputs[0]
+            nodes.append(function)
         else:
             nodes.append(remap(node, values))
     return graph.replace(nodes, values)
+
+
+def _is_square(node: Node) -> bool:
+    """A literal may be written where it is read, and is no tensor there."""
+    if not isinstance(node.op, Mul):
+        return False
+    x, y = node.operands
+    return x is y and not (x.node is not None and isinstance(x.node.op, Constant | Dims))
 
 
 def _gate(graph: Graph, node: Node) -> Node | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nncomp.decompile.compositions import Silu
+from nncomp.decompile.compositions import Silu, Square
 from nncomp.decompile.pieces import Hole, Pieces, Stage, joined
 from nncomp.decompile.plain import dim_as_number
 from nncomp.dims import Dim
@@ -55,8 +55,8 @@ _REDUCTIONS = {
 def function_of(node: Node) -> Stage | None:
     """The function of the library that is this node."""
     op, first = node.op, node.inputs[0] if node.inputs else None
-    if isinstance(op, Silu):
-        return Stage(["silu"])
+    if isinstance(op, Silu | Square):
+        return Stage(["silu" if isinstance(op, Silu) else "square"])
     if op.domain or first is None:
         return None
     attributes = op.attributes()
@@ -124,18 +124,17 @@ def _reduce(node: Node, attributes: dict[str, Any]) -> Parts | None:
     first = node.inputs[0]
     assert first is not None
     if (
-        axes is None
-        or not axes
+        (given is not None and not axes)
         or first.type.dtype is DType.BOOL
         or (node.op.name in _FLOATING and not first.type.dtype.is_float)
         or attributes.keys() - {"keepdims"}
     ):
         return None
-    arguments: Pieces = [f"axis={attribute_text(axes)}"]
+    arguments: list[Pieces] = [[f"axis={attribute_text(axes)}"]] if axes else []
     # ONNX keeps the axes, the library does not, unless it is said
     if attributes.get("keepdims", 1):
-        arguments += [", keepdims=true"]
-    return [_REDUCTIONS[node.op.name]], arguments
+        arguments.append(["keepdims=true"])
+    return [_REDUCTIONS[node.op.name]], joined(arguments)
 
 
 def _clip(node: Node, attributes: dict[str, Any]) -> Parts | None:

@@ -38,8 +38,9 @@ _COMPARISONS = {
     "Or": "or",
 }
 _OPERATORS = _ARITHMETIC | _COMPARISONS
-_CALLED = {"Concat", "Where", "Not"}  # whose first operand is not the subject
+_CALLED = {"Concat", "Where", "Not", "Neg"}  # whose first operand is not the subject
 _SIZED = {"Reshape", "Expand", "Split", "Slice", "ConstantOfShape", "Tile"}
+_OF_TWO = {"Max": "maximum", "Min": "minimum", "PRelu": "prelu"}
 
 
 # What a result is called, where the operator's own name is that of a function.
@@ -68,6 +69,11 @@ _RESULTS = {
     "And": "both",
     "Or": "either",
     "Not": "opposite",
+    "Neg": "negated",
+    "Max": "larger",
+    "Min": "smaller",
+    "PRelu": "h",
+    "Square": "squares",
     "Equal": "same",
     "IsNaN": "is_nan",
     "Clip": "clipped",
@@ -97,7 +103,7 @@ def subject_of(node: Node) -> Value | None:
     """The operand that would come through a pipe."""
     if node.op.name in _OPERATORS and operator_of(node):
         return None
-    if node.op.name in _CALLED and not node.op.domain:
+    if _is_called(node):
         return None
     first = node.inputs[0] if node.inputs else None
     return None if first is None or literal_of(first) is not None else first
@@ -113,13 +119,12 @@ def spell(node: Node, operand: Operand, subject: Chain | None) -> Chain:
     if symbol:
         sides = [_side(v, node, operand) for v in node.operands]
         return Chain([*sides[0], f" {symbol} ", *sides[1]], loose=True)
-    if not node.op.domain and node.op.name in _CALLED:
+    if _is_called(node):
         return _called(node, operand)
     friendly = function_of(node)
     if friendly is not None and subject is not None:
         return Chain(subject.head, [*subject.stages, friendly], subject.loose)
-    domain = node.op.domain or "onnx"
-    callee: Pieces = [f"{domain}.{type(node.op).__name__}"]
+    callee: Pieces = [_callee(node)]
     if isinstance(node.op, Dims):
         return Chain([*callee, "(", *dims_pieces(node.op.dims), ")"])
     piped = subject is not None and bool(subject.stages or subject.loose)
@@ -136,11 +141,31 @@ def spell(node: Node, operand: Operand, subject: Chain | None) -> Chain:
     return Chain([*callee, "(", *arguments, ")"])
 
 
+def _callee(node: Node) -> str:
+    """The function of the library with the operator's own operands, else the operator."""
+    op = node.op
+    if op.domain or len(node.operands) != 2:
+        return f"{op.domain or 'onnx'}.{type(op).__name__}"
+    x, other = node.operands
+    if op.name in _OF_TWO and (op.name != "PRelu" or x.type.dtype.is_float):
+        return _OF_TWO[op.name]
+    if op.name == "Expand" and literal_of(other) is not None and other.type.elements:
+        return "expand"
+    return f"onnx.{type(op).__name__}"
+
+
+def _is_called(node: Node) -> bool:
+    """Whether the node has a form of its own; `-` of what is written out would be a number."""
+    if node.op.domain or node.op.name not in _CALLED:
+        return False
+    return node.op.name != "Neg" or literal_of(node.operands[0]) is None
+
+
 def _called(node: Node, operand: Operand) -> Chain:
-    """`where(c, a, b)`, `concat([a, b], axis=1)`, `not c`."""
+    """`where(c, a, b)`, `concat([a, b], axis=1)`, `not c`, `-x`."""
     parts = [operand_pieces(node, i, v, operand) for i, v in enumerate(node.operands)]
-    if node.op.name == "Not":
-        return Chain(["not ", *parts[0]], loose=True)
+    if node.op.name in ("Not", "Neg"):
+        return Chain(["not " if node.op.name == "Not" else "-", *parts[0]], loose=True)
     if node.op.name == "Where":
         return Chain(["where(", *joined(parts), ")"])
     axis = node.op.attributes().get("axis")

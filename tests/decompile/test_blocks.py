@@ -255,3 +255,46 @@ def test_reductions_and_logarithms_by_name() -> None:
         "d = log_softmax(x, axis=1)",
     ):
         assert line in lines
+
+
+def test_operators_that_the_language_has_a_name_for() -> None:
+    """A computed shape is none for `expand`; `maximum` is of two; without axes `max` is of all."""
+    found = source(
+        """f (float[N, 4] x, float[N, 4] z, int64[2] sizes) => (
+            float[N, 4] a, float[N, 4] b, float[N, 4] c, float[N, 4] d, float[N, 4] e,
+            float[3, N, 4] g, float[2, 4] h, float[N, 4] i, float[N, 4] l, int64[2] m) {
+        n = Neg (x)
+        a = Relu (n)
+        b = Max (x, z)
+        limit = Constant <value = float {0.5}> ()
+        c = Min (x, limit)
+        d = PRelu (z, slope)
+        s = Sub (x, z)
+        t = Mul (s, s)
+        e = Sqrt (t)
+        three = Constant <value_ints = [3, 1, 1]> ()
+        g = Expand (x, three)
+        row = ReduceMax <keepdims = 0> (z)
+        h = Expand (row, sizes)
+        i = Max (x, z, limit)
+        j = Sub (z, x)
+        k = Neg (j)
+        l = Add (k, x)
+        m = Mul (sizes, sizes)
+        }""",
+        slope=(4,),
+    )
+    lines = [line.strip() for line in body(found).splitlines()]
+    for line in (
+        "a = relu(-x)",
+        "b = maximum(x, z)",
+        "c = minimum(x, f32(0.5))",
+        "d = prelu(z, slope)",
+        "e = (x - z) |> square |> sqrt",
+        "g = expand(x, [3, 1, 1])",
+        "h = z |> max |> onnx.Expand(sizes)",
+        "i = onnx.Max(x, z, f32(0.5))",
+        "negated = -difference",
+        "m = square(sizes)",
+    ):
+        assert line in lines
