@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 
 _FILE_WIDTH = 160  # columns, where there is no terminal
+_LEAST_WIDTH = 4  # of a column
 
 
 @dataclass(frozen=True)
 class Column:
     """name: what CSV and JSON call it; heading: what people read, the name by default
     show: a value as people read it; numbers stand to the right
-    machine: whether CSV and JSON have it; wrap: whether its cells may be broken
+    machine: whether CSV and JSON have it; wrap: whether its cells are the first to be broken where
+    there is little room
     """
 
     name: str
@@ -83,11 +85,12 @@ def print_table(table: Table, console: Console | None = None) -> None:
 
     console = console or report_console()
     page = Rich()
-    for column in table.columns:
+    for column, width in zip(table.columns, _widths(table, console.width), strict=True):
         page.add_column(
             escape(column.heading or column.name),
             justify="right" if column.number else "left",
-            no_wrap=not column.wrap,
+            overflow="fold",
+            width=width,
         )
     left_out = 0 if table.most is None else max(0, len(table.rows) - table.most)
     first = (len(table.rows) - left_out) // 2
@@ -99,7 +102,8 @@ def print_table(table: Table, console: Console | None = None) -> None:
         last = table.total and number == len(table.rows) - 1
         if last:
             page.add_section()
-        page.add_row(*_cells(table.columns, row), style="bold" if last else None)
+        cells = map(escape, _cells(table.columns, row))
+        page.add_row(*cells, style="bold" if last else None)
     console.print(Text(table.title, style="italic"), soft_wrap=True)
     console.print(page)
     for note in table.notes:
@@ -107,12 +111,33 @@ def print_table(table: Table, console: Console | None = None) -> None:
 
 
 def _cells(columns: Sequence[Column], row: Sequence[Any]) -> list[str]:
-    from rich.markup import escape
-
     return [
-        "" if value is None else escape(column.show(value))
+        "" if value is None else column.show(value)
         for column, value in zip(columns, row, strict=True)
     ]
+
+
+def _widths(table: Table, room: int) -> list[int]:
+    """The columns' widths. Where there is too little room, texts are broken that may be, then the
+    headings of numbers, then all texts; numbers only where nothing else is left."""
+    from rich.cells import cell_len
+
+    cells = [_cells(table.columns, row) for row in table.rows]
+    contents = [max(map(cell_len, column), default=0) for column in zip(*cells, strict=True)]
+    contents = contents or [0] * len(table.columns)
+    least, widths = [], []
+    for column, content in zip(table.columns, contents, strict=True):
+        widths.append(max(content, cell_len(column.heading or column.name)))
+        least.append(min(widths[-1], max(_LEAST_WIDTH, content if column.number else 0)))
+    spare = [width - low for width, low in zip(widths, least, strict=True)]
+    excess = sum(widths) + 3 * len(widths) + 1 - room  # a line and two blanks for each
+
+    def readiness(i: int) -> tuple[bool, bool, bool, int]:
+        return spare[i] > 0, table.columns[i].wrap, table.columns[i].number, spare[i]
+
+    for _ in range(min(excess, sum(spare))):
+        spare[max(range(len(spare)), key=readiness)] -= 1
+    return [low + more for low, more in zip(least, spare, strict=True)]
 
 
 def counted(value: int) -> str:

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from nncomp.driver.compiling import load_program, state_of
 from nncomp.errors import CompileError
 from nncomp.inspect.filters import filters_of, png, sheet
-from nncomp.inspect.tables import Column, Table, sparkline
+from nncomp.inspect.tables import Column, Table, print_table, sparkline
 from tests.inspect.test_reports import LENET, printed, program_of, run
 
 # --- filters -------------------------------------------------------------------------------------
@@ -69,6 +70,25 @@ def test_tables_are_for_people_and_machines() -> None:
     text = printed(table)
     for part in ("[bold]t", "1,000", "how many", "[red]", "a [note]"):
         assert part in text
+
+
+def test_numbers_are_whole_in_little_room() -> None:
+    """A part of `238 k` would be another number; what is cut elsewhere goes on in the next line."""
+    columns = (
+        Column("block", number=False),
+        Column("parameters"),
+        Column("remark", number=False, wrap=True),
+    )
+    rows = (("batch_norm_2", "1,234,567", "folded into the previous one"), ("b", "238 k", ""))
+    for width in (80, 50, 38, 30):
+        console = Console(file=io.StringIO(), width=width)
+        print_table(Table("t", columns, rows), console)
+        lines = console.file.getvalue().splitlines()
+        assert max(map(len, lines)) <= width
+        cells = [line.strip("│").split("│") for line in lines if line.startswith("│")]
+        assert [cell[1].strip() for cell in cells if cell[1].strip()] == ["1,234,567", "238 k"]
+        assert "".join(cell[0].strip() for cell in cells) == "batch_norm_2b"
+        assert "…" not in "".join(lines)
 
 
 def test_sparklines() -> None:
