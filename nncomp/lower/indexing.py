@@ -24,20 +24,7 @@ def _surely_inside(index: int, size: DimLike) -> bool:
 def index(ctx: Context, value: Value, items: Sequence[Any]) -> Value:
     """`value[items]`: ints drop an axis, slices keep it, None adds one, `...` stands for the rest,
     an integer tensor or list gathers along its axis."""
-    for item in items:
-        slices = item is None or item is Ellipsis or isinstance(item, slice)
-        if isinstance(item, bool) or not (slices or isinstance(item, (int, Dim, Value))):
-            raise ctx.fail("NN0201", f"a tensor cannot be indexed by {describe(item)}")
-    if sum(item is Ellipsis for item in items) > 1:
-        raise ctx.fail("NN0204", "an index can hold only one `...`")
-    taken = sum(1 for item in items if item is not None and item is not Ellipsis)
-    if taken > value.rank:
-        raise ctx.fail("NN0204", f"{taken} indices for {value.rank} dimensions ({value.type})")
-    if Ellipsis not in [i for i in items if not isinstance(i, Value)]:
-        items = [*items, Ellipsis]
-    plan: list[Any] = []
-    for item in items:
-        plan += [slice(None)] * (value.rank - taken) if item is Ellipsis else [item]
+    plan = _spelled_out(ctx, value, items)
     axes = zip([i for i in range(len(plan)) if plan[i] is not None], value.shape, strict=False)
     for place, size in axes:
         if isinstance(plan[place], int) and not _surely_inside(plan[place], size):
@@ -56,15 +43,39 @@ def index(ctx: Context, value: Value, items: Sequence[Any]) -> Value:
             axis += 1
     if dropped:
         result = ctx.b(op("Squeeze"), result, ctx.b.ints(*dropped))
+    added = _added(plan)
+    return ctx.b(op("Unsqueeze"), result, ctx.b.ints(*added)) if added else result
+
+
+def _spelled_out(ctx: Context, value: Value, items: Sequence[Any]) -> list[Any]:
+    """An item for each axis of the value, in place of `...` and of what is left out at the end, and
+    the None between them. Raises CompileError NN0201 and NN0204 for what is no index of it."""
+    for item in items:
+        slices = item is None or item is Ellipsis or isinstance(item, slice)
+        if isinstance(item, bool) or not (slices or isinstance(item, (int, Dim, Value))):
+            raise ctx.fail("NN0201", f"a tensor cannot be indexed by {describe(item)}")
+    if sum(item is Ellipsis for item in items) > 1:
+        raise ctx.fail("NN0204", "an index can hold only one `...`")
+    taken = sum(1 for item in items if item is not None and item is not Ellipsis)
+    if taken > value.rank:
+        raise ctx.fail("NN0204", f"{taken} indices for {value.rank} dimensions ({value.type})")
+    if Ellipsis not in [i for i in items if not isinstance(i, Value)]:
+        items = [*items, Ellipsis]
+    plan: list[Any] = []
+    for item in items:
+        plan += [slice(None)] * (value.rank - taken) if item is Ellipsis else [item]
+    return plan
+
+
+def _added(plan: Sequence[Any]) -> list[int]:
+    """The axes of the result that a None adds."""
     added, axis = [], 0
     for item in plan:
         if item is None:
             added.append(axis)
         if not isinstance(item, (int, Dim)):
             axis += item.rank if isinstance(item, Value) else 1
-    if added:
-        result = ctx.b(op("Unsqueeze"), result, ctx.b.ints(*added))
-    return result
+    return added
 
 
 def element(ctx: Context, value: Value, items: Sequence[Any]) -> Value:
