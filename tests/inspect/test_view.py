@@ -7,9 +7,11 @@ import random
 import re
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
+from nncomp.cli import main
 from nncomp.errors import CompileError
 from nncomp.inspect.families import FAMILIES
 from nncomp.inspect.view import dot, mermaid, svg
@@ -29,6 +31,7 @@ from nncomp.passes.fuse_conv_activation import FuseConvActivation
 from nncomp.passes.manager import run_passes
 from tests.ir.graphs import Net, lenet, resnet
 
+ROOT = Path(__file__).resolve().parents[2]
 TEXT = "{http://www.w3.org/2000/svg}text"
 
 
@@ -347,3 +350,13 @@ def test_text_is_cut_to_its_room() -> None:
     assert cut.endswith("…")
     assert text_width(cut, 12) <= 80
     assert shorten("short", 12, 80) == "short"
+
+
+def test_what_a_caption_leaves_out_is_counted_in_whole(tmp_path: Path) -> None:
+    """The second line makes room for the count where there is none."""
+    path = tmp_path / "gpt.svg"
+    sizes = [f"--set={size}" for size in ("layers=2", "width=64", "heads=4")]
+    assert main(["view", str(ROOT / "models" / "gpt.nn"), *sizes, "-o", str(path)]) == 0
+    counts = [text for text in texts(path.read_text()) if " and " in text]
+    assert "2 Reshape, 2 Transpose, Split and 5 more" in counts
+    assert all(re.search(r"[^,] and \d+ more$", text) for text in counts)

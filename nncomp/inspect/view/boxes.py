@@ -207,6 +207,10 @@ def _wrap(words: Sequence[str]) -> list[str]:
             lines[0] += ","
             lines.append(word)
         else:
-            lines[1] += f" and {len(words) - number} more"
+            more = f" and {len(words) - number} more"
+            if "," in lines[1] and text_width(lines[1] + more, LABEL) > MAX_TEXT + 50:
+                lines[1] = lines[1].rpartition(", ")[0]
+                more = f" and {len(words) - number + 1} more"
+            lines[1] += more
             break
     return [shorten(line, LABEL, MAX_TEXT + 50) for line in lines]
