@@ -26,7 +26,7 @@ def resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page(resnet: Path) -> Iterator[Any]:
-    with opened(resnet) as tab:
+    with opened(resnet, height=1100) as tab:  # all of the graph is in sight
         yield tab
 
 
@@ -55,6 +55,17 @@ def test_it_opens_with_source_graph_and_story(page: Any) -> None:
     assert passes[-1] == "fuse-conv-activation"
     assert "fuse-activation" in page.inner_text("#story")
     assert "N×3×224×224" in page.locator(".label").all_text_contents()
+
+
+def test_it_opens_at_a_size_that_can_be_read(resnet: Path) -> None:
+    """A tall graph from its top; the small picture of all of it shows that it goes on."""
+    with opened(resnet, width=1366, height=768) as tab:
+        view = "nncomp.views[0]"
+        assert tab.evaluate(f"[{view}.scale, {view}.y]") == [0.85, 0]
+        assert box(tab, "image").count() == 1
+        assert tab.locator(".minimap").is_visible()
+        heads = tab.locator(".pass-count").all_inner_texts()
+        assert heads[-1] == "121 → 56 nodes"
 
 
 def test_search_finds_opens_and_selects(page: Any) -> None:

@@ -1,5 +1,7 @@
 // Where one looks at a picture, and how closely.
 
+const LEAST_FIRST = 0.85; // of a page that opens: its small print is 9 pixels high, and can be read
+
 class Camera {
   constructor(host) {
     this.host = host;
@@ -31,7 +33,7 @@ class Camera {
     if (!result) return;
     const [width, height] = this.size;
     let scale = Math.min(width / result.width, height / result.height, 1.25);
-    if (isFirst) scale = Math.max(scale, Math.min(0.62, width / result.width));
+    if (isFirst) scale = Math.max(scale, Math.min(LEAST_FIRST, width / result.width));
     const y = result.height * scale > height ? 0 : (height - result.height * scale) / 2;
     this.move((width - result.width * scale) / 2, y, scale);
   }

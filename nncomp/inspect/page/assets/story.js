@@ -17,11 +17,14 @@ class StoryPane {
   }
 
   _section(snapshot, step) {
+    const [before, after] = [step - 1, step].map((at) => this.model.drawnAt(at));
     const section = make("section", { className: "pass" });
     const head = make("button", {
       className: "pass-head", "aria-expanded": "false", title: "the graph after this pass",
     }, make("span", { className: "pass-name", textContent: snapshot.pass }),
-    make("span", { className: "muted", textContent: `${this.model.drawnAt(step - 1)} → ${this.model.drawnAt(step)} nodes` }));
+    make("span", {
+      className: "muted pass-count", textContent: `${before.toLocaleString("en")} → ${plural(after, "node")}`,
+    }));
     const body = make("div", { className: "pass-body", hidden: true });
     head.addEventListener("click", () => {
       const isOpen = head.getAttribute("aria-expanded") === "true";
