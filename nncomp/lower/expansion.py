@@ -52,8 +52,10 @@ class _Loop:
 
 @dataclass(frozen=True)
 class Growth:
-    """By how much a part of the program expands a graph, beside its nodes."""
+    """By how much a part of the program expands a graph, beside its nodes. called: how often what
+    is called in it"""
 
+    called: Counter[ast.Decl]
     work: int
     steps: int
     looked_at: int
@@ -76,10 +78,13 @@ class Expansion:
 
     def called(self, decl: ast.Decl, span: Span | None) -> None:
         """Counts a call."""
+        self._call(decl, 1)
+        self._add(1, span)
+
+    def _call(self, decl: ast.Decl, times: int) -> None:
         if decl not in self._called:
             self.read(decl)
-        self._called[decl] += 1
-        self._add(1, span)
+        self._called[decl] += times
 
     def read(self, decl: ast.Decl) -> None:
         """A longer text may take more steps."""
@@ -92,14 +97,24 @@ class Expansion:
 
     def measured(self, run: Callable[[], _Given]) -> tuple[_Given, Growth]:
         """What a part of the program gives, and by how much it expands the graph."""
-        work, steps, looked_at = self._work, self.steps, self._looked_at
+        called, work = self._called.copy(), self._work
+        steps, looked_at = self.steps, self._looked_at
         given = run()
-        return given, Growth(self._work - work, self.steps - steps, self._looked_at - looked_at)
+        return given, Growth(
+            self._called - called,
+            self._work - work,
+            self.steps - steps,
+            self._looked_at - looked_at,
+        )
 
     def grow(self, by: Growth, span: Span | None) -> None:
         """Counts what such a part would add."""
+        for decl, times in by.called.items():
+            self._call(decl, times)
         self._add(by.work, span)
         self.steps += by.steps
+        if self.steps > self.most_steps:
+            raise self.too_many_steps(span)
         self.look_through(by.looked_at, span)
 
     def look_through(self, items: int, span: Span | None) -> None:

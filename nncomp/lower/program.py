@@ -229,13 +229,9 @@ class _Lowering:
         ctx.frames.append(frame)
         ctx.expansion.read(self.model)
         with ctx.at(self.model.name.span):
-            arguments = Arguments(
-                [],
-                {
-                    key: Argument(setting(self.model, key, value), self.model.name.span)
-                    for key, value in self.settings.items()
-                },
-            )
+            places = {f.name.text: f.span for f in self.model.hyperparameters}
+            given = {k: setting(self.model, k, v) for k, v in self.settings.items()}
+            arguments = Arguments([], {k: Argument(v, places[k]) for k, v in given.items()})
             bind_arguments(
                 ctx, self.model.hyperparameters, arguments, self.model, self.model.name.span
             )

@@ -127,7 +127,7 @@ class _Given:
             if node is not None and isinstance(node.op, Constant):
                 return node.op
             number = self.tensors.setdefault(value, len(self.tensors))
-            return number, self._type(value.type), doubts.kind(value)
+            return number, bool(value.name), self._type(value.type), doubts.kind(value)
         if isinstance(value, _STATIC):
             return type(value), value
         if isinstance(value, float):
@@ -210,7 +210,7 @@ class _Before:
             self._given,
             self._place,
             result,
-            frozenset(v for v in _tensors(result) if not v.name),
+            frozenset(v for v in (*_tensors(result), *added.values()) if not v.name),
             {number: v.name for number, v in self._nameless if v.name},
             nodes,
             parameters,
@@ -226,7 +226,7 @@ class _Done:
     """An application that was run. What it made stands in the context, from one place to another;
     most are never repeated.
 
-    nameless: its results that had no name yet; named: which arguments were given one
+    nameless: its results and updates that had no name yet; named: which arguments were given one
     depth: of calls around it
     """
 

@@ -346,3 +346,21 @@ def test_files_that_import_each_other(tmp_path: Path) -> None:
     (tmp_path / "b.nn").write_text("from a import g\nfn f(x) = x")
     with pytest.raises(CompileError, match="import each other"):
         lower(read_source(tmp_path / "a.nn"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "under", "says"),
+    [
+        ({"depth": "x"}, "NN0201", "depth: int = 3", "must be an int"),
+        ({"rate": "fast"}, "NN0201", "rate: float = 0.1", "must be a float"),
+        ({"depht": 3}, "NN0202", "M", "has no hyperparameter `depht`"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_shown_at_its_hyperparameter(
+    settings: dict[str, Any], code: str, under: str, says: str
+) -> None:
+    text = "model M(depth: int = 3, rate: float = 0.1) {\n  input x: f32[2]\n  output y = rate * x\n}"
+    found = failure(text, **settings)
+    assert found.span is not None
+    assert (found.code, found.span.text) == (code, under)
+    assert says in found.message

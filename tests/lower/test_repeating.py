@@ -12,6 +12,7 @@ from nncomp.driver.compiling import graphs
 from nncomp.files import read_source
 from nncomp.ir.graph import Graph
 from nncomp.ir.text import to_text
+from nncomp.limits import limited
 from nncomp.lower.context import Context
 from nncomp.lower.loading import Loaded
 from nncomp.lower.program import Program, lower, models
@@ -134,7 +135,7 @@ block Outer()(x) { return x |> Inner() as inner |> tanh }
 model M {
   input x: f32[N, 8]
   (a, b) = (Outer(), Outer())
-  output y = a(b(a(b(x))))
+  output y = a(b(a(b(x + 1))))
 }
 """)
     assert [p.path for p in found.graph.parameters] == [
@@ -171,7 +172,7 @@ def test_running_means_are_updated() -> None:
 block B()(x) { return x |> BatchNorm() |> tanh }
 model M {
   input x: f32[N, 8, 4]
-  output y = x |> B() |> B() |> B()
+  output y = (x + 1) |> B() |> B() |> B()
   train { minimize mean(y) by SGD(lr=0.1) }
 }
 """)
@@ -224,3 +225,59 @@ model M {
 }
 """)
     assert runs["SGD"] == 4  # weights and biases, with and without momentum
+
+
+def test_an_argument_is_named_inside() -> None:
+    """What a block calls its argument is the name of a value that had none before."""
+    found, _ = program("""
+block B()(x) {
+  y = x
+  return y |> Linear(8)
+}
+model M {
+  input x: f32[N, 8]
+  output z = x |> B() |> B() |> B() |> B()
+}
+""")
+    assert [v.name for n in found.graph.nodes if n.op.name == "Add" for v in n.outputs] == [
+        "y",
+        "y",
+        "y",
+        "z",
+    ]
+
+
+def test_an_update_is_named_outside() -> None:
+    found, _ = program("""
+block B()(x: float[N, D]) {
+  buffer total: float[D] = zeros()
+  update total = total + sum(x, axis=0)
+  return x + total
+}
+model M {
+  input x: f32[N, 8]
+  (a, b) = (B(), B())
+  y = a(x)
+  first = a.total
+  output z = b(y)
+  output first
+}
+""")
+    assert found.graph.updates["b_2.total"].name == ""
+
+
+def test_a_copy_counts_as_what_it_copies() -> None:
+    """A text allows steps where it is used: the copy in the entry needs those of `B` in it."""
+    many = "  y = y" + 99 * " + x" + "\n"
+    block = "block B()(x) {\n" + 30 * "  # a line\n" + "  y = x\n" + 7 * many + "  return y\n}\n"
+    with limited(nodes=3_200):
+        _, runs = program(f"""
+{block}
+block Outer()(x) {{ return x |> B() }}
+model M {{
+  input x: f32[N, 8]
+  output y = x |> Outer()
+  entry twice {{ output z = 2 * y }}
+}}
+""")
+    assert runs["Outer"] == 1
