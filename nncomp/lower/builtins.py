@@ -19,6 +19,7 @@ from nncomp.lower import calls, indexing, tensors
 from nncomp.lower.axes import AXES
 from nncomp.lower.clipping import CLIPPING
 from nncomp.lower.context import Context
+from nncomp.lower.declared_types import require_dim
 from nncomp.lower.derivatives import DERIVATIVES
 from nncomp.lower.filling import FILLS
 from nncomp.lower.initializers import INITIALIZERS
@@ -254,8 +255,7 @@ def _reshape(ctx: Context, args: list[Any], named: dict[str, Any]) -> Value:
     if not isinstance(x, Value) or not isinstance(shape, (list, tuple)):
         raise ctx.fail("NN0201", "`reshape` takes a tensor and a list of dims")
     for dim in shape:
-        if isinstance(dim, bool) or not isinstance(dim, (int, Dim)):
-            raise ctx.fail("NN0201", f"a dim must be an int, this is {describe(dim)}")
+        require_dim(dim, ctx.span)
     return ctx.b(tensors.op("Reshape"), x, ctx.b.dims(list(shape)))
 
 

@@ -15,6 +15,7 @@ from nncomp.syntax import ast
 from nncomp.types import DType, SequenceType, TensorType
 
 _ANY_SIZE = "a dim of any size has a name: `f32[N, 8]`"
+_WHOLE = "`//` divides ints, and gives one"
 
 
 def is_tensor_type(type_: ast.TypeExpr) -> bool:
@@ -104,9 +105,9 @@ def sequence_type(ctx: Context, type_: ast.TypeExpr) -> SequenceType:
     return SequenceType(inner.dtype, sizes=tuple(sizes))
 
 
-def require_dim(value: Any, span: Span) -> None:
+def require_dim(value: Any, span: Span | None) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, Dim)):
-        hint = _ANY_SIZE if value is None else None
+        hint = _ANY_SIZE if value is None else _WHOLE if isinstance(value, float) else None
         raise error("NN0201", f"a dim must be an int, this is {describe(value)}", span, help=hint)
 
 

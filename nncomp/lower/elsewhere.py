@@ -129,7 +129,7 @@ def argument_help(name: str, known: Collection[str]) -> str | None:
     """For an argument that a fn or block does not take; `known` are those that it takes."""
     if _ARGUMENTS.get(name) in known:
         return f"it is called `{_ARGUMENTS[name]}` here"
-    return did_you_mean(name, known) or _NO_ARGUMENTS.get(name)
+    return _NO_ARGUMENTS.get(name) or did_you_mean(name, known)
 
 
 def dtype_help(name: str, known: Iterable[str]) -> str | None:

@@ -76,7 +76,10 @@ def apply_raw(ctx: Context, cls: type[Op], arguments: Arguments) -> Value | Resu
         raise ctx.fail("NN0208", f"{cls.__name__}: {failure}") from None
     dtype = weak_dtype(operands)
     if dtype in (None, DType.BOOL) and not all(isinstance(v, bool | Value) for v in operands):
-        dtype = ctx.frame.float_dtype  # a number beside a mask is no truth value
+        is_size = dtype is None and any(isinstance(v, Dim) for v in operands)
+        whole = is_size and not any(isinstance(v, float) for v in operands)
+        # a number beside a mask is no truth value; sizes among themselves are whole numbers
+        dtype = DType.I64 if whole else ctx.frame.float_dtype
     results = ctx.b.multi(op, *(_operand(ctx, v, dtype or DType.BOOL) for v in operands))
     return results[0] if len(results) == 1 else Results(results)
 

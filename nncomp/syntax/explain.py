@@ -24,20 +24,14 @@ _STATEMENT_KINDS = frozenset(word.upper() for word in _STATEMENT_WORDS) | {"NN",
 # What users of other languages write first on a line, and what it is called here.
 _FOREIGN = {
     "def": "write `fn name(x: float[N]) = …`, or a `block` if it owns parameters",
-    "func": "write `fn name(x: float[N]) = …`",
-    "function": "write `fn name(x: float[N]) = …`",
-    "class": "write `block Name(hyperparameters)(tensors) { … }`",
-    "struct": "write `block Name(hyperparameters)(tensors) { … }`",
-    "let": "write `name = value`",
-    "var": "write `name = value`",
-    "const": "write `name = value`",
-    "val": "write `name = value`",
+    **dict.fromkeys(["func", "function"], "write `fn name(x: float[N]) = …`"),
+    **dict.fromkeys(["class", "struct"], "write `block Name(hyperparameters)(tensors) { … }`"),
+    **dict.fromkeys(["let", "var", "const", "val"], "write `name = value`"),
     "elif": "write `else if`",
     "while": "write `name = loop (carry = …) while condition { … }`",
     "pass": "an empty body is `{ }`",
     "print": "make the value an `output` or a `metric`",
-    "switch": "write `if` and `else if`",
-    "match": "write `if` and `else if`",
+    **dict.fromkeys(["switch", "match"], "write `if` and `else if`"),
     "loss": "write `minimize loss by Adam(lr=1e-3)` in a `train` block",
     "with": "there are no contexts: `stop_gradient(x)` is a constant for gradients",
     "try": "what must hold stands in an `assert`",
@@ -87,12 +81,13 @@ def _chained_comparison(p: Place) -> CompileError | None:
 
 
 def _foreign_word(p: Place) -> CompileError | None:
-    word = p.tokens.text(p.first)
-    if word in _FOREIGN and p.tokens.kinds[p.first] == "NAME" and p.index <= p.first + 1:
+    at = p.index if p.text() == "elif" else p.first  # it follows a `}`
+    word = p.tokens.text(at)
+    if word in _FOREIGN and p.tokens.kinds[at] == "NAME" and p.index <= at + 1:
         return error(
             "NN0101",
             f"there is no `{word}` statement",
-            p.tokens.span(p.first),
+            p.tokens.span(at),
             help=_FOREIGN[word],
         )
     return None
@@ -118,12 +113,15 @@ def _augmented(p: Place) -> CompileError | None:
 def _lambda(p: Place) -> CompileError | None:
     if p.text(-1) != "lambda" or p.kind(-1) != "NAME":
         return None
-    return error(
-        "NN0101",
-        "a function has a name",
-        p.tokens.span(p.index - 1),
-        help="write `fn f(x) = …` above the model",
-    )
+    span, help = p.tokens.span(p.index - 1), "write `fn f(x) = …` above the model"
+    return error("NN0101", "a function has a name", span, help=help)
+
+
+def _prefixed_string(p: Place) -> CompileError | None:
+    if p.kind() != "STRING" or p.kind(-1) != "NAME" or not p.touches(-1):
+        return None
+    help = f'write it without `{p.text(-1)}`: in any string "{{i}}" is the value of i'
+    return error("NN0101", "a string has no prefix", p.span, help=help)
 
 
 def _slashes(p: Place) -> CompileError | None:
@@ -378,6 +376,7 @@ def _brace_on_next_line(p: Place) -> CompileError | None:
 
 _GUESSES: tuple[Callable[[Place], CompileError | None], ...] = (
     _lambda,
+    _prefixed_string,
     _slashes,
     _minimize_by,
     _type_without_dtype,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nncomp.errors import CompileError
 from nncomp.lower.modules import read_source
 from nncomp.lower.program import lower
-from tests.lower.programs import failure
+from nncomp.types import DType
+from tests.lower.programs import failure, program
 
 HEAD = "from std import BatchNorm, Conv, Linear\nfrom std.optim import Adam\n"
 
@@ -20,6 +22,10 @@ def model(statements: str) -> str:
 
 # statements from line 5 on; code; line; what the rendered text must hold
 CASES = [
+    ("  if training { y = x } elif true { y = x }", "NN0101", 5, ["`elif`", "`else if`"]),
+    ('  output y = x |> Linear(3) as f"c{1}"', "NN0101", 5, ["no prefix", "without `f`"]),
+    ("  output y = reshape(x, [N, 240 / 2, 2])", "NN0201", 5, ["float 120.0", "`//` divides"]),
+    ("  output y = x |> Adam(betas=(0.9, 0.95))", "NN0202", 5, ["`betas`", "`beta1=0.9, beta2="]),
     ("  output y = relux(x)", "NN0103", 5, ["`relux`", "did you mean `relu`"]),
     ("  output y = x |> Adamm(3)", "NN0103", 5, ["did you mean `Adam`"]),
     ("  output y = x + x[:, :, 1:]", "NN0207", 5, ["height 8 (left) is not 7 (right)"]),
@@ -348,6 +354,11 @@ def test_files_that_import_each_other(tmp_path: Path) -> None:
         lower(read_source(tmp_path / "a.nn"))
 
 
+def test_sizes_among_themselves_are_whole_numbers() -> None:
+    found = program(model("  output y = onnx.Range(0, 2 * N, 1)\n  output z = onnx.Mul(N, 0.5)"))
+    assert [v.type.dtype for v in found.graph.outputs.values()] == [DType.I64, DType.F32]
+
+
 @pytest.mark.parametrize(
     ("settings", "code", "under", "says"),
     [
@@ -359,7 +370,9 @@ def test_files_that_import_each_other(tmp_path: Path) -> None:
 def test_a_setting_that_does_not_fit_is_shown_at_its_hyperparameter(
     settings: dict[str, Any], code: str, under: str, says: str
 ) -> None:
-    text = "model M(depth: int = 3, rate: float = 0.1) {\n  input x: f32[2]\n  output y = rate * x\n}"
+    text = (
+        "model M(depth: int = 3, rate: float = 0.1) {\n  input x: f32[2]\n  output y = rate * x\n}"
+    )
     found = failure(text, **settings)
     assert found.span is not None
     assert (found.code, found.span.text) == (code, under)
