@@ -52,7 +52,7 @@ class Run:
 
 RUNS = {
     "deep_rnn": Run(28, {"hidden": 128}, 128, 8, 12, 6e-3, 128, 32, 5e-4),
-    "gpt": Run(34, GPT, 64, 16, 40, 0.0125, 48, 16, 3e-3, "muon"),
+    "gpt": Run(34, GPT, 64, 16, 40, 0.0125, 48, 16, 1e-3, "muon"),
 }
 
 Batch = dict[str, np.ndarray]
