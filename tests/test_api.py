@@ -98,6 +98,20 @@ def test_what_build_gives_fits_on_a_screen(tmp_path: Path) -> None:
     assert len(repr(mlp().build(tmp_path / "m.onnx"))) < 400
 
 
+@pytest.mark.parametrize("backend", ["numpy", "onnx"])
+def test_inputs_too_small_for_what_the_model_does(backend: Any) -> None:
+    model = nncomp.load(MODELS / "music.nn", bins=5)
+    for frames, left in ((3, "T - 3 is 0"), (1, "T - 3 is -2"), (5, "is -2")):
+        with pytest.raises(nncomp.CompileError, match="the inputs are too small") as found:
+            model.run({"x": np.zeros((2, 5, frames), np.float32)}, backend=backend)
+        assert f"T = {frames} leaves nothing of axis 2" in str(found.value)
+        assert left in str(found.value)
+        assert "music.nn:15" in str(found.value)
+    with pytest.raises(nncomp.CompileError, match=r"NN0503.*`x`"):  # not what it is about
+        model.run({"x": np.zeros((2, 3), np.float32)}, backend=backend)
+    assert model.run({"x": np.zeros((2, 5, 13), np.float32)}, backend=backend)["y"].shape == (2, 6)
+
+
 def test_what_cannot_be_asked(tmp_path: Path) -> None:
     model: Any = mlp()  # what a type checker would not let through
     gradient: Any = nncomp.grad(model)

@@ -33,6 +33,7 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.op import Op
+from nncomp.ir.room import room_for
 from nncomp.types import Array, is_container
 
 _NONE: Mapping[str, Array] = MappingProxyType({})
@@ -80,7 +81,8 @@ def run(
     for obligation in graph.obligations:
         obligation.require(symbols.values)
     given = {id(array) for array in values.values()}
-    with np.errstate(all="ignore"), all_cores():
+    shapes = {v.name: np.shape(values[v]) for v in graph.inputs if not is_container(v.type)}
+    with np.errstate(all="ignore"), all_cores(), room_for(graph, shapes, "NN0503"):
         _execute(plan.steps, plan.read, values, symbols, watch, watch if inside else None)
 
     def own(value: Value) -> Array:

@@ -12,9 +12,10 @@ from nncomp.backends.reference import interpreter
 from nncomp.driver.compiling import entry_of, onnx_model, optimized
 from nncomp.errors import error, require_choice
 from nncomp.ir.graph import Graph
+from nncomp.ir.room import room_for
 from nncomp.lower.program import Program
 from nncomp.passes.selection import Plan
-from nncomp.types import Array
+from nncomp.types import Array, is_container
 
 if TYPE_CHECKING:
     from nncomp.backends.ort.session import Session
@@ -80,7 +81,9 @@ def run_onnx(
         for value in graph.inputs
         if value.name in graph.defaults
     }
-    results = session.run({**left_out, **_updated(graph, state), **inputs})
+    tensors = [v.name for v in graph.inputs if not is_container(v.type) and v.name in inputs]
+    with room_for(graph, {name: np.shape(inputs[name]) for name in tensors}, "NN0604"):
+        results = session.run({**left_out, **_updated(graph, state), **inputs})
     return {name: results[name] for name in graph.outputs}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.models.support import MODELS
@@ -92,9 +92,7 @@ def _full() -> list[Case]:
     for case in SMALL:
         if first(case) not in found:
             found.add(first(case))
-            rest.append(
-                Case(case.file, {}, case.model, case.special, case.initial, min(case.symbols, 10))
-            )
+            rest.append(replace(case, settings={}, symbols=min(case.symbols, 10), heavy=False))
     return [*_VARIANTS, *rest]
 
 
