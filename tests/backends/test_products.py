@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from nncomp.backends.reference import interpreter, threads, turning
 from nncomp.backends.reference.interpreter import run
 from nncomp.backends.reference.joining import Joined
 from nncomp.backends.reference.kernels import products
+from nncomp.backends.reference.kernels.activation import gelu
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ops.activation import Gelu, Relu, Sigmoid, Tanh
@@ -145,3 +148,26 @@ def test_by_columns_is_a_copy() -> None:
         turned = turning.by_columns(matrix)
     np.testing.assert_array_equal(turned, matrix)
     assert turned.flags.f_contiguous
+
+
+@pytest.mark.parametrize("kind", ["whole", "turned", "every second", "repeated", "backwards"])
+def test_elementwise_kernels_take_arrays_however_they_stand_in_memory(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    for shape in ((5, 4), (2, 1, 3), (3, 4, 5)):
+        for axes in permutations(range(len(shape))):
+            x = rng.standard_normal(shape)
+            if kind == "every second":
+                x = rng.standard_normal([2 * size for size in shape])[
+                    (slice(None, None, 2),) * x.ndim
+                ]
+            elif kind == "repeated":
+                x = np.broadcast_to(rng.standard_normal((shape[0], *[1] * (x.ndim - 1))), shape)
+            elif kind == "backwards":
+                x = x[::-1]
+            x = x if kind == "whole" else x.transpose(axes)
+            expected = 0.5 * x * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
+            for out in (None, np.empty(x.shape), np.empty_like(x), x.copy("K")):
+                found = gelu(Gelu(), x, out=out)
+                assert np.allclose(found, expected, rtol=1e-12, atol=1e-15)
+            if x.flags.writeable:
+                assert np.allclose(gelu(Gelu(), x, out=x), expected, rtol=1e-12, atol=1e-15)
