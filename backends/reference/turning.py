@@ -14,13 +14,13 @@ from itertools import product
 import numpy as np
 
 from nncomp.backends.reference.joining import Joined
+from nncomp.backends.reference.kernels import products
 from nncomp.backends.reference.kernels.windows import steps
 from nncomp.backends.reference.threads import all_cores, each, shares
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.linear import Gemm, MatMul
 from nncomp.types import Array
 
-_WORTH = 1 << 16  # elements of weights
 _ROWS = 16  # known to be fewer, rows are no matrix that a product has to pack
 _TILE = 128  # rows and columns that stay in cache while they change places
 
@@ -55,7 +55,7 @@ def _by_columns(node: Node) -> bool:
 
 
 def _worth(weights: Array) -> bool:
-    return weights.ndim == 2 and weights.dtype.kind == "f" and weights.size >= _WORTH
+    return weights.ndim == 2 and weights.dtype.kind == "f" and weights.size >= products.LARGE
 
 
 def by_columns(matrix: Array) -> Array:

@@ -30,7 +30,7 @@ RNG = np.random.default_rng(0)
 @pytest.fixture(autouse=True)
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights of any size are turned, three threads share any work, in small blocks."""
-    monkeypatch.setattr(turning, "_WORTH", 1)
+    monkeypatch.setattr(products, "LARGE", 1)
     monkeypatch.setattr(products, "_ELEMENTS", 16)
     monkeypatch.setattr(threads, "_WORTH", 1)
     monkeypatch.setattr(threads, "_most", lambda: 3)

@@ -14,6 +14,10 @@ from nncomp.types import Array
 Place = tuple[slice, slice]
 Finish = Callable[[Array, Place], object]
 
+LARGE = (
+    1 << 16
+)  # elements of a matrix by columns whose results stand by columns, too: a small one's
+# are as quick by rows, and no bit of what follows depends on how it came to stand
 _ELEMENTS = 1 << 16  # of a part of a result: see `blocks`
 _PRODUCTS = 16  # of two numbers, added up: as long as reading one and writing it
 
@@ -21,7 +25,7 @@ _PRODUCTS = 16  # of two numbers, added up: as long as reading one and writing i
 def product(a: Array, b: Array) -> Array:
     """np.matmul, its matrices or else the rows or columns of one spread over the cores.
 
-    The result stands by columns if b does, as weights may: see `reference.turning`.
+    The result stands by columns if a large b does, as weights may: see `reference.turning`.
     """
     if a.ndim < 2 or b.ndim < 2 or a.dtype != b.dtype:
         return np.asarray(np.matmul(a, b))
@@ -62,7 +66,7 @@ def rows_times(a: Array, b: Array, finish: Finish | None = None) -> Array:
     """
     outer, (length, columns) = a.shape[:-1], b.shape
     rows = math.prod(outer)
-    by_columns = b.flags.f_contiguous and not b.flags.c_contiguous
+    by_columns = b.size >= LARGE and b.flags.f_contiguous and not b.flags.c_contiguous
     y = np.empty((*outer, columns), a.dtype)
     if by_columns:  # an array of its own and not a view, so that what follows may overwrite it
         y = np.empty_like(np.moveaxis(np.empty((columns, *outer), a.dtype), 0, -1))
