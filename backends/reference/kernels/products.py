@@ -14,10 +14,9 @@ from nncomp.types import Array
 Place = tuple[slice, slice]
 Finish = Callable[[Array, Place], object]
 
-LARGE = (
-    1 << 16
-)  # elements of a matrix by columns whose results stand by columns, too: a small one's
-# are as quick by rows, and no bit of what follows depends on how it came to stand
+# elements of a matrix by columns whose results stand by columns, too. Small ones are as quick by
+# rows, and then no bit of what follows depends on how the matrix came to stand so
+LARGE = 1 << 16
 _ELEMENTS = 1 << 16  # of a part of a result: see `blocks`
 _PRODUCTS = 16  # of two numbers, added up: as long as reading one and writing it
 
