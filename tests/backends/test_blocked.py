@@ -385,8 +385,7 @@ def test_what_others_read_is_not_taken_into_a_convolution() -> None:
     images, weights = typed(x, "x"), typed(w, "w")
     b = Builder()
     z = b(Conv(pads=(1, 1, 1, 1)), images, weights)
-    y = b(Relu(), z)
-    total = b(Add(), z, images)
+    y, total = b(Relu(), z), b(Add(), z, images)
     graph = Graph("g", (images, weights), (), tuple(b.nodes), {"z": z, "y": y, "total": total})
     feeds = {"x": x, "w": w}
     expected, results = run(graph, feeds).outputs, run(block_layout(graph, 16), feeds).outputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -112,7 +113,7 @@ def _attend(
     q, y = _grouped(q, shared), _grouped(y, shared)
     bias, shown = (None if x is None else _grouped(x, shared) for x in (bias, shown))
     scale = q.dtype.type(q.shape[-1] ** -0.5 if op.scale is None else op.scale)
-    size = q[0, 0, ..., 0].size * k.shape[-1]
+    size = math.prod(q.shape[2:-1]) * k.shape[-1]  # of the scores of heads that share keys
     step = min(together(shared, size * q.itemsize), -(-shared // cores()))
     places = [(n, heads) for n in range(len(q)) for heads in steps(slice(shared), step)]
 

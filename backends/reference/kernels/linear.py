@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -56,7 +57,7 @@ def _scaled(factor: float) -> Finish:
 
 def _plus(summand: Array, shape: tuple[int, ...]) -> Finish:
     """Adds the part's place of what is broadcast to the result's shape."""
-    matrix = np.broadcast_to(summand, shape).reshape(-1, shape[-1])
+    matrix = np.broadcast_to(summand, shape).reshape(math.prod(shape[:-1]), shape[-1])
     return lambda part, place: np.add(part, matrix[place], out=part)
 
 
