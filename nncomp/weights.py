@@ -6,7 +6,6 @@ import io
 import json
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from mmap import mmap
 from pathlib import Path
@@ -15,10 +14,11 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from nncomp.errors import CompileError, Diagnostic, error
+from nncomp.errors import CompileError, error
 from nncomp.files import PathLike, is_checkpoint, mapped_beyond, read_bytes, write_atomic
 from nncomp.ir.bind import disagreements
 from nncomp.ir.graph import Parameter
+from nncomp.misfits import remedies
 from nncomp.renaming import Rename, renamed, rules_of
 from nncomp.types import Array, DType
 
@@ -126,13 +126,18 @@ def load_sequence(path: PathLike) -> list[Array]:
 
 
 def fit(
-    weights: Weights, parameters: Iterable[Parameter], known: Collection[str] = ()
+    weights: Weights,
+    parameters: Iterable[Parameter],
+    known: Collection[str] = (),
+    settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Array]:
     """The weights for each of the parameters, by path, in the parameters' dtypes.
 
     A narrower dtype of the same kind is widened; nothing is rounded.
     known: paths that may be there without being wanted (an optimiser's state)
-    Raises CompileError NN0502 that lists everything missing, unknown or of a wrong type.
+    settings: the values of the model's hyperparameters, of which another may be suggested
+    Raises CompileError NN0502 that says what would make them fit, and lists everything missing,
+    unknown or of a wrong type.
     """
     parameters = list(parameters)
     wanted = {parameter.path: parameter.value.type for parameter in parameters}
@@ -143,29 +148,8 @@ def fit(
     }
     found = disagreements(parameters, fitted)
     if found:
-        raise CompileError(*found, *_other_beginning(wanted.keys(), fitted.keys()))
+        raise CompileError(*remedies(wanted, fitted, settings or {}), *found)
     return fitted
-
-
-def _other_beginning(wanted: Collection[str], given: Collection[str]) -> list[Diagnostic]:
-    """Whether most of what is missing is there behind, or without, a prefix: `transformer.`."""
-    missing, extra = set(wanted) - set(given), set(given) - set(wanted)
-    prefixes = Counter[tuple[str, str]]()
-    for path in missing:
-        for at in (i + 1 for i, c in enumerate(path) if c == "."):
-            if path[at:] in extra:
-                prefixes["", path[:at]] += 1
-    for path in extra:
-        for at in (i + 1 for i, c in enumerate(path) if c == "."):
-            if path[at:] in missing:
-                prefixes[path[:at], ""] += 1
-    for (theirs, ours), count in prefixes.most_common(1):
-        if 2 * count >= len(missing):
-            there = f"they begin with `{theirs}`" if theirs else f"they lack the beginning `{ours}`"
-            rule = f"^{theirs.replace('.', chr(92) + '.')}={ours}"
-            message = f"{count} of the {len(missing)} missing tensors are there, but {there}"
-            return [Diagnostic("NN0502", message, help=f"--rename '{rule}'")]
-    return []
 
 
 def describe(array: Array) -> str:

@@ -113,6 +113,57 @@ def test_another_beginning_is_found(theirs: str, ours: str, rule: str) -> None:
     assert f"--rename {rule}" in text
 
 
+def encoder(layers: int, width: int) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {"words.weight": (7, width)}
+    for i in range(layers):
+        shapes |= {f"layer.{i}.up.weight": (4 * width, width), f"layer.{i}.up.bias": (4 * width,)}
+    return shapes
+
+
+@pytest.mark.parametrize(
+    ("layers", "width", "helps"),
+    [
+        (3, 5, ["--set layers=3 or --set heads=3", "--set width=5"]),
+        (3, 8, ["--set layers=3 or --set heads=3"]),
+        (2, 5, ["--set width=5"]),
+    ],
+)
+def test_other_values_of_hyperparameters_are_suggested(
+    layers: int, width: int, helps: list[str]
+) -> None:
+    wanted = [parameter(name, DType.F32, *shape) for name, shape in encoder(2, 8).items()]
+    weights = {name: np.zeros(s, np.float32) for name, s in encoder(layers, width).items()}
+    settings = {"layers": 2, "width": 8, "heads": 2, "words": 7, "dropout": 0.5, "bias": True}
+    with pytest.raises(CompileError) as failure:
+        fit(weights, wanted, settings=settings)
+    assert sorted(d.help for d in failure.value.diagnostics if d.help) == helps
+
+
+def test_a_size_that_fits_elsewhere_is_not_suggested() -> None:
+    wanted = [parameter("a", DType.F32, 8), parameter("b", DType.F32, 8)]
+    weights = {"a": np.zeros(8, np.float32), "b": np.zeros(9, np.float32)}
+    with pytest.raises(CompileError) as failure:
+        fit(weights, wanted, settings={"width": 8})
+    assert [d.help for d in failure.value.diagnostics] == [None]
+
+
+@pytest.mark.parametrize(
+    ("extra", "rule"),
+    [
+        (["embeddings.position_ids"], r"'^embeddings\.position_ids$='"),
+        (["cls.bias", "cls.deep.weight"], r"'^cls\..*='"),
+        (["fc.scale", "fc.other.weight"], r"'^fc\.other\.weight$='"),
+    ],
+)
+def test_what_is_more_can_be_left_out(extra: list[str], rule: str) -> None:
+    numbers = np.zeros(2, np.float32)
+    wanted = parameter("fc.weight", DType.F32, 2)
+    weights = {"fc.weight": numbers, **dict.fromkeys(extra, numbers[:1])}
+    text = refusals(weights, wanted)
+    assert f"the weights hold {len(extra)} more than the model has" in text
+    assert f"--rename {rule}" in text
+
+
 def test_a_tensor_that_was_stored_twice_is_recognised() -> None:
     numbers = np.arange(6, dtype=np.float32).reshape(2, 3)
     text = refusals({"wte": numbers, "head": numbers}, parameter("wte", DType.F32, 2, 3))

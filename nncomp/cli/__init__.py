@@ -68,7 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if late and unknown and not unknown[0].startswith("-"):
             setattr(args, action.dest, unknown.pop(0))
     if unknown:
-        near = did_you_mean(unknown[0], _options(args.parser))
+        options = _options(args.parser)
+        near = did_you_mean(unknown[0], options)
+        if "--set" in options and re.match(r"\w+=", unknown[0]):  # as in `--set a=1 b=2`
+            near = f"did you mean `--set {unknown[0]}`?"
         args.parser.error(f"unknown: {' '.join(unknown)}" + (f"; {near}" if near else ""))
     try:
         with limited(words=args.max_words, nodes=args.max_nodes):

@@ -119,6 +119,8 @@ def execute(args: argparse.Namespace) -> int:
         args.parser.error("--layer is for --filters")
     kinds = (*(["entry"] if args.entry else []), *(["train"] if wants_data or args.train else []))
     program = program_of(args, kinds)
+    if args.weights and not (args.profile or wants_data or args.filters):
+        state_of(args, program, training=args.train)  # nothing reads them, but they have to fit
     if args.filters:
         _draw_filters(args, program)
         if not any(asked):

@@ -126,9 +126,9 @@ def state_of(
     given = {path: array for path, array in given.items() if not idle_state(path)}
     wanted = [p for p in parameters.values() if p.kind != "state" or p.path in given]
     try:
-        return state | fit(given, wanted)
+        return state | fit(given, wanted, settings=program.settings)
     except CompileError as failure:
-        raise CompileError(*failure.diagnostics, *idle(file, rules)) from None
+        raise CompileError(*idle(file, rules), *failure.diagnostics) from None
 
 
 def _is_state(path: str, given: Collection[str]) -> bool:

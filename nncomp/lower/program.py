@@ -79,6 +79,7 @@ class Program(Drawn):
     optional: names of the optional inputs, those that the graphs have and the others
     initial: seed in; the first value of every parameter, buffer and optimiser state, by path
     warnings: what is odd but no error
+    settings: the values of its hyperparameters
     metadata: what an imported model says of itself, to be said again by what is built from it
     original: the file of an imported model
     """
@@ -90,6 +91,7 @@ class Program(Drawn):
     initial: Graph
     optional: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     original: Original | None = None
 
@@ -148,6 +150,7 @@ class _Lowering:
         self.settings = settings
         self.store = store
         self.base = base
+        self.values: dict[str, Any] = {}  # of the hyperparameters
 
     def program(self, model: str | None, kinds: Collection[str]) -> Program:
         """One model, and a look at what of the file it does not use. Raises CompileError."""
@@ -196,7 +199,8 @@ class _Lowering:
             self._require_outputs(graph, self.model)
         warnings = tuple(self.store.warnings.values())
         optional = tuple(self.store.optional)
-        return Program(name, graph, entries, train, self._initial(name), optional, warnings)
+        initial = self._initial(name)
+        return Program(name, graph, entries, train, initial, optional, warnings, self.values)
 
     def _require_outputs(self, graph: Graph, node: ast.Node) -> None:
         if not graph.outputs and not self.store.problems:
@@ -235,6 +239,7 @@ class _Lowering:
             bind_arguments(
                 ctx, self.model.hyperparameters, arguments, self.model, self.model.name.span
             )
+        self.values = dict(frame.names)
         if self.base is not None:
             self.base.enter(ctx)
         execute(ctx, self.model.body)

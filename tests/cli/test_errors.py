@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import nncomp
 from nncomp.cli import main
 from nncomp.cli.report import report
 from nncomp.errors import error
@@ -171,6 +172,25 @@ def test_a_misspelt_option(capsys: pytest.CaptureFixture[str]) -> None:
     err = capsys.readouterr().err
     assert err.startswith("nncomp build: error: unknown: --trian")
     assert "did you mean `--train`?" in err
+
+
+def test_settings_behind_one_another(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["build", LENET, "--set", "classes=3", "channels=3"])
+    assert ended.value.code == 2
+    err = capsys.readouterr().err
+    assert "unknown: channels=3; did you mean `--set channels=3`?" in err
+
+
+def test_weights_of_another_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    saved = str(tmp_path / "w.safetensors")
+    nncomp.load(LENET, classes=7).save(saved)
+    for command in ("inspect", "build"):
+        assert main([command, LENET, "--weights", saved]) == 1
+        err = capsys.readouterr().err
+        assert err.startswith("error[NN0502]: `classes` is 10, where the weights have 7\n")
+        assert "help: --set classes=7\n" in err
+    assert main(["inspect", LENET, "--weights", saved, "--set", "classes=7"]) == 0
 
 
 def test_a_misspelt_command(capsys: pytest.CaptureFixture[str]) -> None:
