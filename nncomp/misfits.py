@@ -62,9 +62,8 @@ def _other_settings(
         found[size].add(other)
     integers = {name: value for name, value in settings.items() if type(value) is int}
     for size in dict.fromkeys(integers.values()):
-        others = found[size] - {size}
-        if len(found[size]) == len(others) == 1:
-            (other,) = others
+        if len(found[size]) == 1 and size not in found[size]:
+            (other,) = found[size]
             names = [name for name, value in integers.items() if value == size]
             said = " or ".join(f"`{name}`" for name in names)
             message = f"{said} is {size}, where the weights have {other}"
