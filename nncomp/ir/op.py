@@ -69,7 +69,8 @@ class InferError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """One formal operand or result: `X`, `B?` (optional) or `inputs*` (any number ≥ 0)."""
+    """One formal operand or result: `X`, `B?` (optional), `inputs*` (any number ≥ 0) or `inputs?*`
+    (any number, of which some may be left out)."""
 
     name: str
     optional: bool
@@ -91,7 +92,7 @@ class Formal:
 def parse_signature(signature: str) -> Formal:
     def side(text: str) -> tuple[Operand, ...]:
         words = [word.strip() for word in text.split(",") if word.strip()]
-        return tuple(Operand(w.rstrip("?*"), w.endswith("?"), w.endswith("*")) for w in words)
+        return tuple(Operand(w.rstrip("?*"), "?" in w, w.endswith("*")) for w in words)
 
     left, right = signature.split("->")
     operands = side(left)

@@ -17,7 +17,7 @@ class Opaque(Op):
     settings: its attributes by name: numbers, texts, tuples of them, `Data`
     """
 
-    signature = "inputs* -> outputs*"
+    signature = "inputs?* -> outputs*"
     domain = "nncomp"
     pure = False  # nobody knows whether it draws random numbers
     operator: str

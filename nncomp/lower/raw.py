@@ -66,7 +66,7 @@ def apply_raw(ctx: Context, cls: type[Op], arguments: Arguments) -> Value | Resu
     missing = [f for f in fields.values() if f.name not in attributes and _is_required(f)]
     if missing:
         raise ctx.fail("NN0202", f"{cls.__name__} lacks its attribute `{missing[0].name}`")
-    if formal and formal[-1].variadic:
+    if formal and formal[-1].variadic and not formal[-1].optional:
         repeated = operands[len(formal) - 1 :]
         if not repeated or any(value is None for value in repeated):
             raise ctx.fail("NN0702", f"{cls.__name__} lacks an operand `{formal[-1].name}`")

@@ -2,17 +2,21 @@
 
 `.nn` is strict: sizes that are not known to be equal are an error. A model from elsewhere was run
 before it was written, so that what an operator needs is taken to hold: where `N` meets `M` they
-are one size, where it meets 3 it is 3.
+are one size, where it meets 3 it is 3. Where a map that was halved and doubled again meets the one
+before, sizes are multiples: both are equal for some other sizes too, which are given up for a model
+that can be read.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
-from nncomp.dims import Dim, DimLike, Function, Symbol
+from nncomp.dims import Dim, DimLike, Function, Symbol, substitute
 from nncomp.dims.bounds import Pairs
 
 Assumption = tuple[Symbol, DimLike]
+_MOST = 4096  # no network halves its input more than twelve times
 
 
 def assumption(pairs: Pairs, fixed: Iterable[Symbol] = ()) -> Assumption | None:
@@ -36,7 +40,44 @@ def assumption(pairs: Pairs, fixed: Iterable[Symbol] = ()) -> Assumption | None:
         found = rest if factor == 1 else -rest if factor == -1 else _divided(rest, factor)
         if found is not None and (not isinstance(found, int) or found >= 1):
             return symbol, found
+    return _multiple(difference)
+
+
+def _multiple(difference: Dim) -> Assumption | None:
+    """A symbol that is rounded, as the least multiple for which no rounding is left between."""
+    for symbol, divisors in _rounded(difference).items():
+        whole = math.lcm(*divisors)
+        for factor in (f for f in range(2, whole + 1) if whole % f == 0):
+            size = Symbol(_part_name(symbol.name, factor), symbol.minimum).dim * factor
+            if whole <= _MOST and substitute(difference, {symbol: size}) == 0:
+                return symbol, size
     return None
+
+
+def _rounded(difference: Dim) -> dict[Symbol, list[int]]:
+    """By what the dims of a symbol are divided."""
+    found: dict[Symbol, list[int]] = {}
+    pending: list[DimLike] = [difference]
+    while pending:
+        dim = pending.pop()
+        atoms = [] if isinstance(dim, int) else [a for monomial in dim.terms for a in monomial]
+        for atom in atoms:
+            if isinstance(atom, Function):
+                pending += [atom.left, atom.right]
+                if atom.name == "//" and isinstance(atom.right, int):
+                    for symbol in atom.left.symbols() if isinstance(atom.left, Dim) else ():
+                        found.setdefault(symbol, []).append(atom.right)
+    return found
+
+
+def _part_name(name: str, factor: int) -> str:
+    """`height_over_8` is `height` without the factor 8."""
+    whole, over, before = name.rpartition("_over_")
+    return (
+        f"{whole}_over_{int(before) * factor}"
+        if over and before.isdecimal()
+        else f"{name}_over_{factor}"
+    )
 
 
 def _divided(rest: DimLike, factor: int) -> DimLike | None:

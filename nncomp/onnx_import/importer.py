@@ -283,6 +283,7 @@ class Importer:
         values = {symbol: size}
         if symbol in self.fixed:
             self._say(symbol, size, op)
+            self.fixed |= set(size.symbols()) if isinstance(size, Dim) else set()
         substitute_bodies(op, values)
         for scope in self.scopes:
             scope.b.substitute(values)

@@ -21,6 +21,17 @@ def test_types_of_results() -> None:
     assert to_text(program(to_text(graph).text).graph).text == to_text(graph).text
 
 
+def test_operands_that_are_left_out() -> None:
+    for given in ("x, none, x", "none, x", ""):
+        call = CALL.format(types='[(f32, ["N", 4])]').replace("(x,", f"({given}," if given else "(")
+        text = f"model M {{\n  input x: f32[N, 4]\n  y = {call}\n  output y\n}}\n"
+        graph = program(text).graph
+        (node,) = graph.nodes
+        wanted = [None if part == "none" else graph.inputs[0] for part in given.split(", ") if part]
+        assert list(node.inputs) == wanted
+        assert to_text(program(to_text(graph).text).graph).text == to_text(graph).text
+
+
 def test_a_name_that_has_no_value_is_a_size_of_its_own() -> None:
     graph = program(model('[(f32, ["K", 4])]', "  z = zeros([K])\n  output z\n")).graph
     assert graph.outputs["y"].shape[0] == graph.outputs["z"].shape[0]

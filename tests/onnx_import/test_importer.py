@@ -63,6 +63,49 @@ def test_sizes_that_an_operator_needs_to_be_equal() -> None:
         in_numpy(model, a=normal(4), b=normal(3))
 
 
+def test_a_map_that_was_halved_and_doubled_meets_the_one_before() -> None:
+    """As in every feature pyramid: the image is so many times a stride high and wide."""
+    model = agrees(
+        """
+    f (float[N,2,h,w] x) => (float[N,2,p,q] y, float[N,2,h,w] z)
+    <float[2,2,1,1] k = {1,0,0,1}, float[4] twice = {1,1,2,2}>
+    {
+      half = Conv<strides=[2,2]>(x, k)
+      quarter = Conv<strides=[2,2]>(half, k)
+      up = Resize<mode="nearest">(quarter, , twice)
+      y = Add(half, up)
+      full = Resize<mode="nearest">(y, , twice)
+      z = Sub(x, full)
+    }""",
+        x=normal(3, 2, 8, 12),
+    )
+    (image,) = model.graph.inputs
+    assert str(image.type) == "f32[N, 2, 4*h_over_4, 4*w_over_4]"
+    assert str(model.graph.outputs["y"].type) == "f32[N, 2, 2*h_over_4, 2*w_over_4]"
+    assert {w.code for w in model.warnings} == {"NN0806"}
+    with pytest.raises(CompileError, match="NN0503"):
+        in_numpy(model, x=normal(1, 2, 8, 10))
+
+
+def test_a_range_of_floats_up_to_a_size() -> None:
+    """`torch.arange(width, dtype=torch.float32)`."""
+    model = agrees(
+        """
+    f (float[N,w] x) => (float[N,w] y)
+    <float zero = {0}, float delta = {1}, int64 axis = {1}>
+    {
+      shape = Shape(x)
+      width = Gather(shape, axis)
+      limit = Cast<to=1>(width)
+      places = Range(zero, limit, delta)
+      y = Add(x, places)
+    }""",
+        x=normal(3, 5),
+    )
+    assert str(model.graph.outputs["y"].type) == "f32[N, w]"
+    assert not model.warnings
+
+
 def test_a_bound_becomes_an_obligation() -> None:
     """The first 6 positions, as of a table, are added to all."""
     model = imported("""

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from nncomp.dims import floordiv
+from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Value
 from nncomp.onnx_import.upgrade.call import Call, Rule, Rules
+from nncomp.ops.conversion import Cast
+from nncomp.ops.filling import Range
 from nncomp.ops.rules import normalize_axis
 from nncomp.ops.shape import Reshape, Transpose
 from nncomp.types import DType
@@ -163,6 +166,34 @@ def space_order(call: Call) -> Sequence[Value] | None:
     return [b(Reshape(), moved, b.dims((n, c * k * k, rows, columns)))]
 
 
+def whole_range(call: Call) -> Sequence[Value] | None:
+    """A range of floats up to a size (`torch.arange(width, dtype=torch.float32)`) counts in
+    integers, of which it is known how many there are."""
+    ends = [call.needed(i) for i in range(3)]
+    dtype = ends[0].type.dtype
+    if not dtype.is_float or not any(_is_cast(end) for end in ends):
+        return None
+    whole = [_whole(call.b, end) for end in ends]
+    if any(end is None for end in whole):
+        return None
+    return [call.b(Cast(dtype), call.b(Range(), *whole))]
+
+
+def _is_cast(value: Value) -> bool:
+    return value.node is not None and isinstance(value.node.op, Cast)
+
+
+def _whole(b: Builder, value: Value) -> Value | None:
+    """The number as an i64, if it is an integer that was cast, or a constant without a fraction."""
+    node, floats = value.node, value.type.floats
+    if node is not None and isinstance(node.op, Cast) and node.operands[0].type.dtype.is_int:
+        (x,) = node.operands
+        return x if x.type.dtype is DType.I64 else b(Cast(DType.I64), x)
+    if floats is not None and all(number.is_integer() for number in floats):
+        return b.constant(np.full(value.type.static_shape, floats, np.int64))
+    return None
+
+
 _REDUCTIONS = (
     *("ReduceMax", "ReduceMin", "ReduceMean", "ReduceProd", "ReduceL1", "ReduceL2"),
     *("ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"),
@@ -177,6 +208,7 @@ RULES: Rules = {
     "Pad": [(11, pads)],
     "Split": [(13, split_sizes), (18, split_count)],
     "Concat": [(4, concat_axis)],
+    "Range": [(99, whole_range)],
     "SpaceToDepth": [(99, space_order)],
     "Tile": [(6, tile_axis)],
     "TopK": [(10, top_k)],
