@@ -108,21 +108,22 @@ def _bounded(difference: Dim) -> Assumption | None:
 
 
 def _limited(name: str, chosen: DimLike, limit: DimLike) -> Assumption | None:
-    """`symbol + k` at most (at least) a number."""
-    if not isinstance(limit, int) or not isinstance(chosen, Dim):
+    """Bounds of a symbol, `symbol + k` and a number being compared, by which one is chosen."""
+    dim, number = (chosen, limit) if isinstance(chosen, Dim) else (limit, chosen)
+    if not isinstance(number, int) or not isinstance(dim, Dim):
         return None
-    alone = _alone(chosen)
-    if len(alone) != 1 or chosen.terms[(alone[0],)] != 1:
+    alone = _alone(dim)
+    if len(alone) != 1 or dim.terms[(alone[0],)] != 1:
         return None
     symbol = alone[0]
-    rest = chosen - symbol.dim
+    rest = dim - symbol.dim
     if not isinstance(rest, int):
         return None
     low, high = symbol.minimum, symbol.maximum
-    if name == "min":
-        high = limit - rest if high is None else min(high, limit - rest)
+    if (name == "min") is (dim is chosen):
+        high = number - rest if high is None else min(high, number - rest)
     else:
-        low = max(low, limit - rest)
+        low = max(low, number - rest)
     if high is not None and high < low:
         return None
     return symbol, Symbol(symbol.name, low, high).dim

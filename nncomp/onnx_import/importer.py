@@ -41,6 +41,7 @@ from nncomp.types import Array
 
 MAX_NODES = 1_000_000
 MAX_EXPANDED = 50_000  # more than a model writes out, by calls of functions
+_OF_SIZES = ("NN0205", "NN0206")  # what is told of sizes that do not fit
 _ASSUMED = 64  # sizes that one operator may have us take to be equal
 _FLOAT_CONTENTS = {"Resize", "Range"}
 
@@ -270,7 +271,7 @@ class Importer:
                     break
                 except CompileError as failure:
                     code = failure.diagnostics[0].code
-                    if code != "NN0206" or attempt + 1 == _ASSUMED:
+                    if code not in _OF_SIZES or attempt + 1 == _ASSUMED:
                         raise
                     found = assumption(pairs, self.fixed)
                     if found is None:

@@ -52,6 +52,20 @@ def zipped(
     return typed(left.dtype, shape, tuple(found))
 
 
+def folded(
+    function: Callable[[Elements], DimLike | None], x: TensorType, shape: Shape
+) -> TensorType:
+    """The type of one number made of all elements of x, `function` of its contents if these are
+    known."""
+    limit = _INDEX_RANGE.get(x.dtype)
+    if limit is None or not x.elements:
+        return TensorType(x.dtype, shape)
+    value = function(x.elements)
+    if value is None or (isinstance(value, int) and not -limit <= value < limit):
+        return TensorType(x.dtype, shape)
+    return typed(x.dtype, shape, (value,))
+
+
 def truncated_quotient(left: DimLike, right: DimLike) -> DimLike | None:
     """ONNX Div on integers rounds towards zero; None where that is not known to be floor."""
     if isinstance(left, int) and isinstance(right, int):

@@ -6,13 +6,17 @@ or none with noop_with_empty_axes=1. They must be known while compiling.
 
 from __future__ import annotations
 
-from nncomp.dims import product
+from collections.abc import Sequence
+from functools import reduce
+
+from nncomp.dims import DimLike, maximum, minimum, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.comparison import Equal
 from nncomp.ops.control_building import BACKWARD, FORWARD, Values, add_recurrence
 from nncomp.ops.conversion import Cast, Where
+from nncomp.ops.elements import folded
 from nncomp.ops.elementwise import Div, Mul, Sub, require_number
 from nncomp.ops.elementwise_math import Exp, Sign
 from nncomp.ops.gradient import dim_as
@@ -39,7 +43,15 @@ class Reduction(Op):
 
     def infer(self, x: TensorType, axes: TensorType | None = None) -> TensorType:
         self.check(x)
-        return TensorType(x.dtype, self.shape(x, self.axes(x, axes)))
+        reduced = self.axes(x, axes)
+        if x.rank == 1 and reduced:
+            return folded(self.of_sizes, x, self.shape(x, reduced))
+        return TensorType(x.dtype, self.shape(x, reduced))
+
+    @staticmethod
+    def of_sizes(sizes: Sequence[DimLike]) -> DimLike | None:
+        """What known contents, at least one, are reduced to; None where that is not known."""
+        return None
 
     def check(self, x: TensorType) -> None:
         """InferError for a dtype that is not reduced."""
@@ -80,6 +92,10 @@ class Reduction(Op):
 class ReduceSum(Reduction):
     """Sum over axes (ONNX ReduceSum-13)."""
 
+    @staticmethod
+    def of_sizes(sizes: Sequence[DimLike]) -> DimLike:
+        return sum(sizes)
+
     def slope(self, at: Vjp, g: Value) -> Value:
         return at.b(Expand(), g, at.b.dims(at.x.shape))
 
@@ -117,15 +133,27 @@ class ReduceExtremum(Reduction):
 class ReduceMax(ReduceExtremum):
     """Largest over axes (ONNX ReduceMax-20); the least number over no elements."""
 
+    @staticmethod
+    def of_sizes(sizes: Sequence[DimLike]) -> DimLike:
+        return reduce(maximum, sizes)
+
 
 @operator
 class ReduceMin(ReduceExtremum):
     """Smallest over axes (ONNX ReduceMin-20); the greatest number over no elements."""
 
+    @staticmethod
+    def of_sizes(sizes: Sequence[DimLike]) -> DimLike:
+        return reduce(minimum, sizes)
+
 
 @operator
 class ReduceProd(Reduction):
     """Product over axes (ONNX ReduceProd-18)."""
+
+    @staticmethod
+    def of_sizes(sizes: Sequence[DimLike]) -> DimLike:
+        return product(sizes)
 
     def slope(self, at: Vjp, g: Value) -> Value:
         """The product of the others: of all that are not 0, where no other element is 0."""
