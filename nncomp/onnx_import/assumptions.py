@@ -10,12 +10,14 @@ that can be read.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
-from nncomp.dims import Dim, DimLike, Function, Symbol, substitute
+from nncomp.dims import Dim, DimLike, Function, Symbol, bounds, substitute
 from nncomp.dims.bounds import Pairs
 
 Assumption = tuple[Symbol, DimLike]
+_LARGEST = 2**31  # sizes that are looked at
 _MOST = 4096  # no network halves its input more than twelve times
 
 
@@ -40,7 +42,7 @@ def assumption(pairs: Pairs, fixed: Iterable[Symbol] = ()) -> Assumption | None:
         found = rest if factor == 1 else -rest if factor == -1 else _divided(rest, factor)
         if found is not None and (not isinstance(found, int) or found >= 1):
             return symbol, found
-    return _multiple(difference)
+    return _multiple(difference) or _between(difference)
 
 
 def _multiple(difference: Dim) -> Assumption | None:
@@ -52,6 +54,33 @@ def _multiple(difference: Dim) -> Assumption | None:
             if whole <= _MOST and substitute(difference, {symbol: size}) == 0:
                 return symbol, size
     return None
+
+
+def _between(difference: Dim) -> Assumption | None:
+    """The only symbol, with the bounds within which both dims are equal, as far as the difference
+    grows or falls with it: `n // 4 == 1` from 4 to 7."""
+    symbols = set(difference.symbols())
+    if len(symbols) > 1:
+        return None
+    (symbol,) = symbols
+    low, high = symbol.minimum, _LARGEST if symbol.maximum is None else symbol.maximum
+    sign = 1 if _at(difference, symbol, low) <= _at(difference, symbol, high) else -1
+    sizes = range(low, high + 1)
+    first = bisect_left(sizes, 0, key=lambda size: sign * _at(difference, symbol, size))
+    behind = bisect_right(sizes, 0, key=lambda size: sign * _at(difference, symbol, size))
+    if first == behind:
+        return None
+    last = None if behind == len(sizes) and symbol.maximum is None else sizes[behind - 1]
+    limited = Symbol(symbol.name, sizes[first], last).dim
+    rest = substitute(difference, {symbol: limited})
+    return (symbol, limited) if bounds(rest) == (0, 0) else None
+
+
+def _at(dim: Dim, symbol: Symbol, size: int) -> int:
+    """Its value where the only symbol has that size. (Divisors are numbers, or at least 1.)"""
+    found = substitute(dim, {symbol: size})
+    assert isinstance(found, int)
+    return found
 
 
 def _rounded(difference: Dim) -> dict[Symbol, list[int]]:

@@ -39,6 +39,7 @@ class Contents:
         self._evaluate = evaluate
         self._arrays: dict[Value, Array] = {}
         self._known: dict[Value, Known] = {}
+        self._open: dict[Node, None] = {}  # comparisons whose answer is not known yet
 
     def array(self, value: Value) -> Array | None:
         """The contents of a constant, or of what was computed from constants."""
@@ -54,6 +55,15 @@ class Contents:
             return bool(array.reshape(()))
         known = self._known.get(value)
         return bool(known[0]) if known is not None and len(known) == 1 else None
+
+    def is_of_sizes(self, value: Value) -> bool:
+        """Whether a condition compares sizes, known or not, and nothing else."""
+        node = value.node
+        return (
+            node is not None
+            and node.op.name in _RULES
+            and all(self._elements(v) is not None or self.is_of_sizes(v) for v in node.operands)
+        )
 
     def learn(self, node: Node) -> None:
         """Takes note of what a new node gives."""
@@ -73,6 +83,9 @@ class Contents:
                 found = _RULES[op.name](op, [e[:size] for e in wide])
                 if found is not None and len(found) == size:
                     self._known[node.outputs[0]] = found
+                    self._open.pop(node, None)
+                    return
+            self._open[node] = None
 
     def _compute(self, node: Node, arrays: Sequence[Array | None]) -> None:
         types = [v.type for v in node.outputs]
@@ -98,6 +111,8 @@ class Contents:
             value: tuple(e if isinstance(e, bool) else substitute(e, values) for e in known)
             for value, known in self._known.items()
         }
+        for node in list(self._open):
+            self.learn(node)
 
     def told(self, b: Builder, value: Value, floats: bool) -> Value:
         """The operand, or a constant (or dims) of the same contents where its type lacks them.

@@ -113,15 +113,19 @@ def read_if(
     values: Sequence[Value | None],
     span: Span | None,
 ) -> Sequence[Item]:
-    """The results of an If. Where the condition is a constant, those of its branch."""
+    """The results of an If. Where it is known which branch is taken, those of the branch; what a
+    branch needs of sizes may tell (torch's `squeeze` of an axis, if it is 1)."""
     graphs = [_graph(attributes, name, span) for name in ("then_branch", "else_branch")]
     if len(values) != 1 or values[0] is None:
         raise error("NN0702", "If takes one operand, its condition", span)
+    branches: list[_Subgraph] = []
     answer = importer.contents.truth(values[0])
+    if answer is None:
+        branches = _branches(importer, scope, values[0], graphs, span)
+        answer = importer.contents.truth(values[0])
     if answer is not None:
         chosen = graphs[0] if answer else graphs[1]
         return _Subgraph(importer, scope, chosen, (), span, scope.b).outputs
-    branches = [_Subgraph(importer, scope, graph, (), span) for graph in graphs]
     closed = [
         branch.closed("cond", {f"yield.{n}": v for n, v in enumerate(branch.outputs)}, None, ())
         for branch in branches
@@ -129,6 +133,26 @@ def read_if(
     captured = tuple(dict.fromkeys(v for _, found in closed for v in found))
     bodies = [with_captures(body, found, captured) for body, found in closed]
     return importer.add(scope, If(*bodies), [values[0], *captured], tuple(node.output)).outputs
+
+
+def _branches(
+    importer: Importer,
+    scope: Scope,
+    condition: Value,
+    graphs: Iterable[onnx.GraphProto],
+    span: Span | None,
+) -> list[_Subgraph]:
+    """Both branches. What the one needs of sizes concerns the other, too; where the condition is
+    not about sizes, each has bounds of its own, of which none can be taken to hold."""
+    found: list[_Subgraph] = []
+    chosen_by_data = not importer.contents.is_of_sizes(condition)
+    importer.conditional += chosen_by_data
+    for graph in graphs:
+        found.append(_Subgraph(importer, scope, graph, (), span))
+        importer.scopes.append(found[-1].scope)
+    del importer.scopes[-len(found) :]
+    importer.conditional -= chosen_by_data
+    return found
 
 
 def read_loop(

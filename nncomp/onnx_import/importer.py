@@ -109,6 +109,7 @@ class Importer:
         self.weights: dict[str, Callable[[], Array]] = {}
         self.stream = False
         self.scopes: list[Scope] = []  # those that are being read, outermost first
+        self.conditional = 0  # how many branches are around, taken or not whatever sizes are
         self.fixed: set[Symbol] = set()  # of the model's inputs
         self.warnings: dict[str, Diagnostic] = {}
         self.bounded: dict[str, Symbol] = {}
@@ -274,7 +275,7 @@ class Importer:
                     if code not in _OF_SIZES or attempt + 1 == _ASSUMED:
                         raise
                     found = assumption(pairs, self.fixed)
-                    if found is None:
+                    if found is None or (self.conditional and self._is_bound(*found)):
                         raise
             self._assume(*found, op)
         self.contents.learn(node)
@@ -292,6 +293,11 @@ class Importer:
                 value.type = value.type.substitute(values)
         self.signatures.substitute(values)
         self.contents.substitute(values)
+
+    def _is_bound(self, symbol: Symbol, size: DimLike) -> bool:
+        """Whether the symbol, of an input, is to have a smallest and a largest size."""
+        new = size.symbol if isinstance(size, Dim) else None
+        return symbol in self.fixed and new is not None and new not in self.fixed
 
     def _say(self, symbol: Symbol, size: DimLike, op: Op) -> None:
         """A warning, and for a bound the obligation to keep it."""
@@ -371,7 +377,10 @@ def _tensor(item: Item | None, node: onnx.NodeProto, span: Span | None) -> Value
 
 
 def _range(symbol: Symbol) -> str:
-    return f"from {symbol.minimum} on" if symbol.maximum is None else f"at most {symbol.maximum}"
+    low, high = symbol.minimum, symbol.maximum
+    if high is None:
+        return f"from {low} on"
+    return f"at most {high}" if low <= 1 else f"from {low} to {high}"
 
 
 def _live(nodes: Sequence[Node], outputs: Mapping[str, Value]) -> list[Node]:

@@ -122,6 +122,40 @@ def test_a_bound_becomes_an_obligation() -> None:
         in_numpy(model, x=normal(1, 7))
 
 
+SQUEEZED = """
+    f (float[N,2,n] x) => (float[N,2] y)
+    <float[2,2,4] k = {1,0,0,1,1,0,0,1,1,0,0,1,1,0,0,1}, int64[1] last = {2}, int64 one = {1},
+     int64 two = {2}>
+    {
+      c = Conv<strides=[4]>(x, k)
+      shape = Shape(c)
+      size = Gather(shape, two)
+      fits = Equal(size, one)
+      y = If (fits) <
+        then_branch = g1 () => (float[N,2] a) { a = Squeeze(c, last) },
+        else_branch = g2 () => (float[N,2,m] b) { b = Identity(c) }
+      >
+    }"""
+
+
+def test_what_torch_writes_for_squeeze() -> None:
+    """Where the size is not known, both branches: it has been 1."""
+    model = agrees(SQUEEZED, x=normal(3, 2, 7))
+    assert [str(o) for o in model.graph.obligations] == ["n <= 7", "n >= 4"]
+    assert "is taken to be from 4 to 7: Squeeze needs it" in model.warnings[0].message
+    assert "If" not in {node.op.name for node in model.graph.nodes}
+    for size in (3, 8):
+        with pytest.raises(CompileError, match=r"NN0209|NN0503"):
+            in_numpy(model, x=normal(1, 2, size))
+
+
+def test_bounds_of_one_of_two_branches_are_not_those_of_the_model() -> None:
+    """Which one is taken says another input."""
+    text = SQUEEZED.replace("(float[N,2,n] x)", "(float[N,2,n] x, bool fits)")
+    text = text.replace("      fits = Equal(size, one)\n", "")
+    assert refused(text).code == "NN0205"
+
+
 def test_shapes_computed_by_comparing_sizes() -> None:
     """What torch writes for `expand`: -1 keeps a size."""
     model = agrees(
