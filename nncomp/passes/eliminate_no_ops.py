@@ -18,7 +18,7 @@ from nncomp.ops.elementwise import Add, Clip, Div, Max, Mean, Min, Mul, Neg, Sub
 from nncomp.ops.elementwise_math import Abs, Ceil, Floor, Pow, Sign
 from nncomp.ops.grad import Grad
 from nncomp.ops.reduction import ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum
-from nncomp.ops.rules import broadcast
+from nncomp.ops.rules import broadcast, normalize_axis
 from nncomp.ops.shape import Expand, Flatten, Reshape, Squeeze, Transpose, Unsqueeze
 from nncomp.ops.shape_joining import Concat, Split, Tile
 from nncomp.ops.shape_slicing import Pad, Slice
@@ -214,6 +214,36 @@ class MergeCasts(Rule):
         return by_node(node.op, (x,), inner, node)
 
 
+class MergeConcats(Rule):
+    """Concat(Concat(x, y), z) → Concat(x, y, z) along one axis, if nothing else reads the inner."""
+
+    name = "merge-concats"
+    roots = (Concat,)
+
+    def match(self, node: Node, facts: Facts) -> Answer:
+        axis, parts, inner = _axis(node), list[Value](), list[Node]()
+        shared = None
+        for value in node.operands:
+            joined = operand(value, Concat)
+            if joined is None or _axis(joined) != axis or len(joined.operands) > _MOST_JOINED:
+                parts.append(value)
+            elif why := facts.why_not_private(value):
+                shared = Refused(f"Concats of one axis stay two: of the inner, {why}")
+                parts.append(value)
+            else:
+                parts += joined.operands
+                inner.append(joined)
+        return by_node(node.op, tuple(parts), *inner, node) if inner else shared
+
+
+_MOST_JOINED = 64  # operands: each joins them again, so that long chains would cost their square
+
+
+def _axis(concat: Node) -> int:
+    assert isinstance(concat.op, Concat)
+    return normalize_axis(concat.op.axis, concat.outputs[0].rank)
+
+
 def is_wider(dtype: DType, other: DType) -> bool:
     """Whether the other dtype holds every number of the dtype, and casts between them agree."""
     if dtype is DType.BOOL or dtype is other:
@@ -228,32 +258,60 @@ class MergeSums(Rule):
     nothing else reads x + c."""
 
     name = "merge-sums"
-    roots = (Add,)
+    roots: tuple[type[Op], ...] = (Add,)
 
     def match(self, node: Node, facts: Facts) -> Answer:
-        for inner_sum, d in (node.inputs, node.inputs[::-1]):
-            inner = operand(inner_sum, Add)
-            if inner is None or inner_sum is None or d is None or not facts.is_known(d):
+        op = type(node.op)
+        for inner_result, d in (node.inputs, node.inputs[::-1]):
+            inner = operand(inner_result, op)
+            if inner is None or inner_result is None or d is None or not facts.is_known(d):
                 continue
             for x, c in (inner.inputs, inner.inputs[::-1]):
                 if x is None or c is None or not facts.is_known(c) or facts.is_known(x):
                     continue
-                total = broadcast(c.type, d.type)
-                if not any(v.shape == total for v in (c.type, d.type)):
+                both = broadcast(c.type, d.type)
+                if not any(v.shape == both for v in (c.type, d.type)):
                     continue
-                if why := facts.why_not_private(inner_sum):
-                    return Refused(f"the constants cannot be added to each other: {why}")
-                return Replacement(partial(_sum, x, c, d), (inner, node))
+                if why := self.why_not(facts.constant(c), facts.constant(d)):
+                    return Refused(why)
+                if why := facts.why_not_private(inner_result):
+                    return Refused(f"the constants cannot become one: {why}")
+                return Replacement(partial(_merged, op, x, c, d), (inner, node))
+        return None
+
+    def why_not(self, c: Array | None, d: Array | None) -> str | None:
+        """Why these constants do not become one."""
         return None
 
 
-def _sum(x: Value, c: Value, d: Value, b: Builder) -> Value:
-    return b(Add(), x, b(Add(), c, d))
+class MergeScales(MergeSums):
+    """(x · c) · d → x · (c · d), for constants c and d whose product is no larger than they are,
+    and neither overflows nor vanishes, if nothing else reads x · c."""
+
+    name = "merge-scales"
+    roots = (Mul,)
+
+    def why_not(self, c: Array | None, d: Array | None) -> str | None:
+        if c is None or d is None:
+            return "the constants are not known yet"
+        if c.dtype.kind != "f":
+            return None
+        with np.errstate(over="ignore", under="ignore"):
+            product = c * d
+        least = np.finfo(product.dtype).tiny
+        lost = (np.abs(product) < least) & (np.abs(c) >= least) & (np.abs(d) >= least)
+        if lost.any() or not np.isfinite(product).all():
+            return f"products of the constants are no normal numbers of {product.dtype}"
+        return None
+
+
+def _merged(op: type[Op], x: Value, c: Value, d: Value, b: Builder) -> Value:
+    return b(op(), x, b(op(), c, d))
 
 
 @dataclass(frozen=True)
 class EliminateNoOps(RulePass):
-    """Removes nodes that do nothing, and joins reshapes, transposes and casts in a row.
+    """Removes nodes that do nothing, and joins reshapes, transposes, casts and concats in a row.
 
     exact: only what changes no bit
     """
@@ -265,6 +323,6 @@ class EliminateNoOps(RulePass):
     def rules(self) -> tuple[Rule, ...]:
         always = (
             *(ReturnOperand(), NeutralElement(self.exact), Twice()),
-            *(MergeTransposes(), MergeReshapes(), MergeCasts()),
+            *(MergeTransposes(), MergeReshapes(), MergeCasts(), MergeConcats()),
         )
-        return always if self.exact else (*always, SumOverOne(), MergeSums())
+        return always if self.exact else (*always, SumOverOne(), MergeSums(), MergeScales())

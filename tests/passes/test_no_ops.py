@@ -30,6 +30,14 @@ ROUGH = (EliminateNoOps(), EliminateDeadNodes())
 N, T = new_dim("N"), new_dim("T")
 
 
+def joined(net: Net, *axes: int, shared: bool = False) -> Value:
+    """Three tensors, two of them joined along one axis first, then all along another."""
+    x, y, z = net.input(N, 4, 6), net.input(N, 4, 6), net.input(N, 4, 6)
+    inner = net(Concat(axis=axes[0]), x, y)
+    outer = net(Concat(axis=axes[1]), z, inner)
+    return net(Concat(axis=axes[1]), outer, inner) if shared else outer
+
+
 def ints(net: Net, *values: int) -> Value:
     return net.b.ints(*values)
 
@@ -97,6 +105,13 @@ def case(body: Body, left: str, id: str) -> object:
             lambda n: n(Transpose((2, 0, 1)), n(Transpose((1, 2, 0)), n.input(N, 4, T))),
             "",
             "transposes-undone",
+        ),
+        case(lambda n: joined(n, 1, -2), "Concat", "concats"),
+        case(lambda n: joined(n, 1, 1, shared=True), "Concat Concat", "shared-concat"),
+        case(
+            lambda n: n(Concat(axis=2), n.input(N, 12, 6), joined(n, 1, 1)),
+            "Concat Concat",
+            "concats-of-two-axes",
         ),
         case(
             lambda n: n(Reshape(), n(Flatten(), n.input(N, 6, 2)), ints(n, -1, 4, 3)),
@@ -211,6 +226,20 @@ class TestMergeSums:
         graph = net.bound(net(Add(), y, net.param(4)), y)
         (refusal,) = check(graph, self.PASSES, "Add Add").refusals
         assert refusal.reason.endswith("its result is an output of the graph")
+
+    def test_factors(self) -> None:
+        net = Net()
+        c = net.const([0.5, 2.0, 3.0, 0.25])
+        check(net.bound(net(Mul(), net(Mul(), c, net.input(N, 4)), 10.0)), self.PASSES, "Mul")
+
+    @pytest.mark.parametrize("numbers", [(1e30, 1e30), (1e-30, 1e-30)])
+    def test_no_factors_whose_product_is_lost(self, numbers: tuple[float, float]) -> None:
+        net = Net()
+        y = net.input(N, 4)
+        for number in numbers:
+            y = net(Mul(), y, number)
+        (refusal,) = check(net.bound(y), self.PASSES, "Mul Mul").refusals
+        assert "no normal numbers of float32" in refusal.reason
 
     def test_not_at_o1(self) -> None:
         net = Net()

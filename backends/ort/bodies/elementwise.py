@@ -8,9 +8,12 @@ from math import prod
 from nncomp.backends.ort.bodies.body import Body, Target, constant_cost, operand
 from nncomp.dims import equal
 from nncomp.ir.builder import Builder
+from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.elementwise import Add, Div, Mul, Sub
 from nncomp.ops.forms import reshape
+from nncomp.ops.shape import Reshape, Unsqueeze
+from nncomp.ops.windows import known
 
 _MANY = 4096  # numbers, from which two reshapes cost less than they save
 
@@ -47,11 +50,20 @@ def _shorter(b: Builder, node: Node) -> Value:
     times as long as times f32[1280, 320]."""
     y = node.outputs[0]
     dropped = _trailing_ones(y)
-    x, z = (
-        reshape(b, v, *v.shape[: v.rank - min(dropped, v.rank)]) if v.rank else v
-        for v in (operand(node, 0), operand(node, 1))
-    )
+    x, z = (_without(b, operand(node, index), dropped) for index in range(2))
     return reshape(b, b(replace(node.op), x, z), *y.shape)
+
+
+def _without(b: Builder, value: Value, dropped: int) -> Value:
+    """Without so many of the last dims, as it was before a reshape gave it these."""
+    shape, node = value.shape[: value.rank - min(dropped, value.rank)], value.node
+    if node is not None and isinstance(node.op, Reshape | Unsqueeze):
+        given = node.operands[0]
+        if given.shape == shape:
+            return given
+    if node is not None and isinstance(node.op, Constant) and len(shape) < value.rank:
+        return b.constant(node.op.value.array.reshape([known(size) for size in shape]))
+    return reshape(b, value, *shape) if len(shape) < value.rank else value
 
 
 BODIES = tuple(

@@ -20,7 +20,7 @@ from nncomp.ops.linear import MatMul
 from nncomp.ops.random_standard import RandomNormalLike
 from nncomp.ops.reduction import ReduceSum, ReduceSumSquare
 from nncomp.ops.shape import Reshape, Shape, Transpose
-from nncomp.ops.shape_joining import Split
+from nncomp.ops.shape_joining import Concat, Split
 from nncomp.ops.shape_slicing import Pad, Slice
 from nncomp.passes import eliminate_common_subexpressions as cse
 from nncomp.passes import eliminate_no_ops as no_ops
@@ -117,6 +117,15 @@ def also_of_transposes(self: Any, node: Node, facts: Facts) -> Answer:
     if inner is None or x is None or not isinstance(node.op, Reshape):
         return None
     return by_node(node.op, (x, node.inputs[1]), inner, node)
+
+
+def joined_across(net: Net) -> Value:
+    x, y = start(net, N, 4, 6), start(net, N, 4, 6)
+    return net(Concat(axis=1), net(Concat(axis=2), x, y), net(Concat(axis=-1), y, x))
+
+
+def along_any_axis(node: Node) -> int:
+    return 0
 
 
 def through_integers(net: Net) -> Value:
@@ -312,6 +321,13 @@ FAULTS = (
         "merge-reshapes",
         reshaped_transpose,
         ((no_ops.MergeReshapes, "match", also_of_transposes),),
+    ),
+    Fault(
+        "concats of two axes joined",
+        NO_OPS,
+        "merge-concats",
+        joined_across,
+        ((no_ops, "_axis", along_any_axis),),
     ),
     Fault("a cast to integers dropped", NO_OPS, "merge-casts", through_integers, wider),
     Fault("a cast to float16 dropped", NO_OPS, "merge-casts", through_halves, wider),

@@ -7,12 +7,15 @@ from typing import Any
 from nncomp.dims import Dim, DimLike, new_dim
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
-from nncomp.ops.elementwise import Add
+from nncomp.ir.op import Op
+from nncomp.ops.elementwise import Add, Mul
 from nncomp.ops.forms import reduce_mean, reshape, transpose, window
 from nncomp.ops.pooling import GlobalAveragePool
 from nncomp.ops.reduction import ReduceMax
+from nncomp.ops.rules import broadcast
 from nncomp.ops.shape import Expand, Reshape, Transpose
 from nncomp.ops.shape_joining import Concat
+from nncomp.ops.windows import known
 from nncomp.passes import (
     eliminate_no_ops,
     fuse_patches,
@@ -34,8 +37,14 @@ def added_twice(net: Net) -> Value:
     return net(Add(), y, net.param(3, 4))
 
 
-def only_the_first(x: Value, c: Value, d: Value, b: Builder) -> Value:
-    return b(Add(), x, b(Expand(), c, b.ints(*d.type.static_shape)))
+def multiplied_twice(net: Net) -> Value:
+    y = net(Mul(), start(net, N, 3, 4), net.const([0.5, 2.0, 3.0, 0.25]))
+    return net(Mul(), y, 7.0)
+
+
+def only_the_first(op: type[Op], x: Value, c: Value, d: Value, b: Builder) -> Value:
+    shape = broadcast(c.type, d.type)
+    return b(op(), x, b(Expand(), c, b.ints(*(known(size) for size in shape))))
 
 
 M = new_dim("M")
@@ -110,7 +119,13 @@ FAULTS = (
     of_formula(
         "the second constant forgotten",
         *("eliminate-no-ops", "merge-sums", added_twice),
-        ((eliminate_no_ops, "_sum", only_the_first),),
+        ((eliminate_no_ops, "_merged", only_the_first),),
+        most=8,
+    ),
+    of_formula(
+        "the second factor forgotten",
+        *("eliminate-no-ops", "merge-scales", multiplied_twice),
+        ((eliminate_no_ops, "_merged", only_the_first),),
         most=8,
     ),
     of_formula(
