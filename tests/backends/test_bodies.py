@@ -83,6 +83,7 @@ def test_the_choice_is_visible_in_the_history(case: Case) -> None:
         (ConvWeightGrad(pads=(1,) * 4), (32, 16, 16), (32, 32, 3, 3), "flat-conv"),
         (ConvWeightGrad(pads=(1,) * 4, strides=(2, 2)), (16, 32, 32), (32, 16, 3, 3), "flat-conv"),
         (ConvWeightGrad(pads=(1,) * 4), (3, 16, 16), (8, 3, 3, 3), "identity-im2col"),
+        (ConvWeightGrad(pads=(2,) * 4), (1, 28, 28), (6, 1, 5, 5), "separable-im2col"),
         (ConvWeightGrad(pads=(3,) * 4), (3, 16, 16), (8, 3, 7, 7), "flat-conv"),
         (ConvWeightGrad(strides=(2, 2)), (16, 32, 32), (32, 16, 1, 1), "pointwise-matmul"),
         (ConvInputGrad(pads=(1,) * 4), (32, 16, 16), (32, 32, 3, 3), "flipped-conv"),

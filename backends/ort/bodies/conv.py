@@ -30,6 +30,7 @@ from nncomp.types import DType, Shape
 # channels, as measured
 FEW = 6
 _VERY_FEW = 4
+_SOME_TAPS = 16  # columns of more are cheaper one axis after the other
 _MANY_TAPS = 36  # columns of more are slower than the convolution they stand for
 
 
@@ -169,7 +170,7 @@ def _im2col_weight_grad(b: Builder, node: Node) -> Value:
 
 def _identity_cost(node: Node, target: Target) -> float:
     g = known_geometry(_of_weight_grad(node))
-    return 0.8 if g.channels <= _VERY_FEW and g.taps <= _MANY_TAPS else 3.0
+    return 0.8 if g.channels <= _VERY_FEW and g.taps <= _SOME_TAPS else 3.0
 
 
 def _separable_weight_grad(b: Builder, node: Node) -> Value:
@@ -203,7 +204,10 @@ def _from_columns(b: Builder, columns: Value, dy: Value, g: Geometry) -> Value:
 
 
 def _separable_cost(node: Node, target: Target) -> float:
-    return 2.5 if known_geometry(_of_weight_grad(node)).channels > FEW else 3.0
+    g = known_geometry(_of_weight_grad(node))
+    if g.channels <= _VERY_FEW and _SOME_TAPS < g.taps <= _MANY_TAPS:
+        return 0.8
+    return 2.5 if g.channels > FEW else 3.0
 
 
 def _flat_refuses(node: Node, target: Target) -> str | None:
