@@ -228,25 +228,41 @@ def onnx_model(
     metadata: further `metadata_props` of the model
     Raises CompileError NN0601, NN0602 (the target is not available), NN0603.
     """
-    from nncomp.backends.ort.blocked.processor import block_size
     from nncomp.backends.ort.emit import emit
-    from nncomp.backends.ort.legalize import Target, legalize
 
-    if target not in TARGETS:
-        known = ", ".join(f"`{name}`" for name in TARGETS)
-        raise error("NN0602", f"there is no target `{target}`; there are {known}")
-    if target != "onnx" and device != "cpu":
-        raise error("NN0602", f"the target `{target}` does not run on {device}")
-    block = None if target == "onnx" else block_size()
-    chosen = Target("cuda" if device == "cuda" else "cpu", opset, block)
     lost = [name for name in losses(graph.outputs) if name not in predictions]
     return emit(
-        legalize(graph, chosen),
+        _legal(graph, opset, device, target),
         opset=opset,
         metadata=metadata,
         losses=lost,
         predictions=tuple(predictions),
     )
+
+
+def require_expressible(graph: Graph) -> None:
+    """That `onnx_model` writes the graph. Raises CompileError NN0601, NN0603."""
+    from nncomp.backends.ort.versions import choose_opset
+
+    choose_opset(_legal(graph), None)
+
+
+def _legal(
+    graph: Graph, opset: int | None = None, device: str = "cpu", target: TargetName = "onnx"
+) -> Graph:
+    """The graph in operators that can be written. For arguments and errors see `onnx_model`."""
+    from nncomp.backends.ort.legalize import Target, legalize
+
+    if target not in TARGETS:
+        known = ", ".join(f"`{name}`" for name in TARGETS)
+        raise error("NN0602", f"there is no target `{target}`; there are {known}")
+    if target == "onnx":
+        return legalize(graph, Target("cuda" if device == "cuda" else "cpu", opset))
+    from nncomp.backends.ort.blocked.processor import block_size
+
+    if device != "cpu":
+        raise error("NN0602", f"the target `{target}` does not run on {device}")
+    return legalize(graph, Target("cpu", opset, block_size()))
 
 
 def sized(step: Graph, batch_size: int | None) -> Graph:
