@@ -107,14 +107,14 @@ def _correlate_sample(x: Array, w: Array, windows: Windows, y: Array, finish: Fi
     length = filters.shape[-1]
     step = together(rows, (length + m) * width * y.itemsize, caches=4)
     met = windowed(_padded(x[0], windows), windows)
-    copied = not is_plain(windows)
+    copied, whole = not is_plain(windows), (slice(None),) * len(across)
 
     def some_rows(part: slice) -> None:
         most = min(step, part.stop - part.start) * width
         products = np.empty(m * most, x.dtype)
         columns = np.empty(length * most if copied else 0, x.dtype)
         for some in steps(part, step):
-            found = met[(..., some, *(slice(None) for _ in across))]
+            found = view(met, (some, *whole))
             count = some.stop - some.start
             if copied:
                 np.copyto(matrix := cut(columns, found.shape), found)
