@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from nncomp.autodiff.control import CONTROL as GRADIENTS
 from nncomp.backends.ort.emit import emit
 from nncomp.backends.ort.kernels import FILE, kernels, variables
-from nncomp.backends.ort.opsets import FIRST_OPSET, IR_OPSET, ONNX_DTYPES, VERSIONS, schema
+from nncomp.backends.ort.opsets import FIRST_OPSET, IR_OPSET, VERSIONS
+from nncomp.backends.ort.schemas import ONNX_DTYPES, Schema, schema
 from nncomp.backends.reference.control import CONTROL
 from nncomp.backends.reference.kernels import KERNELS
 from nncomp.errors import CompileError
@@ -140,11 +141,11 @@ def _has_kernel(
 
 
 def _retyped(
-    sample: Sample, known: onnx.defs.OpSchema, variable: str, dtype: DType, alone: bool
+    sample: Sample, known: Schema, variable: str, dtype: DType, alone: bool
 ) -> tuple[Op, list[Array | None]]:
     """The sample with what is of a type variable in another dtype."""
     formals = [
-        known.inputs[min(place, len(known.inputs) - 1)].type_str
+        known.inputs[min(place, len(known.inputs) - 1)].variable
         for place in range(len(sample.inputs))
     ]
     before = {
@@ -159,7 +160,7 @@ def _retyped(
             array = _as(array, dtype)
         arrays.append(array)
     op = sample.op
-    if variable in {formal.type_str for formal in known.outputs}:
+    if variable in {formal.variable for formal in known.outputs}:
         for field in dataclasses.fields(op):
             if isinstance(getattr(op, field.name), DType):
                 op = dataclasses.replace(op, **{field.name: dtype})

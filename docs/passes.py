@@ -15,7 +15,8 @@ from pathlib import Path
 
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.backends.reference.interpreter import evaluate
-from nncomp.driver.compiling import initial_values, load_program
+from nncomp.driver.compiling import initial_values
+from nncomp.driver.programs import load_program
 from nncomp.files import read_source
 from nncomp.ir.bind import bind
 from nncomp.ir.graph import Graph

@@ -108,3 +108,16 @@ def test_importing_the_package_loads_nothing() -> None:
     code = "import sys, nncomp; print([m for m in sys.modules if m.startswith('nncomp.')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("model", ["lenet5", "gpt"])
+def test_check_needs_no_onnx(model: str) -> None:
+    code = (
+        "import sys\nfrom nncomp.cli import main\n"
+        f"assert main(['check', 'models/{model}.nn']) == 0\n"
+        "print(sorted({'onnx', 'onnxruntime', 'google.protobuf'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from nncomp.autodiff.expand import expand_gradients
-from nncomp.driver.compiling import graphs
+from nncomp.driver.programs import graphs
 from nncomp.errors import CompileError
 from nncomp.limits import limited
 from nncomp.lower.program import Program, lower, models

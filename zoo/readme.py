@@ -71,7 +71,7 @@ def _state(outcome: Mapping[str, Any] | None) -> str:
 
 def parameters(file: str) -> int:
     """How many numbers the first model of a file learns."""
-    program = nncomp.driver.compiling.load_program(nncomp.driver.importing.open_file(MODELS / file))
+    program = nncomp.driver.programs.load_program(nncomp.driver.importing.open_file(MODELS / file))
     graphs = [program.graph, *program.entries.values()]
     learnt = {p.path: p for graph in graphs for p in graph.parameters if p.kind == "param"}
     return sum(prod(p.value.type.static_shape) for p in learnt.values())

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from nncomp.backends.ort.opsets import ONNX_DTYPES
+from nncomp.backends.ort.schemas import ONNX_DTYPES
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.types import Array, DType, SequenceType
 

@@ -11,9 +11,8 @@ graph with parameters becomes a model whose parameters are inputs, whose next va
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import onnx
 from onnx import helper, numpy_helper
@@ -24,18 +23,7 @@ from nncomp.backends.ort.live import live_nodes
 from nncomp.backends.ort.manifest import MANIFEST_KEY, OUTPUTS_KEY, step_manifest
 from nncomp.backends.ort.naming import DimNames, Names, constant_hint, scoped
 from nncomp.backends.ort.obligations import OBLIGATIONS_KEY, describe
-from nncomp.backends.ort.opsets import (
-    FIRST_OPSET,
-    IR_OPSET,
-    ONNX_DTYPES,
-    VERSIONS,
-    Form,
-    InexpressibleError,
-    ir_version,
-    lowest_opset,
-    schema,
-    spell,
-)
+from nncomp.backends.ort.opsets import VERSIONS, Form, spell
 from nncomp.backends.ort.protos import (
     attribute_proto,
     plain_attribute,
@@ -43,13 +31,16 @@ from nncomp.backends.ort.protos import (
     tensor_proto,
     type_proto,
 )
+from nncomp.backends.ort.schemas import ONNX_DTYPES, schema
+from nncomp.backends.ort.versions import choose_opset
 from nncomp.collector import collector_paused
-from nncomp.errors import CompileError, Note, error
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.op import Data
 from nncomp.ir.opaque import Opaque
 from nncomp.types import Array, DType, TensorType
+
+_MAX_IR_VERSION = 13  # that onnxruntime 1.31 loads
 
 
 @collector_paused()
@@ -72,10 +63,8 @@ def emit(
     CompileError NN0601 where the opset cannot express a node, NN0603 for an operator that is not
     ONNX's.
     """
-    live = live_nodes(graph)
-    version = choose_opset(live, opset)
-    writer = _Writer(graph, version)
-    for node in live:
+    writer = _Writer(graph, choose_opset(graph, opset))
+    for node in live_nodes(graph):
         writer.write(node)
     return writer.model(metadata or {}, losses, predictions)
 
@@ -86,61 +75,10 @@ def to_bytes(model: onnx.ModelProto) -> bytes:
     return serialized
 
 
-def choose_opset(nodes: Iterable[Node], requested: int | None) -> int:
-    """The opset that was asked for, or the lowest that expresses all nodes. CompileError NN0601,
-    NN0603."""
-    if requested is not None and not FIRST_OPSET <= requested <= IR_OPSET:
-        raise error(
-            "NN0601", f"opset {requested} is not one of those written, {FIRST_OPSET} to {IR_OPSET}"
-        )
-    lowest = FIRST_OPSET
-    known: dict[Any, int] = {}
-    pending = list(nodes)[::-1]
-    while pending:
-        node = pending.pop()
-        for body in node.op.bodies:
-            pending += live_nodes(body)
-        if isinstance(node.op, Blocked | Opaque) or node.op.domain in VERSIONS:
-            continue
-        if node.op.domain:
-            raise error(
-                "NN0603",
-                f"`{node.op.name}` is not an operator of ONNX",
-                node.origin.spans[0] if node.origin.spans else None,
-            )
-        if isinstance(node.op, Constant):
-            continue
-        key = (node.op, tuple(v and (v.type, v.type.elements) for v in node.inputs))
-        if key not in known:
-            known[key] = _node_opset(node, requested)
-        lowest = max(lowest, known[key])
-    return lowest if requested is None else requested
-
-
-def _node_opset(node: Node, requested: int | None) -> int:
-    try:
-        if requested is not None:
-            spell(node, requested)
-            return requested
-        return lowest_opset(node)
-    except InexpressibleError as refusal:
-        raise _cannot_express(node, requested or IR_OPSET, refusal) from None
-
-
-def _cannot_express(node: Node, opset: int, refusal: InexpressibleError) -> CompileError:
-    try:
-        hint = f"use `--opset {lowest_opset(node)}` or leave the choice to the compiler"
-    except InexpressibleError:
-        hint = None
-    spans = node.origin.spans
-    return error(
-        "NN0601",
-        f"opset {opset} cannot express this: {refusal}",
-        spans[0] if spans else None,
-        node.op.name,
-        notes=[Note("also from here", span) for span in spans[1:3]],
-        help=hint,
-    )
+def ir_version(opset: int) -> int:
+    """The lowest IR version that may carry the opset (onnx's table of releases)."""
+    versions = [row[1] for row in onnx.helper.VERSION_TABLE if row[2] == opset]
+    return min(min(versions), _MAX_IR_VERSION)
 
 
 @dataclass(frozen=True)
@@ -321,7 +259,7 @@ class _Writer:
         return [
             helper.make_attribute(name, self._body(value, _captured(node, value)))
             if isinstance(value, Body)
-            else attribute_proto(name, value, known.attributes[name].type)
+            else attribute_proto(name, value, known.attributes[name])
             for name, value in form.attributes.items()
             if value is not None
         ]

@@ -13,7 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nncomp.backends.ort.opsets import FIRST_OPSET, IR_OPSET, schema
+from nncomp.backends.ort.opsets import FIRST_OPSET, IR_OPSET
+from nncomp.backends.ort.schemas import schema
 from nncomp.ir.graph import Node
 from nncomp.types import DType, is_container
 
@@ -51,14 +52,13 @@ def variables(
     known = schema(name, opset)
     assert known is not None
     found: dict[str, DType | None] = {}
-    declared = {constraint.type_param_str for constraint in known.type_constraints}
     for formals, dtypes in ((known.inputs, inputs), (known.outputs, outputs)):
         for formal in formals:
-            if formal.type_str in declared:
-                found.setdefault(formal.type_str, None)
+            if formal.variable in known.variables:
+                found.setdefault(formal.variable, None)
         for place, dtype in enumerate(dtypes):
             if formals:
-                variable = formals[min(place, len(formals) - 1)].type_str
+                variable = formals[min(place, len(formals) - 1)].variable
                 if variable in found:
                     found[variable] = found[variable] or dtype
     return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nncomp.backends.ort.blocked.layout import block_layout
 from nncomp.backends.ort.blocked.operators import Blocked
 from nncomp.backends.ort.bodies import BODIES
 from nncomp.backends.ort.bodies.body import Body, Results, Target
@@ -65,6 +64,8 @@ def legalize(graph: Graph, target: Target | None = None, *, choose: Choose = cho
     """
     target = target or Target()
     if target.block is not None:
+        from nncomp.backends.ort.blocked.layout import block_layout
+
         graph = block_layout(graph, target.block)
     for _ in range(_MAX_ROUNDS):
         graph, changed = _expand(graph, target, choose)

@@ -13,49 +13,16 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import onnx
 
+from nncomp.backends.ort.schemas import schema, schema_type, told
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.recurrent import Recurrent
-from nncomp.types import Array, DType, OptionalType, SequenceType, TensorType
+from nncomp.types import Array, DType, TensorType
 
 FIRST_OPSET = 17
 IR_OPSET = 26  # the opset that the IR speaks, and the newest that onnxruntime 1.31 loads
-MAX_IR_VERSION = 13
 VERSIONS = {"ai.onnx.ml": 5}
 """Of the other domains whose operators are declared: the operator set that is written."""
-
-ONNX_DTYPES: dict[DType, int] = {
-    DType.F16: onnx.TensorProto.FLOAT16,
-    DType.BF16: onnx.TensorProto.BFLOAT16,
-    DType.F32: onnx.TensorProto.FLOAT,
-    DType.F64: onnx.TensorProto.DOUBLE,
-    DType.I8: onnx.TensorProto.INT8,
-    DType.I16: onnx.TensorProto.INT16,
-    DType.I32: onnx.TensorProto.INT32,
-    DType.I64: onnx.TensorProto.INT64,
-    DType.U8: onnx.TensorProto.UINT8,
-    DType.U16: onnx.TensorProto.UINT16,
-    DType.U32: onnx.TensorProto.UINT32,
-    DType.U64: onnx.TensorProto.UINT64,
-    DType.BOOL: onnx.TensorProto.BOOL,
-    DType.STRING: onnx.TensorProto.STRING,
-    DType.F8E4M3FN: onnx.TensorProto.FLOAT8E4M3FN,
-    DType.F8E4M3FNUZ: onnx.TensorProto.FLOAT8E4M3FNUZ,
-    DType.F8E5M2: onnx.TensorProto.FLOAT8E5M2,
-    DType.F8E5M2FNUZ: onnx.TensorProto.FLOAT8E5M2FNUZ,
-    DType.F8E8M0: onnx.TensorProto.FLOAT8E8M0,
-    DType.F4E2M1: onnx.TensorProto.FLOAT4E2M1,
-    DType.I4: onnx.TensorProto.INT4,
-    DType.U4: onnx.TensorProto.UINT4,
-    DType.I2: onnx.TensorProto.INT2,
-    DType.U2: onnx.TensorProto.UINT2,
-}
-_SCHEMA_NAMES = {
-    dtype: f"tensor({onnx.TensorProto.DataType.Name(number).lower()})"
-    for dtype, number in ONNX_DTYPES.items()
-}
-_TOLD = {name: str(dtype) for dtype, name in _SCHEMA_NAMES.items()}
 
 Operand = Value | Array | None
 
@@ -71,12 +38,6 @@ class Form:
 
 class InexpressibleError(Exception):
     """An opset cannot express a node; the message says why."""
-
-
-def ir_version(opset: int) -> int:
-    """The lowest IR version that may carry the opset (onnx's table of releases)."""
-    versions = [row[1] for row in onnx.helper.VERSION_TABLE if row[2] == opset]
-    return min(min(versions), MAX_IR_VERSION)
 
 
 def lowest_opset(node: Node) -> int:
@@ -116,26 +77,8 @@ def _check(node: Node, form: Form, version: int) -> None:
         raise InexpressibleError(reason)
 
 
-def schema_type(type_: TensorType) -> str:
-    """As ONNX's schemas spell it: `tensor(float)`, `seq(tensor(float))`."""
-    if isinstance(type_, OptionalType):
-        return f"optional({schema_type(type_.content)})"
-    name = _SCHEMA_NAMES[type_.dtype]
-    return f"seq({name})" if isinstance(type_, SequenceType) else name
-
-
 def _of_array(array: Array) -> str:
-    return _SCHEMA_NAMES[DType.of(array)]
-
-
-@cache
-def schema(name: str, version: int) -> onnx.defs.OpSchema | None:
-    """The operator's schema at an opset, None if there is none such (or it is deprecated)."""
-    try:
-        found = onnx.defs.get_schema(name, version, "")
-    except onnx.defs.SchemaError:
-        return None
-    return None if found.deprecated else found
+    return schema_type(TensorType(DType.of(array), ()))
 
 
 @cache
@@ -160,7 +103,7 @@ def _schema_refuses(
                 continue
             formal = formals[min(i, len(formals) - 1)]
             if type_ not in formal.types:
-                return f"{name} does not take {_TOLD.get(type_, type_)} at opset {version}"
+                return f"{name} does not take {told(type_)} at opset {version}"
     return None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from nncomp.backends.ort.opsets import ONNX_DTYPES
+from nncomp.backends.ort.schemas import ONNX_DTYPES
 from nncomp.dims import DimLike
 from nncomp.ir.graph import Node
 from nncomp.ir.op import Data
@@ -45,10 +45,8 @@ def plain_attribute(name: str, value: Any) -> onnx.AttributeProto:
     return helper.make_attribute(name, list(value) if isinstance(value, tuple) else value)
 
 
-def attribute_proto(
-    name: str, value: Any, kind: onnx.defs.OpSchema.AttrType
-) -> onnx.AttributeProto:
-    kinds = onnx.defs.OpSchema.AttrType
+def attribute_proto(name: str, value: Any, kind: str) -> onnx.AttributeProto:
+    """kind: as the operator's schema has it"""
     if isinstance(value, Data):
         return helper.make_attribute(name, tensor_proto(value.array, ""))
     if isinstance(value, TensorType):
@@ -56,12 +54,12 @@ def attribute_proto(
         return helper.make_attribute(name, proto)
     if isinstance(value, DType):
         return helper.make_attribute(name, ONNX_DTYPES[value])
-    if kind == kinds.FLOAT:
+    if kind == "FLOAT":
         return helper.make_attribute(name, float(value))
-    if kind == kinds.FLOATS:
+    if kind == "FLOATS":
         items = [float(item) for item in value]
         return helper.make_attribute(name, items, attr_type=onnx.AttributeProto.FLOATS)
-    if kind == kinds.INTS:
+    if kind == "INTS":
         items = [int(item) for item in value]
         return helper.make_attribute(name, items, attr_type=onnx.AttributeProto.INTS)
     return helper.make_attribute(name, list(value) if isinstance(value, tuple) else value)

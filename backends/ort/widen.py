@@ -7,10 +7,11 @@ there; on the way back a float is rounded once, and an integer wraps as it would
 from __future__ import annotations
 
 from nncomp.backends.ort.bodies.body import Target
-from nncomp.backends.ort.emit import choose_opset
 from nncomp.backends.ort.kernels import kernels, lacking, may_lack
 from nncomp.backends.ort.live import live_nodes
-from nncomp.backends.ort.opsets import InexpressibleError, lowest_opset, schema, spell
+from nncomp.backends.ort.opsets import InexpressibleError, lowest_opset, spell
+from nncomp.backends.ort.schemas import schema
+from nncomp.backends.ort.versions import choose_opset
 from nncomp.errors import CompileError, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Body, Graph, Node, Rewrite, Value
@@ -51,7 +52,7 @@ def with_kernels(graph: Graph, target: Target) -> Graph:
     for. CompileError NN0603 where no wider dtype has one, NN0601."""
     if not _suspicious(graph, target.provider):
         return graph
-    return _widen(graph, choose_opset(live_nodes(graph), target.opset), target.provider)
+    return _widen(graph, choose_opset(graph, target.opset), target.provider)
 
 
 def _suspicious(graph: Graph, provider: str) -> bool:
@@ -124,5 +125,5 @@ def _operands(node: Node, variable: str, opset: int) -> set[Value | None]:
     return {
         value
         for place, value in enumerate(node.inputs)
-        if value is not None and known.inputs[min(place, last)].type_str == variable
+        if value is not None and known.inputs[min(place, last)].variable == variable
     }

@@ -23,7 +23,7 @@ from threadpoolctl import ThreadpoolController
 
 Part = TypeVar("Part")
 
-_WORTH = 1 << 16  # numbers to read or write that repay waking a thread
+_WORTH = 1 << 19  # numbers to read or write that repay waking a thread
 _KEPT = (1 << 25) - (1 << 16)  # bytes; glibc heeds pieces below 32 MiB
 
 _running = threading.local()  # .cores: how many threads this one may use

@@ -103,9 +103,9 @@ def sides(
     args: argparse.Namespace, a: SourceFile | OnnxFile, b: SourceFile | OnnxFile
 ) -> tuple[Given, Given]:
     """The two models as the arguments name them. Raises CompileError."""
-    from nncomp.driver.compiling import load_program
     from nncomp.driver.diffing import from_file, from_program
     from nncomp.driver.importing import require_plain
+    from nncomp.driver.programs import load_program
     from nncomp.source import SourceFile
 
     imported = [not isinstance(file, SourceFile) for file in (a, b)]

@@ -70,7 +70,7 @@ def program_of(
     """The model that the arguments name, lowered, with its sections of these kinds, and with the
     optional inputs among those `given`; an ONNX model with its objective. Raises CompileError."""
     source, settings = file_of(args.file), dict(args.settings)
-    from nncomp.driver.compiling import load_program
+    from nncomp.driver.programs import load_program
 
     return load_program(source, args.model, settings, kinds, args.with_inputs, given, objective)
 

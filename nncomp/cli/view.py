@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from nncomp.driver.compiling import load_program
+    from nncomp.driver.programs import load_program
     from nncomp.files import write_atomic
     from nncomp.source import SourceFile
 

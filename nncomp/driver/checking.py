@@ -6,12 +6,10 @@ import math
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from nncomp.autodiff.expand import expand_gradients
-from nncomp.driver.compiling import Settings, compiled_step, graphs, load_program, onnx_model
+from nncomp.driver.programs import Settings, graphs, load_program
 from nncomp.errors import CompileError, Diagnostic, Problems
 from nncomp.lower.loading import Loaded
 from nncomp.lower.program import Program, models
-from nncomp.passes.manager import optimize
 from nncomp.source import SourceFile
 
 if TYPE_CHECKING:
@@ -64,14 +62,19 @@ def check(
 
 
 def require_onnx(program: Program) -> None:
-    """Compiles all graphs as far as ONNX. Raises CompileError NN0401, NN0601, NN0603."""
+    """Compiles all graphs until they could be written. Raises CompileError NN0401, NN0601,
+    NN0603."""
+    from nncomp.autodiff.expand import expand_gradients
+    from nncomp.driver.compiling import compiled_step, require_expressible
+    from nncomp.passes.manager import optimize
+
     for graph in {id(g): g for g in (program.graph, *program.entries.values())}.values():
         if graph.outputs:
-            onnx_model(optimize(expand_gradients(graph)).graph)
+            require_expressible(optimize(expand_gradients(graph)).graph)
     for section in program.train.values():
         step = compiled_step(section)
-        onnx_model(step.step)
-        onnx_model(step.evaluation)
+        require_expressible(step.step)
+        require_expressible(step.evaluation)
 
 
 def _check_library(source: Loaded) -> None:

@@ -1,28 +1,24 @@
-"""From a `.nn` file to graphs, and from graphs to ONNX models."""
+"""From programs to graphs that are optimised, and from graphs to ONNX models."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.autodiff.rematerialize import Memory, Rematerialized, rematerialize
 from nncomp.backends.reference.interpreter import evaluate, run
-from nncomp.driver.importing import imported_program, open_file
+from nncomp.driver.programs import graphs
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.files import PathLike
 from nncomp.ir.bind import bind
 from nncomp.ir.bind_dims import bind_dims
 from nncomp.ir.graph import Graph
-from nncomp.lower.loading import Loaded
-from nncomp.lower.objective import Objective
-from nncomp.lower.program import Program, TrainSection, lower
+from nncomp.lower.program import Program, TrainSection
 from nncomp.passes.manager import OptimizeResult, optimize_step, run_passes
 from nncomp.passes.selection import Plan, plan_of
 from nncomp.renaming import Rename, idle, renamed, rules_of
-from nncomp.source import SourceFile
 from nncomp.training.results import losses
 from nncomp.training.variants import is_variant_state
 from nncomp.types import Array, TensorType
@@ -30,11 +26,6 @@ from nncomp.weights import fit, load_weights
 
 if TYPE_CHECKING:
     import onnx
-
-    from nncomp.onnx_import.reading import OnnxFile
-
-Settings = Mapping[str, Any]
-KINDS = ("entry", "train")  # of sections
 
 
 @dataclass(frozen=True)
@@ -47,45 +38,6 @@ class Step:
     step: Graph
     evaluation: Graph
     memory: Rematerialized | None = None
-
-
-def load_program(
-    file: PathLike | SourceFile | Loaded | OnnxFile,
-    model: str | None = None,
-    settings: Settings | None = None,
-    kinds: Collection[str] = KINDS,
-    with_inputs: Collection[str] = (),
-    given: Collection[str] = (),
-    objective: Objective | None = None,
-) -> Program:
-    """Lowers a model (the first of the file if no name is given) with its sections of these kinds.
-    An ONNX file is imported.
-
-    with_inputs: optional inputs that the graphs have
-    given: names of all inputs of the runs to come; the optional ones among them are had, too
-    objective: what an ONNX model is to learn; a `.nn` file says it itself
-    Raises CompileError; NN0306 if one of `with_inputs` is no optional input;
-    NN0408 if the objective is not clear.
-    """
-    source = open_file(file) if isinstance(file, str | os.PathLike) else file
-    if not isinstance(source, SourceFile | Loaded):
-        return imported_program(source, model, settings, with_inputs, objective)
-    if objective is not None:
-        raise error(
-            "NN0408",
-            f"{source.name} is no ONNX model: what it learns stands in its `train` section",
-            help="write there what `--loss`, `--metric` and `--optimizer` say",
-        )
-    program = lower(source, model, settings or {}, kinds, (*with_inputs, *given))
-    for name in with_inputs:
-        if name not in program.optional:
-            known = ", ".join(f"`{other}`" for other in program.optional) or "none"
-            raise error(
-                "NN0306",
-                f"{program.name} has no optional input `{name}`; it has {known}",
-                help=did_you_mean(name, program.optional),
-            )
-    return program
 
 
 def initial_values(program: Program, seed: int = 0) -> dict[str, Array]:
@@ -136,12 +88,6 @@ def _is_state(path: str, given: Collection[str]) -> bool:
     that of another tensor between the optimiser's and one more name."""
     parts = path.split(".")
     return any(".".join(parts[i:-1]) in given for i in range(1, len(parts) - 1))
-
-
-def graphs(program: Program) -> list[Graph]:
-    """All graphs of a program that have its parameters."""
-    steps = [g for section in program.train.values() for g in (section.step, section.evaluation)]
-    return [program.graph, *program.entries.values(), *steps]
 
 
 def entry_of(program: Program, name: str | None) -> Graph:
@@ -228,25 +174,41 @@ def onnx_model(
     metadata: further `metadata_props` of the model
     Raises CompileError NN0601, NN0602 (the target is not available), NN0603.
     """
-    from nncomp.backends.ort.blocked.processor import block_size
     from nncomp.backends.ort.emit import emit
-    from nncomp.backends.ort.legalize import Target, legalize
 
-    if target not in TARGETS:
-        known = ", ".join(f"`{name}`" for name in TARGETS)
-        raise error("NN0602", f"there is no target `{target}`; there are {known}")
-    if target != "onnx" and device != "cpu":
-        raise error("NN0602", f"the target `{target}` does not run on {device}")
-    block = None if target == "onnx" else block_size()
-    chosen = Target("cuda" if device == "cuda" else "cpu", opset, block)
     lost = [name for name in losses(graph.outputs) if name not in predictions]
     return emit(
-        legalize(graph, chosen),
+        _legal(graph, opset, device, target),
         opset=opset,
         metadata=metadata,
         losses=lost,
         predictions=tuple(predictions),
     )
+
+
+def require_expressible(graph: Graph) -> None:
+    """That `onnx_model` writes the graph. Raises CompileError NN0601, NN0603."""
+    from nncomp.backends.ort.versions import choose_opset
+
+    choose_opset(_legal(graph), None)
+
+
+def _legal(
+    graph: Graph, opset: int | None = None, device: str = "cpu", target: TargetName = "onnx"
+) -> Graph:
+    """The graph in operators that can be written. For arguments and errors see `onnx_model`."""
+    from nncomp.backends.ort.legalize import Target, legalize
+
+    if target not in TARGETS:
+        known = ", ".join(f"`{name}`" for name in TARGETS)
+        raise error("NN0602", f"there is no target `{target}`; there are {known}")
+    if target == "onnx":
+        return legalize(graph, Target("cuda" if device == "cuda" else "cpu", opset))
+    from nncomp.backends.ort.blocked.processor import block_size
+
+    if device != "cpu":
+        raise error("NN0602", f"the target `{target}` does not run on {device}")
+    return legalize(graph, Target("cpu", opset, block_size()))
 
 
 def sized(step: Graph, batch_size: int | None) -> Graph:

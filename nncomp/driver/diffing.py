@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nncomp.backends.reference.interpreter import evaluate
-from nncomp.driver.compiling import entry_of, load_program, onnx_model, optimized, state_of
+from nncomp.driver.compiling import entry_of, onnx_model, optimized, state_of
 from nncomp.driver.importing import open_file
 from nncomp.driver.model import Model
+from nncomp.driver.programs import load_program
 from nncomp.errors import error
 from nncomp.files import PathLike
 from nncomp.inspect.diff import models

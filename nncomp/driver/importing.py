@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nncomp.backends.reference.interpreter import evaluate
 from nncomp.errors import error
 from nncomp.files import PathLike, is_onnx, read_source
 from nncomp.ir.constant import Constant
@@ -51,6 +50,7 @@ def imported_program(
     objective: what it is to learn, for a train section
     Raises CompileError; NN0306, NN0202 for what only a `.nn` file has.
     """
+    from nncomp.backends.reference.interpreter import evaluate
     from nncomp.onnx_import.importer import import_model
     from nncomp.onnx_import.tying import tied
 

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nncomp.backends.reference.interpreter import Results, run
-from nncomp.driver.compiling import (
-    COUNTERS,
-    Step,
-    TargetName,
-    data_inputs,
-    onnx_model,
-    sized,
-)
+from nncomp.driver.compiling import COUNTERS, Step, TargetName, data_inputs, onnx_model, sized
 from nncomp.driver.running import require_place
 from nncomp.ir.graph import Graph
 from nncomp.training.averages import averaged

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from nncomp.autodiff.rematerialize import memory_of
 from nncomp.driver.building import BuildResult, build
 from nncomp.driver.compiling import (
-    KINDS,
     TargetName,
     compiled_step,
     entry_of,
-    load_program,
     optimized,
     section_of,
     state_of,
@@ -23,6 +21,7 @@ from nncomp.driver.deploying import Deployment, Dtype
 from nncomp.driver.importing import open_file
 from nncomp.driver.learners import make_learner
 from nncomp.driver.notebook import register, signature
+from nncomp.driver.programs import KINDS, load_program
 from nncomp.driver.running import (
     Backend,
     Device,

@@ -11,13 +11,7 @@ from pathlib import Path
 from nncomp.autodiff.rematerialize import Memory, Rematerialized
 from nncomp.dims import Dim
 from nncomp.driver.building import build, write_model
-from nncomp.driver.compiling import (
-    TargetName,
-    compiled_step,
-    data_inputs,
-    rates,
-    section_of,
-)
+from nncomp.driver.compiling import TargetName, compiled_step, data_inputs, rates, section_of
 from nncomp.driver.diagnosing import first_bad_operator
 from nncomp.driver.learners import make_learner
 from nncomp.errors import error

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nncomp.driver.compiling import initial_values, load_program
+from nncomp.driver.compiling import initial_values
+from nncomp.driver.programs import load_program
 from nncomp.driver.train import data_for, train
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.files import PathLike, write_atomic

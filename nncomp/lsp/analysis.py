@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from nncomp.driver.compiling import KINDS
+from nncomp.driver.programs import KINDS
 from nncomp.errors import CompileError, Diagnostic
 from nncomp.lower.loading import Loaded
 from nncomp.lower.program import lower

@@ -4,7 +4,7 @@ has."""
 from __future__ import annotations
 
 from nncomp.driver.checking import require_onnx
-from nncomp.driver.compiling import KINDS
+from nncomp.driver.programs import KINDS
 from nncomp.errors import CompileError, Diagnostic
 from nncomp.lower.loading import Loaded, models_in
 from nncomp.lower.program import lower

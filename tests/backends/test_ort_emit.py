@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 import pytest
 
-from nncomp.backends.ort.emit import emit, to_bytes
+from nncomp.backends.ort.emit import emit, ir_version, to_bytes
 from nncomp.backends.ort.naming import DimNames, Names
-from nncomp.backends.ort.opsets import ONNX_DTYPES, ir_version, schema
+from nncomp.backends.ort.schemas import ONNX_DTYPES, schema
 from nncomp.backends.ort.session import Session
 from nncomp.dims import new_dim
 from nncomp.errors import CompileError

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_info
 
 from nncomp.backends.reference import threads
 from nncomp.backends.reference.interpreter import evaluate, run
-from nncomp.backends.reference.kernels import correlate, windows
+from nncomp.backends.reference.kernels import windows
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Value
 from nncomp.ops.activation import Softmax
@@ -77,20 +77,20 @@ def test_a_sum_follows_each_part_of_a_batch(kernel: int, monkeypatch: pytest.Mon
     ],
     ids=str,
 )
-def test_rows_of_a_large_image_share_columns(
+@pytest.mark.parametrize("filters", [2, 256, 1500])
+def test_one_sample_by_rows_or_filters_is_as_one_of_several(
     sizes: tuple[int, ...],
     kernel: tuple[int, ...],
     settings: dict[str, tuple[int, ...]],
-    monkeypatch: pytest.MonkeyPatch,
+    filters: int,
 ) -> None:
     rng = np.random.default_rng(0)
-    x, w = rng.standard_normal((1, 3, *sizes)), rng.standard_normal((2, 3, *kernel))
+    x, w = rng.standard_normal((1, 3, *sizes)), rng.standard_normal((filters, 3, *kernel))
     op = Conv(kernel_shape=kernel, **settings)
     with threads.all_cores():
-        (shared,) = evaluate(op, (x, w))
-        monkeypatch.setattr(correlate, "_overlap", lambda *_: False)
         (alone,) = evaluate(op, (x, w))
-    np.testing.assert_allclose(shared, alone, atol=1e-12)
+        (several,) = evaluate(op, (np.concatenate([x, x]), w))
+    np.testing.assert_allclose(alone, several[:1], atol=1e-12)
 
 
 @pytest.mark.usefixtures("eager")

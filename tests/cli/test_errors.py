@@ -227,7 +227,7 @@ def test_an_error_of_our_own_is_one_line(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a mistake\nof ours")
 
-    monkeypatch.setattr("nncomp.driver.compiling.lower", broken)
+    monkeypatch.setattr("nncomp.driver.programs.lower", broken)
     assert main(["build", LENET]) == 70
     err = capsys.readouterr().err
     assert err.startswith("internal error: ZeroDivisionError: a mistake of ours")
@@ -240,7 +240,7 @@ def test_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nncomp.driver.compiling.lower", interrupted)
+    monkeypatch.setattr("nncomp.driver.programs.lower", interrupted)
     assert main(["build", LENET]) == 130
 
 

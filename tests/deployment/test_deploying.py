@@ -15,7 +15,7 @@ from nncomp.backends.ort.session import Session
 from nncomp.cli import main
 from nncomp.deployment.accuracy import Comparison
 from nncomp.deployment.metrics import of_outputs
-from nncomp.driver.compiling import load_program
+from nncomp.driver.programs import load_program
 from nncomp.errors import CompileError
 
 CLASSIFIER = """nn 1

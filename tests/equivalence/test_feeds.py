@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nncomp.dims import new_dim
-from nncomp.driver.compiling import load_program
+from nncomp.driver.programs import load_program
 from nncomp.driver.verifying import backends
 from nncomp.equivalence.draws import STYLES, draw, lively
 from nncomp.equivalence.feeds import feeds_for

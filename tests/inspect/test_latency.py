@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nncomp.cli import main
-from nncomp.driver.compiling import load_program
+from nncomp.driver.programs import load_program
 from nncomp.inspect.latency import Latency, Part
 
 CLASSIFIER = Path(__file__).resolve().parents[2] / "examples" / "classifier.nn"

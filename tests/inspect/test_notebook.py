@@ -10,7 +10,7 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 
 import nncomp
-from nncomp.driver.compiling import load_program
+from nncomp.driver.programs import load_program
 from nncomp.ir.drawn import Drawn
 from nncomp.passes.fold_batch_norm import FoldBatchNorm
 from nncomp.passes.manager import optimize

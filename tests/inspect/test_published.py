@@ -14,7 +14,7 @@ import transformers
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from nncomp.driver.compiling import load_program
+from nncomp.driver.programs import load_program
 from nncomp.driver.reporting import Inspected, inspected
 from nncomp.inspect.cost import cost
 

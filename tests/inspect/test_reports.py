@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from nncomp.cli import main
-from nncomp.driver.compiling import load_program, state_of
+from nncomp.driver.compiling import state_of
 from nncomp.driver.probing import (
     activation_report,
     activations_on,
@@ -21,6 +21,7 @@ from nncomp.driver.probing import (
     gradient_report,
     gradients_on,
 )
+from nncomp.driver.programs import load_program
 from nncomp.driver.reporting import inspected
 from nncomp.errors import CompileError
 from nncomp.inspect.gradients import Gradients, Steps, gradient_tables

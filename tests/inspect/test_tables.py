@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from nncomp.driver.compiling import load_program, state_of
+from nncomp.driver.compiling import state_of
+from nncomp.driver.programs import load_program
 from nncomp.errors import CompileError
 from nncomp.inspect.filters import filters_of, png, sheet
 from nncomp.inspect.tables import Column, Table, print_table, sparkline

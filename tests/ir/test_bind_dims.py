@@ -9,7 +9,8 @@ import pytest
 
 from nncomp.backends.reference.interpreter import run
 from nncomp.dims import Dim
-from nncomp.driver.compiling import initial_values, load_program, section_of
+from nncomp.driver.compiling import initial_values, section_of
+from nncomp.driver.programs import load_program
 from nncomp.errors import CompileError
 from nncomp.ir.bind_dims import bind_dims
 from nncomp.ir.constant import Dims

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nncomp.driver.compiling import graphs
+from nncomp.driver.programs import graphs
 from nncomp.files import read_source
 from nncomp.ir.graph import Graph
 from nncomp.ir.text import to_text

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from nncomp.backends.ort.opsets import ONNX_DTYPES
+from nncomp.backends.ort.schemas import ONNX_DTYPES
 from nncomp.ir.graph import Body
 from nncomp.ir.op import Data, Op
 from nncomp.ops import REGISTRY

@@ -10,7 +10,7 @@ import pytest
 
 import nncomp
 from nncomp.dims import substitute
-from nncomp.driver.compiling import load_program
+from nncomp.driver.programs import load_program
 from nncomp.ir.graph import Value
 from nncomp.types import Array
 

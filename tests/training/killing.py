@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nncomp.driver.compiling import compiled_step, data_inputs, initial_values, load_program
+from nncomp.driver.compiling import compiled_step, data_inputs, initial_values
 from nncomp.driver.learners import make_learner
+from nncomp.driver.programs import load_program
 from nncomp.source import SourceFile
 from nncomp.training.data import load_data
 from nncomp.training.log import read_log

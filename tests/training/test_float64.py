@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from nncomp.driver.compiling import compiled_step, initial_values, load_program
+from nncomp.driver.compiling import compiled_step, initial_values
 from nncomp.driver.learners import make_learner
+from nncomp.driver.programs import load_program
 from nncomp.source import SourceFile
 
 STEPS = 50

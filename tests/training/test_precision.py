@@ -12,8 +12,9 @@ import pytest
 import nncomp
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.cli import main
-from nncomp.driver.compiling import compiled_step, initial_values, load_program
+from nncomp.driver.compiling import compiled_step, initial_values
 from nncomp.driver.learners import make_learner
+from nncomp.driver.programs import load_program
 from nncomp.errors import CompileError
 from nncomp.ir.graph import Graph
 from nncomp.lower.program import Program

@@ -8,15 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nncomp.driver.compiling import (
-    Step,
-    compiled_step,
-    data_inputs,
-    initial_values,
-    load_program,
-    section_of,
-)
+from nncomp.driver.compiling import Step, compiled_step, data_inputs, initial_values, section_of
 from nncomp.driver.learners import make_learner
+from nncomp.driver.programs import load_program
 from nncomp.errors import CompileError
 from nncomp.source import SourceFile
 from nncomp.training.checkpoint import Progress

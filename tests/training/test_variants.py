@@ -12,8 +12,9 @@ import pytest
 import nncomp
 from nncomp.backends.ort.session import StepSession
 from nncomp.cli import main
-from nncomp.driver.compiling import compiled_step, initial_values, load_program
+from nncomp.driver.compiling import compiled_step, initial_values
 from nncomp.driver.learners import make_learner
+from nncomp.driver.programs import load_program
 from nncomp.errors import CompileError
 from nncomp.lower.program import Program
 from nncomp.source import SourceFile

@@ -19,10 +19,7 @@ from nncomp.backends.reference.kernels.windows import (
     is_pointwise,
     outputs,
     pad,
-    pad_rows,
     padded_sizes,
-    row_columns,
-    row_count,
     steps,
     taps,
     together,
@@ -35,7 +32,8 @@ from nncomp.types import Array
 
 _FEW_FILTERS = 64  # their products cost less than short runs of columns
 _MANY_FILTERS = 256  # some of them, times all columns, keep BLAS busy
-_POSITIONS = 16  # for each filter repay reading its weights in another order
+_FEW = 4  # times as many filters as positions: columns are less to make than weights are to read
+_COPIES = 8  # take as long as what a thread does with a number elsewhere
 _PRODUCTS = 16  # of two numbers, added up: as long as reading one and writing it
 
 Windows = tuple[Window, ...]
@@ -62,7 +60,7 @@ def correlate(
         finish(y, (slice(n), slice(m)))
     elif group > 1:
         _correlate_groups(x, w, windows, y, group, finish)
-    elif n == 1 and m >= _MANY_FILTERS and (is_pointwise(windows) or m >= y[0, 0].size):
+    elif n == 1 and m >= _MANY_FILTERS and (is_pointwise(windows) or m >= _FEW * y[0, 0].size):
         _correlate_few_positions(x, w, windows, y, finish)
     elif n == 1:
         _correlate_sample(x, w, windows, y, finish)
@@ -90,15 +88,8 @@ def _correlate_few_positions(
     """One sample, fewer positions than filters: all columns, then a few channels at a time."""
     m = y.shape[1]
     filters, flat = w.reshape(m, -1), y.reshape(m, -1)
-    columns = x[0]
-    if not is_plain(windows):
-        channels, kernel = x.shape[1], w.shape[2:]
-        columns = np.empty((channels, *kernel, *y.shape[2:]), x.dtype)
-        each(
-            lambda part: np.copyto(columns[part], windowed(pad(x[0, part], windows), windows)),
-            shares(channels, columns.size),
-        )
-    matrix = columns.reshape(filters.shape[-1], -1)
+    met = x[0] if is_plain(windows) else windowed(_padded(x[0], windows), windows)
+    matrix = met.reshape(filters.shape[-1], -1)
     step = together(m, flat[0].nbytes)
 
     def some_filters(part: slice) -> None:
@@ -112,80 +103,44 @@ def _correlate_few_positions(
 def _correlate_sample(x: Array, w: Array, windows: Windows, y: Array, finish: Finish) -> None:
     """One sample, a few rows of the result at a time: product and what follows stay in cache."""
     (m, rows), across = y.shape[1:3], y.shape[3:]
-    length, width = w[0].size, y[0, 0, 0].size
+    filters, width = w.reshape(m, -1), math.prod(across)
+    length = filters.shape[-1]
     step = together(rows, (length + m) * width * y.itemsize, caches=4)
-    products = _products_by_rows if _overlap(windows, w, y) else _products
+    met = windowed(_padded(x[0], windows), windows)
+    copied, whole = not is_plain(windows), (slice(None),) * len(across)
 
     def some_rows(part: slice) -> None:
-        multiply = products(x[0], w, windows, step)
+        most = min(step, part.stop - part.start) * width
+        products = np.empty(m * most, x.dtype)
+        columns = np.empty(length * most if copied else 0, x.dtype)
         for some in steps(part, step):
+            found = view(met, (some, *whole))
             count = some.stop - some.start
-            block, place = multiply(some).reshape(1, m, count, *across), (slice(1), slice(m), some)
+            if copied:
+                np.copyto(matrix := cut(columns, found.shape), found)
+                found = matrix
+            product = cut(products, (m, count * width))
+            np.matmul(filters, found.reshape(length, -1), out=product)
+            block, place = product.reshape(1, m, count, *across), (slice(1), slice(m), some)
             finish(block, place)
             y[place] = block
 
     each(some_rows, shares(rows, _work(w, y, m)))
 
 
-def _overlap(windows: Windows, w: Array, y: Array) -> bool:
-    """Whether rows of windows share most of what they meet, and columns of all of it cost more
-    than sums of results and weights in another order."""
-    first, (m, _, kernel) = windows[0], w.shape[:3]
-    several = first.stride == 1 and kernel > 1
-    return several and w[0, :, 0].size >= m and y[0, 0].size >= _POSITIONS * m
+def _padded(x: Array, windows: Windows) -> Array:
+    """As `pad`, on all cores if that takes longer than waking them.
 
-
-def _products(x: Array, w: Array, windows: Windows, step: int) -> Callable[[slice], Array]:
-    """A function from rows of the result, at most `step`, to the sums there: [M, positions].
-
-    All are in the same memory.
+    Threads that convolve have no part in it: they would wait for the interpreter with each of its
+    short steps.
     """
-    filters, width = w.reshape(len(w), -1), math.prod(outputs(windows)[1:])
-    result = np.empty(len(w) * step * width, x.dtype)
-    if not is_pointwise(windows):
-        band = np.zeros((len(x), row_count(windows, step), *padded_sizes(windows)[1:]), x.dtype)
-        columns = np.empty(filters.shape[-1] * step * width, x.dtype)
-
-    def multiply(rows: slice) -> Array:
-        count = rows.stop - rows.start
-        if is_pointwise(windows):
-            met = view(x, taps(windows)[0])[:, rows]
-        else:
-            pad_rows(x, windows, rows, band)
-            found = windowed(band, windows, count)
-            met = cut(columns, found.shape)
-            np.copyto(met, found)
-        out = cut(result, (len(w), count * width))
-        return np.matmul(filters, met.reshape(filters.shape[-1], -1), out=out)
-
-    return multiply
-
-
-def _products_by_rows(x: Array, w: Array, windows: Windows, step: int) -> Callable[[slice], Array]:
-    """As `_products`, with columns for one row of the kernel, which serve every row of it: for the
-    next they begin further on. The rows' products are added up."""
-    first, kernel = windows[0], w.shape[2]
-    filters = np.moveaxis(w, 2, 0).reshape(kernel, len(w), -1)
-    length, across = filters.shape[-1], outputs(windows)[1:]
-    width = math.prod(across)
-    columns = np.empty(length * row_count(windows, step) * width, x.dtype)
-    results = np.empty((2, len(w) * step * width), x.dtype)
-
-    def multiply(rows: slice) -> Array:
-        count = rows.stop - rows.start
-        met = cut(columns, (len(x), *w.shape[3:], row_count(windows, count), *across))
-        row_columns(x, windows, rows, met)
-        matrix = met.reshape(length, -1)
-        total, summand = (cut(memory, (len(w), count * width)) for memory in results)
-        for tap in range(kernel):
-            start = tap * first.dilation * width
-            some = matrix[:, start : start + count * width]
-            np.matmul(filters[tap], some, out=summand if tap else total)
-            if tap:
-                np.add(total, summand, out=total)
-        return total
-
-    return multiply
+    sizes = padded_sizes(windows)
+    if sizes == x.shape[1:]:
+        return x
+    padded = np.zeros((len(x), *sizes), x.dtype)
+    inside = view(padded, interior(windows))
+    each(lambda part: np.copyto(inside[part], x[part]), shares(len(x), x.size // _COPIES))
+    return padded
 
 
 def _correlate_samples(

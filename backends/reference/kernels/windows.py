@@ -59,53 +59,6 @@ def pad(x: Array, windows: tuple[Window, ...], value: float = 0) -> Array:
     return padded
 
 
-def pad_rows(x: Array, windows: tuple[Window, ...], rows: slice, padded: Array) -> None:
-    """Into `padded`, [C, `row_count`, …], what the windows of these rows of the result meet.
-
-    Beside x it has zeros already.
-    """
-    there, here = _met_rows(windows[0], rows, padded)
-    view(padded, (here, *interior(windows)[1:]))[...] = x[:, there]
-
-
-def row_columns(x: Array, windows: tuple[Window, ...], rows: slice, columns: Array) -> None:
-    """Into `columns`, [C, kernel…, `row_count`, outputs…] without the first axis of kernel and
-    outputs, what each tap meets in each row that the windows of these rows of the result meet."""
-    others = windows[1:]
-    there, here = _met_rows(windows[0], rows, np.moveaxis(columns, len(windows), 1))
-    for tap in itertools.product(*(range(known(v.kernel)) for v in others)):
-        index: tuple[Any, ...] = (slice(None), *tap)
-        part = columns[index]
-        met, places = [], []
-        for axis, (v, at) in enumerate(zip(others, tap, strict=True), 2):
-            offset = at * v.dilation - known(v.before)
-            low = min(max(0, -(offset // v.stride)), known(v.outputs))
-            high = max(low, min(known(v.outputs), (known(v.size) - 1 - offset) // v.stride + 1))
-            along = np.moveaxis(part, axis, 0)
-            along[:low] = 0
-            along[high:] = 0
-            places.append(slice(low, high))
-            met.append(slice(low * v.stride + offset, high * v.stride + offset, v.stride))
-        part[(slice(None), here, *places)] = x[(slice(None), there, *met)]
-
-
-def _met_rows(first: Window, rows: slice, padded: Array) -> tuple[slice, slice]:
-    """The rows of x that the windows of these rows meet, and their place among the rows of
-    `padded`, [C, `row_count`, …], whose other rows become zero."""
-    start = rows.start * first.stride - known(first.before)
-    stop = start + (rows.stop - rows.start - 1) * first.stride + known(first.extent)
-    low = min(max(start, 0), known(first.size))
-    high = max(min(stop, known(first.size)), low)
-    padded[:, : low - start] = 0
-    padded[:, high - start :] = 0
-    return slice(low, high), slice(low - start, high - start)
-
-
-def row_count(windows: tuple[Window, ...], rows: int) -> int:
-    """How many rows of the padded input so many rows of windows meet."""
-    return (rows - 1) * windows[0].stride + known(windows[0].extent)
-
-
 def cut(memory: Array, shape: tuple[int, ...]) -> Array:
     """The first elements of flat memory as an array of that shape."""
     return memory[: math.prod(shape)].reshape(shape)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from nncomp.cli import main
-from nncomp.driver.compiling import load_program
 from nncomp.driver.differentiating import gradients_of
+from nncomp.driver.programs import load_program
 from nncomp.driver.viewing import page_of
 from nncomp.errors import CompileError
 from nncomp.weights import npz_bytes

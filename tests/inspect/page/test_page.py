@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nncomp.driver.compiling import load_program
+from nncomp.driver.programs import load_program
 from nncomp.driver.showing import Shown, inference_of, training_of
 from nncomp.driver.viewing import page_of
 from nncomp.inspect.page.page import asset, embedded, page

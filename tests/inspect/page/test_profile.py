@@ -12,8 +12,9 @@ import pytest
 
 from nncomp.backends.ort.profiler import profile
 from nncomp.cli import main
-from nncomp.driver.compiling import load_program, state_of
+from nncomp.driver.compiling import state_of
 from nncomp.driver.profiling import Profile, profile_of
+from nncomp.driver.programs import load_program
 from nncomp.driver.showing import Shown, inference_of, training_of
 from nncomp.driver.viewing import page_of
 from nncomp.errors import CompileError
