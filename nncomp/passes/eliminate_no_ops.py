@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 
@@ -258,7 +259,7 @@ class MergeSums(Rule):
     nothing else reads x + c."""
 
     name = "merge-sums"
-    roots: tuple[type[Op], ...] = (Add,)
+    roots: ClassVar[tuple[type[Op], ...]] = (Add,)
 
     def match(self, node: Node, facts: Facts) -> Answer:
         op = type(node.op)
