@@ -20,11 +20,17 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_choice(parser: argparse.ArgumentParser, default: str) -> None:
     """--model, --set and --with; `default` says in words which model it is without."""
     parser.add_argument("--model", metavar="NAME", help=f"which model (default: {default})")
-    add_list(
-        parser, "--set", "NAME=VALUE", "the value of a hyperparameter", type=pair, dest="settings"
+    add_settings(
+        parser,
+        "the value of a hyperparameter; of an ONNX model, of an input, which is a constant then",
     )
     about = "an optional input that the model is to have"
     add_list(parser, "--with", "INPUT", about, dest="with_inputs")
+
+
+def add_settings(parser: argparse.ArgumentParser, help: str) -> None:
+    """--set."""
+    add_list(parser, "--set", "NAME=VALUE", help, type=pair, dest="settings")
 
 
 def add_list(

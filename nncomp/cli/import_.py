@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from nncomp.cli.arguments import add_settings
 from nncomp.cli.loading import file_of
 
 
@@ -17,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="OUT.nn", help="(default: the name of FILE, here)"
     )
+    add_settings(parser, "the value of an input, which is a constant then")
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -31,7 +33,7 @@ def execute(args: argparse.Namespace) -> int:
     if isinstance(file, SourceFile):
         raise error("NN0306", f"{file.name} is a .nn file: `import` takes an ONNX model")
     name = "model" if args.file == "-" else Path(args.file).stem
-    written = import_file(file, args.output or f"{name}.nn")
+    written = import_file(file, args.output or f"{name}.nn", dict(args.settings))
     show(written.warnings, args.format)
     blocks = f", {written.blocks} blocks" if written.blocks > 1 else ""
     print(f"wrote {written.path}: {written.lines} lines{blocks}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nncomp.backends.reference.interpreter import evaluate
 from nncomp.decompile.source import Origin, Source, decompile
+from nncomp.driver.constant_inputs import constant_inputs
 from nncomp.errors import Diagnostic
 from nncomp.files import PathLike, write_atomic
 from nncomp.lower.program import lower
@@ -30,14 +32,17 @@ class ImportResult:
     warnings: tuple[Diagnostic, ...]
 
 
-def import_file(file: OnnxFile, path: PathLike) -> ImportResult:
+def import_file(
+    file: OnnxFile, path: PathLike, settings: Mapping[str, Any] | None = None
+) -> ImportResult:
     """Writes the model as `path`, and its weights beside it under the same name, `.safetensors`.
 
+    settings: values of inputs, which are constants then
     Raises CompileError for what cannot be imported, or what the language cannot say.
     """
     from nncomp.onnx_import.importer import import_model
 
-    imported = import_model(file, evaluate)
+    imported = import_model(file, evaluate, constant_inputs(file, settings or {}))
     source = source_of(imported, file)
     target = Path(path)
     beside = target.with_suffix(".safetensors")

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nncomp.driver.constant_inputs import constant_inputs
 from nncomp.errors import error
 from nncomp.files import PathLike, is_onnx, read_source
 from nncomp.ir.constant import Constant
@@ -47,8 +48,9 @@ def imported_program(
 ) -> Program:
     """The program that an ONNX file is: one graph, whose initialisers are its initial values.
 
+    settings: values of inputs, which are constants then
     objective: what it is to learn, for a train section
-    Raises CompileError; NN0306, NN0202 for what only a `.nn` file has.
+    Raises CompileError; NN0306 for what only a `.nn` file has.
     """
     from nncomp.backends.reference.interpreter import evaluate
     from nncomp.onnx_import.importer import import_model
@@ -56,10 +58,11 @@ def imported_program(
 
     trainable = objective.trainable if objective is not None else ()
     copies: dict[str, Copy] = {}
-    imported = import_model(file, evaluate, trainable=trainable)
+    known = constant_inputs(file, settings or {})
+    imported = import_model(file, evaluate, known, trainable)
     if objective is not None:
         imported, copies = tied(imported)
-    require_plain(file, imported.graph.name, model, settings, with_inputs)
+    require_plain(file, imported.graph.name, model, None, with_inputs)
     program = _program(imported)
     if objective is not None:
         _require_learnt(imported.graph, trainable)

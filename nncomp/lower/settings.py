@@ -32,11 +32,11 @@ def setting(model: ast.ModelDecl, key: str, value: Any) -> Any:
     default = formals[key].default
     text = type_.name.text == "str" if type_ else isinstance(default, ast.String)
     if isinstance(value, str) and not text:
-        return _literal(key, value)
+        return literal(key, value)
     return list(value) if isinstance(value, tuple) else value
 
 
-def _literal(key: str, text: str) -> Any:
+def literal(key: str, text: str) -> Any:
     """A `--set` value: a literal of the language (`10`, `1e-3`, `true`, `[1, 2]`), else text."""
     try:
         tree = parse(SourceFile(f"--set {key}", f"value = {text}\n"))

@@ -41,6 +41,7 @@ from nncomp.types import Array
 
 MAX_NODES = 1_000_000
 MAX_EXPANDED = 50_000  # more than a model writes out, by calls of functions
+_CHOOSE = "where an input chooses between branches, give it its value: `--set NAME=VALUE`"
 _OF_SIZES = ("NN0205", "NN0206")  # what is told of sizes that do not fit
 _ASSUMED = 64  # sizes that one operator may have us take to be equal
 _FLOAT_CONTENTS = {"Resize", "Range"}
@@ -275,8 +276,10 @@ class Importer:
                     if code not in _OF_SIZES or attempt + 1 == _ASSUMED:
                         raise
                     found = assumption(pairs, self.fixed)
-                    if found is None or (self.conditional and self._is_bound(*found)):
+                    if found is None:
                         raise
+                    if self.conditional and self._is_bound(*found):
+                        raise failure.helped(_CHOOSE) from None
             self._assume(*found, op)
         self.contents.learn(node)
         return node

@@ -21,6 +21,57 @@ def lenet(tmp_path: Path) -> Path:
     return path
 
 
+CHOICE = """
+<ir_version: 8, opset_import: ["" : 17]>
+f (float[N,2] x, int64 which, float[3] more) => (float[N,2] y)
+<int64 one = {1}>
+{
+  first = Equal(which, one)
+  y = If (first) <
+    then_branch = g1 () => (float[N,2] a) { a = Neg(x) },
+    else_branch = g2 () => (float[N,2] b) { b = Abs(x) }
+  >
+}
+"""
+
+
+@pytest.mark.parametrize("value", [1, 2])
+def test_an_input_that_is_a_constant(tmp_path: Path, value: int) -> None:
+    path, out, text = (str(tmp_path / name) for name in ("m.onnx", "n.onnx", "m.nn"))
+    onnx.save(onnx.parser.parse_model(CHOICE), path)
+    assert main(["build", path, "--set", f"which={value}", "-o", out]) == 0
+    (node,) = onnx.load(out).graph.node
+    assert node.op_type == ("Neg" if value == 1 else "Abs")
+    assert main(["import", path, "--set", f"which={value}", "-o", text]) == 0
+    assert "cond" not in Path(text).read_text()
+    x = np.float32([[-1, 2]])
+    model = nncomp.load(path, which=np.int64(value))
+    np.testing.assert_array_equal(
+        model(x=x, more=np.zeros(3, np.float32))["y"], -x if value == 1 else abs(x)
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("which=1.5", "`which` of {path} is i64[], and cannot be 1.5"),
+        ("which=[1]", "`which` of {path} is i64[], and cannot be [1]"),
+        ("which=one", "`which` of {path} is i64[], and cannot be one"),
+        ("more=[1, 2]", "`more` of {path} is f32[3], and cannot be [1, 2]"),
+        ("whihc=1", "did you mean `which`?"),
+    ],
+)
+def test_an_input_that_cannot_be_that_constant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], setting: str, words: str
+) -> None:
+    path = str(tmp_path / "m.onnx")
+    onnx.save(onnx.parser.parse_model(CHOICE), path)
+    assert main(["check", path, "--set", setting]) == 1
+    err = capsys.readouterr().err
+    assert "NN0202" in err
+    assert words.format(path=path) in err
+
+
 def test_import_and_build_again(lenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     target = lenet.with_name("again.nn")

@@ -153,7 +153,10 @@ def test_bounds_of_one_of_two_branches_are_not_those_of_the_model() -> None:
     """Which one is taken says another input."""
     text = SQUEEZED.replace("(float[N,2,n] x)", "(float[N,2,n] x, bool fits)")
     text = text.replace("      fits = Equal(size, one)\n", "")
-    assert refused(text).code == "NN0205"
+    problem = refused(text)
+    assert problem.code == "NN0205"
+    assert problem.help is not None
+    assert "--set NAME=VALUE" in problem.help
 
 
 def test_shapes_computed_by_comparing_sizes() -> None:
