@@ -14,7 +14,8 @@ FOUNDATION = ["codes", "collector", "limits", "source", "errors", "files", "dims
 LAYERS: dict[str, list[str]] = {
     "ir": FOUNDATION,
     "renaming": FOUNDATION,
-    "weights": [*FOUNDATION, "ir", "renaming"],
+    "misfits": FOUNDATION,
+    "weights": [*FOUNDATION, "ir", "renaming", "misfits"],
     "ops": [*FOUNDATION, "ir"],
     "syntax": [*FOUNDATION, "grammar"],
     "highlight": [*FOUNDATION, "ops", "syntax"],
