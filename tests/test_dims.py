@@ -233,3 +233,12 @@ def test_bounds_of_floor_divisions() -> None:
     assert bounds((d // 2) * e) == (0, None)
     assert (-d) // 2 + (d + 1) // 2 == 0
     assert (e - d) // 3 == -((d - e + 2) // 3)
+
+
+def test_quotients_that_are_one_term() -> None:
+    T = new_dim("T")
+    assert floordiv(512 * N * T - 3072 * N, N * T - 6 * N) == 512
+    assert floordiv(N * N * T - 6 * N * N, N * T - 6 * N) == N
+    assert floordiv(2 * N + 4, N + 2) == 2
+    assert isinstance(floordiv(2 * N + 5, N + 2), Dim)
+    assert isinstance(floordiv(N * T - 6 * N, 2 * N * T - 12 * N), Dim)

@@ -37,9 +37,12 @@ def _split(dim: Dim, divisor: int) -> tuple[DimLike, DimLike]:
 
 
 def _exact_quotient(left: DimLike, right: DimLike) -> DimLike | None:
-    """left / right where right is one monomial that divides every term of left."""
-    if isinstance(left, int) or isinstance(right, int) or len(right.terms) != 1:
+    """left / right where right is one monomial that divides every term of left, or the quotient
+    is one."""
+    if isinstance(left, int) or isinstance(right, int):
         return None
+    if len(right.terms) > 1:
+        return _single_quotient(left, right)
     ((divisor, by),) = right.terms.items()
     terms: dict[Monomial, int] = {}
     for monomial, coefficient in left.terms.items():
@@ -52,6 +55,18 @@ def _exact_quotient(left: DimLike, right: DimLike) -> DimLike | None:
             return None
         terms[tuple(rest)] = coefficient // by
     return polynomial(terms)
+
+
+def _single_quotient(left: Dim, right: Dim) -> DimLike | None:
+    """left / right where that is one monomial: 512*N*T - 3072*N is 512 times N*T - 6*N."""
+    if len(left.terms) != len(right.terms):
+        return None
+    divisor = polynomial(dict([next(term for term in right.terms.items() if term[0])]))
+    for term in left.terms.items():
+        found = _exact_quotient(polynomial(dict([term])), divisor)
+        if found is not None and right * found == left:
+            return found
+    return None
 
 
 def floordiv(left: DimLike, right: DimLike) -> DimLike:

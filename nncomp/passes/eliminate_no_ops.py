@@ -273,14 +273,14 @@ class MergeSums(Rule):
                 both = broadcast(c.type, d.type)
                 if not any(v.shape == both for v in (c.type, d.type)):
                     continue
-                if why := self.why_not(facts.constant(c), facts.constant(d)):
+                if why := self.why_not(c, d, facts):
                     return Refused(why)
                 if why := facts.why_not_private(inner_result):
                     return Refused(f"the constants cannot become one: {why}")
                 return Replacement(partial(_merged, op, x, c, d), (inner, node))
         return None
 
-    def why_not(self, c: Array | None, d: Array | None) -> str | None:
+    def why_not(self, c: Value, d: Value, facts: Facts) -> str | None:
         """Why these constants do not become one."""
         return None
 
@@ -292,15 +292,16 @@ class MergeScales(MergeSums):
     name = "merge-scales"
     roots = (Mul,)
 
-    def why_not(self, c: Array | None, d: Array | None) -> str | None:
-        if c is None or d is None:
-            return "the constants are not known yet"
-        if c.dtype.kind != "f":
+    def why_not(self, c: Value, d: Value, facts: Facts) -> str | None:
+        left, right = facts.computed(lambda b: c), facts.computed(lambda b: d)
+        if left is None or right is None:
+            return "one of the constants is a parameter"
+        if left.dtype.kind != "f":
             return None
         with np.errstate(over="ignore", under="ignore"):
-            product = c * d
+            product = left * right
         least = np.finfo(product.dtype).tiny
-        lost = (np.abs(product) < least) & (np.abs(c) >= least) & (np.abs(d) >= least)
+        lost = (np.abs(product) < least) & (np.abs(left) >= least) & (np.abs(right) >= least)
         if lost.any() or not np.isfinite(product).all():
             return f"products of the constants are no normal numbers of {product.dtype}"
         return None
