@@ -31,7 +31,8 @@ from nncomp.types import Array
 MERGES, WINDOW, BATCH, EPOCHS, RATE, WARMUP, AVERAGE = 200, 64, 16, 35, 0.0125, 50, 0.98
 SIZES = {"layers": 2, "width": 64, "heads": 4, "context": 64, "dropout": 0.1}
 SEEN, SAID = 48, 16  # tokens of a window that are given, and that are judged
-SHARPNESS, HELD_OUT_WEIGHT, TRAINING_WEIGHT = 15.0, 100.0, 40.0  # of the cache
+SHARPNESS = 15.0  # of the cache
+WEIGHTS = np.array([40, 100], np.float32)  # in it, of the training and of the held-out text
 TRAIL = (1, 1 / 2, 1 / 4, 1 / 8)  # for how much a place counts, the one before it, ..., in a key
 WORD = re.compile(r" ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+")
 
@@ -62,13 +63,13 @@ def main(validate: bool) -> None:
     options |= {"keep": "last", "average": AVERAGE, "section": "muon"}
     model.train(batches, "out/zoo/34", steps=steps, **options)
 
-    logits, tokens, cut = read(model, tokens, cut)
-    weights = np.repeat(np.float32([TRAINING_WEIGHT, HELD_OUT_WEIGHT]), [cut, len(tokens) - cut])
-    alone = shares(logits[cut:])
+    logits, came, old = read(model, tokens, cut)
+    weights = np.repeat(WEIGHTS, [old, len(came) - old])
+    alone = shares(logits[old:])
     keys = trail(logits)
-    keys *= (SHARPNESS / distance(keys[:cut])) ** 0.5
-    for name, found in (("model alone:", alone), ("bits", recalled(alone, keys, tokens, weights))):
-        bits = -np.log2(found[np.arange(len(found)), tokens[cut:]]).sum()
+    keys *= (SHARPNESS / distance(keys[:old])) ** 0.5
+    for name, found in (("model alone:", alone), ("bits", recalled(alone, keys, came, weights))):
+        bits = -np.log2(found[np.arange(len(found)), came[old:]]).sum()
         print(f"{name} {bits / (end - start):.4f}")
 
 
