@@ -36,9 +36,6 @@ ROWS = (
             "confidence",
             0.9,
         ),
-        short="every class has its share, but LeNet-5, 0.986 sure of the real digits, is 0.826 "
-        "sure of the samples; of those of two levels, 16×16 pixels, width 32, 0.812 after 1,700 "
-        "steps, and no surer of samples from noise of 0.8 or 0.6 times the deviation",
     ),
     Row(
         45,
