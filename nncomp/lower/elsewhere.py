@@ -102,7 +102,7 @@ def name_help(
     be imported, with the module."""
     if name in _NAMES:
         return _NAMES[name]
-    here, there = set(known), imports or {}
+    here, there = dict.fromkeys(known), imports or {}
     meant = _meant(name, [*there, *here])
     if meant is None:
         return None
