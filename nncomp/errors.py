@@ -24,7 +24,6 @@ import heapq
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any, Literal
 
 from nncomp.codes import CODES
@@ -174,7 +173,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     length, letters, folded = len(name), set(name), name.lower()
     candidates = list(candidates)
     least, most = length / 2.1, length * 4.5 / 2.1
-    alike = [*islice((c for c in candidates if least < len(c) < most), _MAX_SEEN)]
+    alike = [c for c in candidates if least < len(c) < most][:_MAX_SEEN]
     near = [c for c in alike if c.lower() == folded]  # `adam` is `Adam`, no `adam_step`
     if not near:
         if len(alike) > _MAX_ALIKE:

@@ -45,7 +45,7 @@ def nested(opening: str, inner: str, closing: str, times: int = 40) -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """seconds: of the processor, if the process is not whole; megabytes: the most that the process held"""
+    """seconds: of the processor, of a whole process by the clock; megabytes: the most it held"""
 
     status: int
     report: str
