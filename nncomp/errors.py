@@ -157,7 +157,7 @@ def error(
 
 _MAX_NAME = 60  # characters of a misspelt name for which one that is near is looked for
 _LEAST_BEGUN = 4  # characters of a name that may be the beginning of a longer one
-_MAX_SEEN, _MAX_ALIKE = 1_000, 40  # names of about its length that are looked at, and compared
+_MAX_SEEN, _MAX_ALIKE = 1_000, 20  # names of about its length that are looked at, and compared
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
