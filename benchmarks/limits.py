@@ -1,8 +1,9 @@
 """What inputs that ask for too much cost: the code that answers, processor seconds, megabytes.
 
-    python benchmarks/limits.py [--only TEXT]
+    python benchmarks/limits.py [--whole] [--only TEXT]
 
-Each runs `nncomp` in a process of its own, after it has started. The first row is a good program.
+Each runs `nncomp` in a process of its own, after it has started; with `--whole` from its start to
+its end, by the clock. The first row is a good program.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from tests.refusals import Case, Runner
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name")
-    only = parser.parse_args().only
+    parser.add_argument("--whole", action="store_true", help="measure whole processes")
+    args = parser.parse_args()
     print(f"{'input':70} {'code':8} {'seconds':>8} {'MB':>6}")
     for case in (Case("a good program", "", GOOD), *CASES):
-        if only not in case.name:
+        if args.only not in case.name:
             continue
-        with tempfile.TemporaryDirectory() as folder, Runner() as runner:
+        with tempfile.TemporaryDirectory() as folder, Runner(whole=args.whole) as runner:
             (Path(folder) / "case").mkdir()
             outcome = runner.run(case, Path(folder) / "case")
         found = re.search(r"error\[(NN\d+)\]", outcome.report)

@@ -20,10 +20,10 @@ The text form is rustc's::
 from __future__ import annotations
 
 import difflib
+import heapq
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any, Literal
 
 from nncomp.codes import CODES
@@ -157,7 +157,7 @@ def error(
 
 _MAX_NAME = 60  # characters of a misspelt name for which one that is near is looked for
 _LEAST_BEGUN = 4  # characters of a name that may be the beginning of a longer one
-_MAX_ALIKE = 2_000  # names that it is compared with: a thousand take a tenth of a second
+_MAX_SEEN, _MAX_ALIKE = 1_000, 20  # names of about its length that are looked at, and compared
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
@@ -170,12 +170,20 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate nearest to a misspelt name, if one is near."""
     if len(name) > _MAX_NAME:
         return None
+    length, letters, folded = len(name), set(name), name.lower()
     candidates = list(candidates)
-    alike = (c for c in candidates if len(name) < 2.1 * len(c) < 4.5 * len(name))
-    near = [c for c in candidates if c.lower() == name.lower()]  # `adam` is `Adam`, no `adam_step`
-    near += difflib.get_close_matches(name, islice(alike, _MAX_ALIKE), n=1, cutoff=0.65)
-    begun = [c for c in candidates if c.startswith(name)] if len(name) >= _LEAST_BEGUN else []
-    return near[0] if near else begun[0] if len(begun) == 1 else None
+    least, most = length / 2.1, length * 4.5 / 2.1
+    alike = [c for c in candidates if least < len(c) < most][:_MAX_SEEN]
+    near = [c for c in alike if c.lower() == folded]  # `adam` is `Adam`, no `adam_step`
+    if not near:
+        if len(alike) > _MAX_ALIKE:
+            shared = {c: 2 * len(letters.intersection(c)) - abs(len(c) - length) for c in alike}
+            alike = heapq.nlargest(_MAX_ALIKE, shared, key=shared.__getitem__)
+        near = difflib.get_close_matches(name, alike, n=1, cutoff=0.65)
+    if not near and length >= _LEAST_BEGUN:
+        begun = [c for c in candidates if c.startswith(name)]
+        near = begun if len(begun) == 1 else []
+    return near[0] if near else None
 
 
 def require_choice(name: str, given: object, choices: Sequence[object]) -> None:

@@ -62,6 +62,12 @@ CASES = [
         "NN0103",
         "".join(f"fn {'a' * 300}{i}(x) = x\n" for i in range(9_000)) + f"x = {'a' * 310}\n",
     ),
+    Case(
+        "many names that are nearly known",
+        "NN0103",
+        "".join(f"fn some_name_{i}(x) = x\n" for i in range(4_000))
+        + body("".join(f"  y{i} = sume_nmae_{i}(x)\n" for i in range(200)) + "  y = x"),
+    ),
     # numbers
     Case("a dim of 2**63", "NN0005", "model M {\n  input x: f32[9223372036854775808]\n output x }"),
     Case("dims beyond 2**63", "NN0008", body("  param w: f32[2**40, 2**40]\n  y = x")),

@@ -45,7 +45,7 @@ def nested(opening: str, inner: str, closing: str, times: int = 40) -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """seconds: of the processor; megabytes: the most that the process held"""
+    """seconds: of the processor, of a whole process by the clock; megabytes: the most it held"""
 
     status: int
     report: str
@@ -54,38 +54,44 @@ class Outcome:
 
 
 _SERVER = """
-import json, os, resource, sys, threading
-from nncomp.cli import main
-import nncomp.driver.building, nncomp.driver.checking  # once, for all
+import json, os, resource, sys, threading, time
+whole = sys.argv[1:] == ["whole"]
+if not whole:
+    from nncomp.cli import main
+    import nncomp.driver.building, nncomp.driver.checking  # once, for all
 for line in sys.stdin:
     folder, arguments, seconds = json.loads(line)
+    start = time.perf_counter()
     child = os.fork()
     if not child:
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
         os.chdir(folder)
         os.dup2(os.open(folder + ".report", os.O_WRONLY | os.O_CREAT), 2)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if whole:
+            os.execv(sys.executable, [sys.executable, "-m", "nncomp", *arguments])
         status = main(arguments)
         sys.stderr.flush()
         os._exit(status)
     timer = threading.Timer(10 * seconds, os.kill, (child, 9))
     timer.start()
     _, status, used = os.wait4(child, 0)
+    clock = time.perf_counter() - start
     timer.cancel()
-    spent = used.ru_utime + used.ru_stime
+    spent = clock if whole else used.ru_utime + used.ru_stime
     print(json.dumps([os.waitstatus_to_exitcode(status), spent, used.ru_maxrss / 1024]), flush=True)
 """
 
 
 class Runner:
     """Runs commands of nncomp, each in a process of its own that is forked from one that has
-    loaded the compiler. A process that takes so many seconds of the processor, or ten times as
-    long, is killed."""
+    loaded the compiler; `whole`: from its start to its end, and seconds are those of the clock. A
+    process that takes so many seconds of the processor, or ten times as long, is killed."""
 
-    def __init__(self, timeout: int = 60) -> None:
+    def __init__(self, timeout: int = 60, *, whole: bool = False) -> None:
         self._timeout = timeout
         self._server = subprocess.Popen(
-            [sys.executable, "-c", _SERVER],
+            [sys.executable, "-c", _SERVER, *(["whole"] if whole else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

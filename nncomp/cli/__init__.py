@@ -7,6 +7,7 @@ Exit status: 0 fine, 1 the input is at fault (diagnostics on standard error), 2 
 from __future__ import annotations
 
 import argparse
+import atexit
 import errno
 import gc
 import io
@@ -61,6 +62,7 @@ _COLLECT = 20_000  # objects made before Python looks for cycles: modules and gr
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; its exit status."""
     gc.set_threshold(_COLLECT)
+    atexit.register(gc.freeze)  # not to look for cycles in what ends with the process
     _prepare_streams()
     args, unknown = _parser().parse_known_args(arguments)
     for action in args.parser._get_positional_actions():  # argparse takes `[B]` before options only

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from nncomp.errors import CompileError, Note, error
 from nncomp.lower.declared_types import is_tensor_type
-from nncomp.lower.elsewhere import argument_help
+from nncomp.lower.elsewhere import argument_help, surplus_help
 from nncomp.lower.values import Argument, Arguments
 from nncomp.source import Span
 from nncomp.syntax import ast
@@ -27,6 +27,7 @@ def matched(
             extra.span,
             "one too many",
             notes=[Note(f"`{name}` is declared here", decl.name.span)],
+            help=surplus_help(name),
         )
     given = dict(zip(names, arguments.positional, strict=False))
     for key, argument in arguments.named.items():

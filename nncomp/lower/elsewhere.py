@@ -80,6 +80,11 @@ _NO_ARGUMENTS = {
     "batch_first": "a sequence is [T, N, D]: `transpose(x, perm=[1, 0, 2])` before and after",
     "betas": "write `beta1=0.9, beta2=0.999`",
 }
+_SURPLUS = {
+    "transpose": "`perm` is the order of all axes: `transpose(x, perm=[0, 2, 1])`; without it the "
+    "last two are swapped",
+}
+_PACKAGES = ("torch", "torchvision", "numpy", "tensorflow", "keras", "jax", "flax", "onnx")
 _DTYPES = {
     **dict.fromkeys(["float16", "half"], "f16"),
     "bfloat16": "bf16",
@@ -102,7 +107,7 @@ def name_help(
     be imported, with the module."""
     if name in _NAMES:
         return _NAMES[name]
-    here, there = set(known), imports or {}
+    here, there = dict.fromkeys(known), imports or {}
     meant = _meant(name, [*there, *here])
     if meant is None:
         return None
@@ -113,7 +118,8 @@ def name_help(
 
 def _meant(name: str, names: Collection[str]) -> str | None:
     """The one of these names that differs in its style only, else the nearest."""
-    alike = {_plain(other): other for other in names}
+    starts = (name[:1].lower(), name[:1].upper(), "_")
+    alike = {_plain(other): other for other in names if other.startswith(starts)}
     for plain in (_plain(name), re.sub(r"[123]d$|loss$|layer$", "", _plain(name))):
         if plain in alike:
             return alike[plain]
@@ -130,6 +136,28 @@ def argument_help(name: str, known: Collection[str]) -> str | None:
     if _ARGUMENTS.get(name) in known:
         return f"it is called `{_ARGUMENTS[name]}` here"
     return _NO_ARGUMENTS.get(name) or did_you_mean(name, known)
+
+
+def surplus_help(name: str) -> str | None:
+    """For a fn or block that is given too many arguments."""
+    return _SURPLUS.get(name)
+
+
+def module_help(package: str) -> str:
+    """For a module that there is not."""
+    if package in _PACKAGES:
+        return "leave it out: layers and functions are in the library: `from std import Linear`"
+    return (
+        "a module is a `.nn` file beside this one; layers are in the library: "
+        "`from std import Linear`"
+    )
+
+
+def unpacking_help(of_tensor: bool, nested: bool) -> str | None:
+    """For a value that has other parts than names for them; `nested`: names in names' brackets."""
+    if nested:
+        return "results stand side by side: `(y, h, c) = x |> LSTM(8, state=true)`"
+    return "these are its items along the first axis" if of_tensor else None
 
 
 def dtype_help(name: str, known: Iterable[str]) -> str | None:

@@ -13,6 +13,7 @@ from nncomp import files
 from nncomp.errors import CompileError, Note, did_you_mean, error
 from nncomp.lower.builtins import BUILTINS
 from nncomp.lower.context import Module
+from nncomp.lower.elsewhere import module_help
 from nncomp.lower.recovery import POISON, PoisonError
 from nncomp.lower.values import Factory, Function, Namespace
 from nncomp.source import SourceFile, Span
@@ -161,8 +162,7 @@ class Loader:
         try:
             imported = self._read(path, statement.span)
         except CompileError as failure:
-            where = "a module is a `.nn` file beside this one; layers are in the library: "
-            raise failure.helped(f"{where}`from std import Linear`") from None
+            raise failure.helped(module_help(str(statement.module[0]))) from None
         return self._load(imported, parse(imported), is_std=False)[0]
 
 

@@ -41,8 +41,8 @@ def site_names(decl: ast.Decl) -> dict[int, str]:
     for node in inside:
         if isinstance(node, ast.Pipe) and node.name is not None:
             named.add(id(_site(node.stage)))
-        elif isinstance(node, ast.Assign) and isinstance(node.target, ast.NameTarget):
-            names.update(_assigned(node.target.name.text, node.value))
+        elif isinstance(node, ast.Assign):
+            names.update(_assigned(node.target, node.value))
     named.update(names)
     calls = [n for n in inside if isinstance(n, ast.Call) and id(n) not in named]
     # a call of a call is an application, or an instance of a computed block: those come last
@@ -55,9 +55,19 @@ def site_names(decl: ast.Decl) -> dict[int, str]:
     return names
 
 
-def _assigned(name: str, value: ast.Expr) -> dict[int, str]:
-    """Names of the instances that are assigned: `f = Linear(3)`, and the items of a list, which
-    are numbered (those of a comprehension by its loop)."""
+def _assigned(target: ast.Target, value: ast.Expr) -> dict[int, str]:
+    """Names of the instances that are assigned: `f = Linear(3)`, each of `f, g = Linear(3),
+    Linear(4)`, and the items of a list, which are numbered (those of a comprehension by its
+    loop)."""
+    if isinstance(target, ast.TupleTarget):
+        names: dict[int, str] = {}
+        if isinstance(value, ast.TupleExpr) and len(value.items) == len(target.items):
+            for part, item in zip(target.items, value.items, strict=True):
+                names.update(_assigned(part, item))
+        return names
+    if not isinstance(target, ast.NameTarget):
+        return {}
+    name = target.name.text
     if isinstance(value, ast.Comprehension):
         return {id(value.value): name}
     if isinstance(value, ast.ListExpr):

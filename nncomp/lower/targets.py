@@ -8,6 +8,7 @@ from nncomp.errors import error
 from nncomp.ir.graph import Value
 from nncomp.lower import indexing
 from nncomp.lower.context import Context
+from nncomp.lower.elsewhere import unpacking_help
 from nncomp.lower.recovery import POISON, PoisonError
 from nncomp.lower.signature import check
 from nncomp.lower.values import Results, describe
@@ -32,7 +33,7 @@ def bind(ctx: Context, target: ast.Target, value: Any, span: Span) -> None:
 
 
 def _bind_tuple(ctx: Context, target: ast.TupleTarget, value: Any, span: Span) -> None:
-    if isinstance(value, Value):
+    if of_tensor := isinstance(value, Value):
         with ctx.at(span):
             value = indexing.unpack(ctx, value)
     if not isinstance(value, (list, tuple)):
@@ -45,6 +46,9 @@ def _bind_tuple(ctx: Context, target: ast.TupleTarget, value: Any, span: Span) -
             f"{len(target.items)} names for {len(value)} values",
             target.span,
             f"{len(target.items)} names",
+            help=unpacking_help(
+                of_tensor, any(isinstance(i, ast.TupleTarget) for i in target.items)
+            ),
         )
     for item, part in zip(target.items, value, strict=True):
         bind(ctx, item, part, span)

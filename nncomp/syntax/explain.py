@@ -148,6 +148,13 @@ def _type_without_dtype(p: Place) -> CompileError | None:
     return error("NN0101", "a type begins with a dtype", p.span, help="write `f32[…]`")
 
 
+def _type_in_round_brackets(p: Place) -> CompileError | None:
+    if p.kind() != "LPAR" or p.kind(-1) != "NAME" or p.kind(-2) != "COLON":
+        return None
+    help = f"write `{p.text(-1)}[…]`"
+    return error("NN0101", "the dims of a type stand in `[ ]`", p.span, help=help)
+
+
 def _increment(p: Place, step: int) -> CompileError:
     at = p.index + step
     sign = p.text(step)
@@ -380,6 +387,7 @@ _GUESSES: tuple[Callable[[Place], CompileError | None], ...] = (
     _slashes,
     _minimize_by,
     _type_without_dtype,
+    _type_in_round_brackets,
     _after_stage,
     _chained_comparison,
     _foreign_word,

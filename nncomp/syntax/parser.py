@@ -84,9 +84,8 @@ class _Run:
     """The state of a parse.
 
     index: the token that comes next
-    states, values, firsts, lasts, heights: one entry per symbol: its state, its value (a token is
-        its index), where it starts and ends, and how high its tree is. The first entry stands for
-        the bottom.
+    states, values, firsts, heights: one entry per symbol: its state, its value (a token is its
+        index), where it starts, and how high its tree is. The first entry stands for the bottom.
     """
 
     def __init__(self, tokens: Tokens, start: str) -> None:
@@ -94,7 +93,7 @@ class _Run:
         first, self.complete = self.tables.starts[start]
         self.index = self.sound = 0
         self.states, self.values = [first], [cast(Any, None)]
-        self.firsts, self.lasts, self.heights = [0], [0], [0]
+        self.firsts, self.heights = [0], [0]
         self.builder, self.rules = TreeBuilder(tokens, _parse_part), _rules()
 
     def drop(self, recovery: Recovery, failure: CompileError) -> None:
@@ -105,8 +104,7 @@ class _Run:
         self.index = recovery.skip(failure, self.index, start)
         self.states[depth:] = [recovery.unit(self.states[depth - 1])]
         self.values[depth:] = [broken]
-        self.firsts[depth:], self.lasts[depth:] = [start], [self.tokens.starts[self.index]]
-        self.heights[depth:] = [0]
+        self.firsts[depth:], self.heights[depth:] = [start], [0]
 
     def _misfit(self, index: int) -> CompileError:
         if index in self.tokens.faults:
@@ -121,8 +119,8 @@ class _Run:
         tokens, tables, rules, complete = self.tokens, self.tables, self.rules, self.complete
         builder = self.builder
         actions, gotos = tables.actions, tables.gotos
-        states, values, firsts = self.states, self.values, self.firsts
-        lasts, heights = self.lasts, self.heights
+        states, values, firsts, heights = self.states, self.values, self.firsts, self.heights
+        starts, ends = tokens.starts, tokens.ends
         state, index, size = states[-1], self.index, 0
         try:
             for index in range(self.index, len(tokens.kinds)):
@@ -139,8 +137,7 @@ class _Run:
                         state = action
                         states.append(state)
                         values.append(index)
-                        firsts.append(tokens.starts[index])
-                        lasts.append(tokens.ends[index])
+                        firsts.append(starts[index])
                         heights.append(0)
                         break
                     head, size, make, splice, gathers, layout = rules[~action]
@@ -157,10 +154,9 @@ class _Run:
                         continue
                     if size == 0:  # only an empty file
                         assert make is not None
-                        place = tokens.starts[index]
+                        place = starts[index]
                         values.append(make(builder, [None], place, place))
-                        firsts.append(tokens.starts[index])
-                        lasts.append(tokens.starts[index])
+                        firsts.append(place)
                         heights.append(0)
                     else:
                         children = values[-size:]
@@ -175,20 +171,12 @@ class _Run:
                                 children = _spliced(children)
                             height += 1
                             if height > MAX_HEIGHT:
-                                raise _too_high(Span(tokens.source, firsts[-size], lasts[-1]))
+                                raise _too_high(Span(tokens.source, firsts[-size], ends[index - 1]))
                             assert make is not None
-                            value = make(builder, children, firsts[-size], lasts[-1])
+                            value = make(builder, children, firsts[-size], ends[index - 1])
                         if size > 1:
-                            last = lasts[-1]
                             keep = 1 - size
-                            del (
-                                states[keep:],
-                                values[keep:],
-                                firsts[keep:],
-                                lasts[keep:],
-                                heights[keep:],
-                            )
-                            lasts[-1] = last
+                            del states[keep:], values[keep:], firsts[keep:], heights[keep:]
                         values[-1] = value
                         heights[-1] = height
                     if size:

@@ -53,6 +53,10 @@ CASES = [
     ("output y = concat(x, x)", "NN0201", "in brackets: `[a, b]`"),
     ("h = x\n  for part in x { h = h + part }\n  output h", "NN0206", "`ys = scan over part = x"),
     ("output x\n  train(epochs=10) { }", "NN0101", "`--epochs 10`"),
+    ("output y = transpose(x, 0, 1)", "NN0202", "`transpose(x, perm=[0, 2, 1])`"),
+    ("(y, (h, c)) = x[none] |> LSTM(16)\n  output y", "NN0202", "`(y, h, c) = x |> LSTM(8, state"),
+    ("(a, b) = x[0]\n  output a, b", "NN0202", "its items along the first axis"),
+    ("output y = x\n  input z: f32(N, 8)", "NN0101", "`f32[…]`"),
     ("// the output\n  output y = x", "NN0101", "a comment begins with `#`"),
 ]
 TRAINING = [
@@ -100,7 +104,7 @@ def test_a_size_that_a_layer_of_the_library_needs_is_the_fault_of_the_line_that_
 
 def test_an_import_of_a_package_of_python() -> None:
     found = failure("import torch\nmodel M { input x: f32[2]\n output x }")
-    assert "from std import Linear" in (found.help or "")
+    assert "leave it out" in (found.help or "") and "from std import Linear" in (found.help or "")
 
 
 def test_names_of_the_program_come_before_those_from_elsewhere() -> None:

@@ -7,6 +7,23 @@ import pytest
 from tests.lower.programs import STD, failure, operators, paths, program
 
 
+def test_instances_assigned_side_by_side_have_the_names_on_the_left() -> None:
+    text = (
+        STD
+        + """
+model M {
+  input x: f32[N, 5]
+  a, b = Linear(7), Linear(6)
+  (c, (d, e)) = (Linear(5), (Linear(4), [Linear(4)]))
+  y, z = Linear(3)(x), x |> Linear(3)
+  output y = x |> a |> b |> c |> d |> e[0]
+  output z
+}"""
+    )
+    weights = [p.removesuffix(".weight") for p in paths(program(text).graph) if "weight" in p]
+    assert sorted(weights) == ["a", "b", "c", "d", "e.0", "linear", "linear_2"]
+
+
 def test_paths_are_named_counted_and_indexed() -> None:
     text = (
         STD
