@@ -104,7 +104,9 @@ def test_a_size_that_a_layer_of_the_library_needs_is_the_fault_of_the_line_that_
 
 def test_an_import_of_a_package_of_python() -> None:
     found = failure("import torch\nmodel M { input x: f32[2]\n output x }")
-    assert "leave it out" in (found.help or "") and "from std import Linear" in (found.help or "")
+    help = found.help or ""
+    assert "leave it out" in help
+    assert "from std import Linear" in help
 
 
 def test_names_of_the_program_come_before_those_from_elsewhere() -> None:
