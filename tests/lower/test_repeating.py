@@ -139,7 +139,7 @@ model M {
 }
 """)
     assert [p.path for p in found.graph.parameters] == [
-        f"{outer}.inner.fc.{name}" for outer in ("outer_2", "outer") for name in ("weight", "bias")
+        f"{outer}.inner.fc.{name}" for outer in ("b", "a") for name in ("weight", "bias")
     ]
     assert runs["Outer"] == 3
 
@@ -263,7 +263,7 @@ model M {
   output first
 }
 """)
-    assert found.graph.updates["b_2.total"].name == ""
+    assert found.graph.updates["b.total"].name == ""
 
 
 def test_a_copy_counts_as_what_it_copies() -> None:
