@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -37,6 +38,7 @@ from nncomp.passes.simplify_shapes import plain_shape
 from nncomp.types import Array, DType
 
 RESHAPING = (Reshape, Flatten, Squeeze, Unsqueeze)
+Make = Callable[[Builder], Value]
 
 
 def same_type(x: Value, y: Value) -> bool:
@@ -273,16 +275,17 @@ class MergeSums(Rule):
                 both = broadcast(c.type, d.type)
                 if not any(v.shape == both for v in (c.type, d.type)):
                     continue
-                if why := self.why_not(c, d, facts):
-                    return Refused(why)
                 if why := facts.why_not_private(inner_result):
                     return Refused(f"the constants cannot become one: {why}")
-                return Replacement(partial(_merged, op, x, c, d), (inner, node))
+                found = self.one(c, d, facts)
+                if isinstance(found, str):
+                    return Refused(found)
+                return Replacement(partial(_merged, op, x, found), (inner, node))
         return None
 
-    def why_not(self, c: Value, d: Value, facts: Facts) -> str | None:
-        """Why these constants do not become one."""
-        return None
+    def one(self, c: Value, d: Value, facts: Facts) -> Make | str:
+        """The constant for both, or why there is none."""
+        return lambda b: b(Add(), c, d)
 
 
 class MergeScales(MergeSums):
@@ -292,23 +295,23 @@ class MergeScales(MergeSums):
     name = "merge-scales"
     roots = (Mul,)
 
-    def why_not(self, c: Value, d: Value, facts: Facts) -> str | None:
+    def one(self, c: Value, d: Value, facts: Facts) -> Make | str:
         left, right = facts.computed(lambda b: c), facts.computed(lambda b: d)
         if left is None or right is None:
             return "one of the constants is a parameter"
-        if left.dtype.kind != "f":
-            return None
         with np.errstate(over="ignore", under="ignore"):
-            product = left * right
+            product = np.asarray(left * right)
+        if product.dtype.kind != "f":
+            return lambda b: b.constant(product)
         least = np.finfo(product.dtype).tiny
         lost = (np.abs(product) < least) & (np.abs(left) >= least) & (np.abs(right) >= least)
         if lost.any() or not np.isfinite(product).all():
             return f"products of the constants are no normal numbers of {product.dtype}"
-        return None
+        return lambda b: b.constant(product)
 
 
-def _merged(op: type[Op], x: Value, c: Value, d: Value, b: Builder) -> Value:
-    return b(op(), x, b(op(), c, d))
+def _merged(op: type[Op], x: Value, constant: Make, b: Builder) -> Value:
+    return b(op(), x, constant(b))
 
 
 @dataclass(frozen=True)

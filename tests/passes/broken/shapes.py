@@ -12,10 +12,8 @@ from nncomp.ops.elementwise import Add, Mul
 from nncomp.ops.forms import reduce_mean, reshape, transpose, window
 from nncomp.ops.pooling import GlobalAveragePool
 from nncomp.ops.reduction import ReduceMax
-from nncomp.ops.rules import broadcast
-from nncomp.ops.shape import Expand, Reshape, Transpose
+from nncomp.ops.shape import Reshape, Transpose
 from nncomp.ops.shape_joining import Concat
-from nncomp.ops.windows import known
 from nncomp.passes import (
     eliminate_no_ops,
     fuse_patches,
@@ -42,9 +40,8 @@ def multiplied_twice(net: Net) -> Value:
     return net(Mul(), y, 7.0)
 
 
-def only_the_first(op: type[Op], x: Value, c: Value, d: Value, b: Builder) -> Value:
-    shape = broadcast(c.type, d.type)
-    return b(op(), x, b(Expand(), c, b.ints(*(known(size) for size in shape))))
+def only_the_first(op: type[Op], x: Value, constant: Any, b: Builder) -> Value:
+    return x
 
 
 M = new_dim("M")
@@ -117,13 +114,13 @@ def columns_before_rows(right: Any) -> Any:
 
 FAULTS = (
     of_formula(
-        "the second constant forgotten",
+        "both constants forgotten",
         *("eliminate-no-ops", "merge-sums", added_twice),
         ((eliminate_no_ops, "_merged", only_the_first),),
         most=8,
     ),
     of_formula(
-        "the second factor forgotten",
+        "both factors forgotten",
         *("eliminate-no-ops", "merge-scales", multiplied_twice),
         ((eliminate_no_ops, "_merged", only_the_first),),
         most=8,
