@@ -48,7 +48,7 @@ def _other_beginning(wanted: Wanted, given: Given) -> list[Diagnostic]:
         if 2 * count >= len(missing):
             there = f"they begin with `{theirs}`" if theirs else f"they lack the beginning `{ours}`"
             message = f"{count} of the {len(missing)} missing tensors are there, but {there}"
-            return [_diagnostic(message, f"--rename '^{_literally(theirs)}={ours}'")]
+            return [_diagnostic(message, f"--rename '^{re.escape(theirs)}={ours}'")]
     return []
 
 
@@ -107,16 +107,11 @@ def _of_no_use(wanted: Wanted, given: Given) -> Iterator[Diagnostic]:
         first, place = extra[0], extra[0].partition(".")[0] + "."
         all_there = len(extra) > 1 and all(name.startswith(place) for name in extra)
         if all_there and not any(path.startswith(place) for path in wanted):
-            rule = f"^{_literally(place)}.*="
+            rule = f"^{re.escape(place)}.*="
         else:
-            rule = f"^{_literally(first)}$="
+            rule = f"^{re.escape(first)}$="
         message = f"the weights hold {len(extra)} more than the model has"
         yield _diagnostic(message, f"to leave out what a name matches: --rename '{rule}'")
-
-
-def _literally(text: str) -> str:
-    """As a regular expression."""
-    return text.replace(".", r"\.")
 
 
 def _diagnostic(message: str, help: str) -> Diagnostic:

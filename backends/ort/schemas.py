@@ -1,4 +1,4 @@
-"""ONNX's schemas of its operators, as `docs/ops.py --schemas` keeps them in schemas.json.
+"""ONNX's schemas of its operators, as `docs/schemas.py` keeps them in schemas.json.
 
 What an opset can express is so known without `onnx`, which takes as long to import as a small
 model takes to check. A test holds the file against the `onnx` that is installed.

@@ -113,17 +113,18 @@ def sides(
     found = []
     for file, is_b in ((a, False), (b, True)):
         model = (args.model_b or args.model) if is_b else args.model
-        chosen = {**settings, **dict(args.settings_b)} if is_b else settings
+        own = dict(args.settings_b) if is_b else {}
+        chosen = {**settings, **own}
         if not isinstance(file, SourceFile):
-            given = from_file(file)
+            given = from_file(file, chosen if all(imported) else own)
             if all(imported) or (is_b and (args.model_b or args.settings_b)):
-                require_plain(file, given.graph.name, model, chosen, args.with_inputs)
+                require_plain(file, given.graph.name, model, args.with_inputs)
             found.append(given)
             continue
         program = load_program(file, model, chosen, ("entry",), args.with_inputs)
         weights = (args.weights_b or args.weights) if is_b else args.weights
-        own = argparse.Namespace(**{**vars(args), "weights": weights})
-        state = state_of(own, program, training=False)
+        with_weights = argparse.Namespace(**{**vars(args), "weights": weights})
+        state = state_of(with_weights, program, training=False)
         name = file.name
         if a.name == b.name:  # one model compared with itself, otherwise set
             name = " ".join([name, *(f"{key}={value}" for key, value in chosen.items())])

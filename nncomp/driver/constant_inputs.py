@@ -37,6 +37,8 @@ def constant_inputs(file: OnnxFile, settings: Mapping[str, Any]) -> dict[str, Ar
 def _contents(file: OnnxFile, info: onnx.ValueInfoProto, value: Any) -> Array:
     from nncomp.onnx_import.dtypes import dtype_of
 
+    if info.type.WhichOneof("value") != "tensor_type":
+        raise error("NN0202", f"`{info.name}` of {file.name} is no tensor: it cannot be a constant")
     type_ = info.type.tensor_type
     dtype = dtype_of(type_.elem_type, f"the input `{info.name}` of {file.name}")
     sizes = [dim.dim_value or None for dim in type_.shape.dim]
@@ -44,10 +46,10 @@ def _contents(file: OnnxFile, info: onnx.ValueInfoProto, value: Any) -> Array:
     try:
         with np.errstate(all="raise"):
             array = np.asarray(given, dtype.numpy)
-        exact = dtype.is_float or bool(np.all(array == np.asarray(given)))
+        exact = np.isfinite(array) if dtype.is_float else array == np.asarray(given)
     except (ValueError, TypeError, OverflowError, FloatingPointError):
-        exact = False
-    if not exact or not _fits(array.shape, sizes):
+        exact = np.False_
+    if not np.all(exact) or not _fits(array.shape, sizes):
         shape = ", ".join("_" if size is None else str(size) for size in sizes)
         raise error(
             "NN0202", f"`{info.name}` of {file.name} is {dtype}[{shape}], and cannot be {value}"

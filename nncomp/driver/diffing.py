@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nncomp.backends.reference.interpreter import evaluate
 from nncomp.driver.compiling import entry_of, onnx_model, optimized, state_of
+from nncomp.driver.constant_inputs import constant_inputs
 from nncomp.driver.importing import open_file
 from nncomp.driver.model import Model
 from nncomp.driver.programs import load_program
@@ -72,9 +74,13 @@ def compare(a: Given, b: Given, *, level: int = 0, tolerance: Tolerance | None =
     return models.compare(_prepared(a, level, mixed), _prepared(b, level, mixed), tolerance)
 
 
-def from_file(file: OnnxFile) -> Given:
-    """An ONNX model, whose weights are read one by one when they are compared."""
-    imported = import_model(file, evaluate, stream=True)
+def from_file(file: OnnxFile, settings: Mapping[str, Any] | None = None) -> Given:
+    """An ONNX model, whose weights are read one by one when they are compared.
+
+    settings: values of inputs, which are constants then
+    """
+    known = constant_inputs(file, settings or {})
+    imported = import_model(file, evaluate, known, stream=True)
     return Given(file.name, imported.graph, imported.weights, True)
 
 

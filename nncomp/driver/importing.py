@@ -62,7 +62,7 @@ def imported_program(
     imported = import_model(file, evaluate, known, trainable)
     if objective is not None:
         imported, copies = tied(imported)
-    require_plain(file, imported.graph.name, model, None, with_inputs)
+    require_plain(file, imported.graph.name, model, with_inputs)
     program = _program(imported)
     if objective is not None:
         _require_learnt(imported.graph, trainable)
@@ -80,15 +80,12 @@ def require_plain(
     file: OnnxFile,
     name: str,
     model: str | None,
-    settings: Mapping[str, Any] | None,
     with_inputs: Collection[str],
 ) -> None:
     """That nothing is asked of an ONNX model of that name that only a `.nn` file has. Raises
-    CompileError NN0306, NN0202."""
+    CompileError NN0306."""
     if model is not None and model != name:
         raise error("NN0306", f"{file.name} has one model, `{name}`, no `{model}`")
-    if settings:
-        raise error("NN0202", f"{file.name} is an ONNX model: it has no hyperparameters")
     if with_inputs:
         raise error("NN0306", f"{file.name} is an ONNX model: it has no optional inputs")
 

@@ -10,15 +10,18 @@ that can be read.
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
 from nncomp.dims import Dim, DimLike, Function, Symbol, bounds, substitute
 from nncomp.dims.bounds import Pairs
+from nncomp.ir.obligation import Comparison, Obligation
 
 Assumption = tuple[Symbol, DimLike]
 _LARGEST = 2**31  # sizes that are looked at
 _MOST = 4096  # no network halves its input more than twelve times
+_PART = re.compile(r"(.+)_over_([0-9]{1,9})")
 
 
 def assumption(pairs: Pairs, fixed: Iterable[Symbol] = ()) -> Assumption | None:
@@ -45,13 +48,36 @@ def assumption(pairs: Pairs, fixed: Iterable[Symbol] = ()) -> Assumption | None:
     return _multiple(difference) or _between(difference)
 
 
+def obligations(symbols: Iterable[Symbol]) -> tuple[Obligation, ...]:
+    """That the sizes of inputs are within the bounds that were assumed."""
+    return tuple(
+        Obligation(
+            (Comparison(symbol.dim, relation, bound),),
+            (f"the model takes sizes `{symbol}` {in_words(symbol)} only",),
+        )
+        for symbol in symbols
+        for relation, bound in (("<=", symbol.maximum), (">=", symbol.minimum))
+        if bound is not None and bound != 1
+    )
+
+
+def in_words(symbol: Symbol) -> str:
+    """The bounds of a symbol: `from 4 to 7`."""
+    low, high = symbol.minimum, symbol.maximum
+    if high is None:
+        return f"from {low} on"
+    return f"at most {high}" if low <= 1 else f"from {low} to {high}"
+
+
 def _multiple(difference: Dim) -> Assumption | None:
     """A symbol that is rounded, as the least multiple for which no rounding is left between."""
     for symbol, divisors in _rounded(difference).items():
         whole = math.lcm(*divisors)
+        if whole > _MOST:
+            continue
         for factor in (f for f in range(2, whole + 1) if whole % f == 0):
             size = Symbol(_part_name(symbol.name, factor), symbol.minimum).dim * factor
-            if whole <= _MOST and substitute(difference, {symbol: size}) == 0:
+            if substitute(difference, {symbol: size}) == 0:
                 return symbol, size
     return None
 
@@ -63,21 +89,26 @@ def _between(difference: Dim) -> Assumption | None:
     if len(symbols) > 1:
         return None
     (symbol,) = symbols
-    low, high = symbol.minimum, _LARGEST if symbol.maximum is None else symbol.maximum
-    sign = 1 if _at(difference, symbol, low) <= _at(difference, symbol, high) else -1
-    sizes = range(low, high + 1)
-    first = bisect_left(sizes, 0, key=lambda size: sign * _at(difference, symbol, size))
-    behind = bisect_right(sizes, 0, key=lambda size: sign * _at(difference, symbol, size))
+    high = _LARGEST if symbol.maximum is None else min(symbol.maximum, _LARGEST)
+    sizes = range(symbol.minimum, high + 1)
+    if not sizes:
+        return None
+    try:
+        sign = 1 if _at(difference, symbol, sizes[0]) <= _at(difference, symbol, high) else -1
+        first = bisect_left(sizes, 0, key=lambda size: sign * _at(difference, symbol, size))
+        behind = bisect_right(sizes, 0, key=lambda size: sign * _at(difference, symbol, size))
+    except ZeroDivisionError:  # of a size that the symbol cannot have
+        return None
     if first == behind:
         return None
-    last = None if behind == len(sizes) and symbol.maximum is None else sizes[behind - 1]
+    last = symbol.maximum if behind == len(sizes) else sizes[behind - 1]
     limited = Symbol(symbol.name, sizes[first], last).dim
     rest = substitute(difference, {symbol: limited})
     return (symbol, limited) if bounds(rest) == (0, 0) else None
 
 
 def _at(dim: Dim, symbol: Symbol, size: int) -> int:
-    """Its value where the only symbol has that size. (Divisors are numbers, or at least 1.)"""
+    """Its value where the only symbol has that size."""
     found = substitute(dim, {symbol: size})
     assert isinstance(found, int)
     return found
@@ -101,12 +132,8 @@ def _rounded(difference: Dim) -> dict[Symbol, list[int]]:
 
 def _part_name(name: str, factor: int) -> str:
     """`height_over_8` is `height` without the factor 8."""
-    whole, over, before = name.rpartition("_over_")
-    return (
-        f"{whole}_over_{int(before) * factor}"
-        if over and before.isdecimal()
-        else f"{name}_over_{factor}"
-    )
+    part = _PART.fullmatch(name)
+    return f"{part[1]}_over_{int(part[2]) * factor}" if part else f"{name}_over_{factor}"
 
 
 def _divided(rest: DimLike, factor: int) -> DimLike | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,6 @@ from nncomp.dims import Dim, DimLike, Symbol, undecided
 from nncomp.errors import CompileError, Diagnostic, did_you_mean, error
 from nncomp.ir.builder import Builder, substitute_bodies
 from nncomp.ir.graph import Graph, Node, Origin, Parameter, Value
-from nncomp.ir.obligation import Comparison, Obligation
 from nncomp.ir.op import InferError, Op
 from nncomp.onnx_import import (
     containers,
@@ -24,7 +23,7 @@ from nncomp.onnx_import import (
     initializers,
     mapping,
 )
-from nncomp.onnx_import.assumptions import assumption
+from nncomp.onnx_import.assumptions import assumption, in_words, obligations
 from nncomp.onnx_import.attributes import changed_defaults, make_op, read_attributes
 from nncomp.onnx_import.contents import Contents, Evaluate
 from nncomp.onnx_import.listing import Listing
@@ -147,13 +146,14 @@ class Importer:
         graph = Graph(name, tuple(inputs), (), tuple(_live(scope.b.nodes, outputs)), outputs)
         read = {v for node in graph.nodes for v in node.operands} | set(outputs.values())
         kept = tuple(p for p in self.parameters.values() if p.value in read)
+        sizes = {s for v in inputs for d in v.shape if isinstance(d, Dim) for s in d.symbols()}
         graph = Graph(
             name,
             graph.inputs,
             kept,
             graph.nodes,
             _renamed(self.proto, outputs),
-            obligations=self._obligations(inputs),
+            obligations=obligations(s for s in self.bounded.values() if s in sizes),
         )
         weights = Tensors({p.path: self.weights[p.path] for p in kept})
         metadata = {p.key: p.value for p in self.proto.metadata_props}
@@ -310,22 +310,8 @@ class Importer:
         if new is not None and bound:
             self.fixed.add(new)
             self.bounded[symbol.name] = new
-            text = f"`{symbol}` is taken to be {_range(new)}: {op.name} needs it"
+            text = f"`{symbol}` is taken to be {in_words(new)}: {op.name} needs it"
         self.warnings[text] = Diagnostic("NN0806", text, severity="warning")
-
-    def _obligations(self, inputs: Iterable[Value]) -> tuple[Obligation, ...]:
-        """That sizes of inputs are within the bounds that were found."""
-        present = {s for v in inputs for d in v.shape if isinstance(d, Dim) for s in d.symbols()}
-        return tuple(
-            Obligation(
-                (Comparison(symbol.dim, relation, bound),),
-                (f"the model takes sizes `{symbol}` {_range(symbol)} only",),
-            )
-            for symbol in self.bounded.values()
-            if symbol in present
-            for relation, bound in (("<=", symbol.maximum), (">=", symbol.minimum))
-            if bound is not None and bound != 1
-        )
 
     def _bind(
         self, scope: Scope, node: onnx.NodeProto, results: Sequence[Item], span: Span | None
@@ -377,13 +363,6 @@ def _tensor(item: Item | None, node: onnx.NodeProto, span: Span | None) -> Value
         return item
     called = "an optional value that is not there" if isinstance(item, Missing) else "a sequence"
     raise error("NN0804", f"{node.op_type} gets {called}, which it does not take here", span)
-
-
-def _range(symbol: Symbol) -> str:
-    low, high = symbol.minimum, symbol.maximum
-    if high is None:
-        return f"from {low} on"
-    return f"at most {high}" if low <= 1 else f"from {low} to {high}"
 
 
 def _live(nodes: Sequence[Node], outputs: Mapping[str, Value]) -> list[Node]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from nncomp.errors import CompileError, Note, did_you_mean, error
-from nncomp.source import Span
+from nncomp.syntax import foreign
 from nncomp.syntax.lexer import BINARY, ENDS_OPERAND, STARTS_OPERAND, Tokens, words
 from nncomp.syntax.place import ENDS, Place, describe
 
@@ -20,22 +20,6 @@ _STATEMENT_WORDS = words(
 _DECLARATION_WORDS = words("model block fn optimizer import from")
 _COMPARISONS = words("EQ NE LT LE GT GE IN")
 _STATEMENT_KINDS = frozenset(word.upper() for word in _STATEMENT_WORDS) | {"NN", "IMPORT", "FROM"}
-
-# What users of other languages write first on a line, and what it is called here.
-_FOREIGN = {
-    "def": "write `fn name(x: float[N]) = …`, or a `block` if it owns parameters",
-    **dict.fromkeys(["func", "function"], "write `fn name(x: float[N]) = …`"),
-    **dict.fromkeys(["class", "struct"], "write `block Name(hyperparameters)(tensors) { … }`"),
-    **dict.fromkeys(["let", "var", "const", "val"], "write `name = value`"),
-    "elif": "write `else if`",
-    "while": "write `name = loop (carry = …) while condition { … }`",
-    "pass": "an empty body is `{ }`",
-    "print": "make the value an `output` or a `metric`",
-    **dict.fromkeys(["switch", "match"], "write `if` and `else if`"),
-    "loss": "write `minimize loss by Adam(lr=1e-3)` in a `train` block",
-    "with": "there are no contexts: `stop_gradient(x)` is a constant for gradients",
-    "try": "what must hold stands in an `assert`",
-}
 
 
 def syntax_error(tokens: Tokens, index: int, expected: Collection[str]) -> CompileError:
@@ -80,56 +64,6 @@ def _chained_comparison(p: Place) -> CompileError | None:
     return None
 
 
-def _foreign_word(p: Place) -> CompileError | None:
-    at = p.index if p.text() == "elif" else p.first  # it follows a `}`
-    word = p.tokens.text(at)
-    if word in _FOREIGN and p.tokens.kinds[at] == "NAME" and p.index <= at + 1:
-        return error(
-            "NN0101",
-            f"there is no `{word}` statement",
-            p.tokens.span(at),
-            help=_FOREIGN[word],
-        )
-    return None
-
-
-def _augmented(p: Place) -> CompileError | None:
-    if p.kind() in BINARY and p.kind(1) == "EQUAL" and p.touches(0):
-        name = p.text(-1)
-        return error(
-            "NN0101",
-            f"there is no `{p.text()}=`",
-            Span(p.span.source, p.span.start, p.tokens.ends[p.index + 1]),
-            help=f"write `{name} = {name} {p.text()} …`",
-        )
-    for step in (0, -1):
-        if p.kind(step) == p.kind(step - 1) and p.kind(step) in ("PLUS", "MINUS"):
-            return _increment(p, step - 1)
-    if p.kind() == p.kind(1) and p.kind() in ("PLUS", "MINUS") and p.touches(0):
-        return _increment(p, 0)
-    return None
-
-
-def _lambda(p: Place) -> CompileError | None:
-    if p.text(-1) != "lambda" or p.kind(-1) != "NAME":
-        return None
-    span, help = p.tokens.span(p.index - 1), "write `fn f(x) = …` above the model"
-    return error("NN0101", "a function has a name", span, help=help)
-
-
-def _prefixed_string(p: Place) -> CompileError | None:
-    if p.kind() != "STRING" or p.kind(-1) != "NAME" or not p.touches(-1):
-        return None
-    help = f'write it without `{p.text(-1)}`: in any string "{{i}}" is the value of i'
-    return error("NN0101", "a string has no prefix", p.span, help=help)
-
-
-def _slashes(p: Place) -> CompileError | None:
-    if p.text() != "//" or not p.starts_line:
-        return None
-    return error("NN0101", "a comment begins with `#`", p.span, help="write `# …`")
-
-
 def _minimize_by(p: Place) -> CompileError | None:
     if not {"BY", "OVER"} <= set(p.expected) or p.kind() not in ENDS:
         return None
@@ -146,56 +80,6 @@ def _type_without_dtype(p: Place) -> CompileError | None:
     if p.kind() != "LSQB" or p.kind(-1) != "COLON" or p.tokens.kinds[p.first] != "INPUT":
         return None
     return error("NN0101", "a type begins with a dtype", p.span, help="write `f32[…]`")
-
-
-def _type_in_round_brackets(p: Place) -> CompileError | None:
-    if p.kind() != "LPAR" or p.kind(-1) != "NAME" or p.kind(-2) != "COLON":
-        return None
-    help = f"write `{p.text(-1)}[…]`"
-    return error("NN0101", "the dims of a type stand in `[ ]`", p.span, help=help)
-
-
-def _increment(p: Place, step: int) -> CompileError:
-    at = p.index + step
-    sign = p.text(step)
-    return error(
-        "NN0101",
-        f"there is no `{sign}{sign}`",
-        p.tokens.span(at).to(p.tokens.span(at + 1)),
-        help=f"write `i = i {sign} 1`",
-    )
-
-
-def _arrow(p: Place) -> CompileError | None:
-    fat = p.kind() == "GT" and p.kind(-1) == "EQUAL" and p.touches(-1)
-    if fat:
-        span = p.tokens.span(p.index - 1).to(p.span)
-        return error(
-            "NN0101",
-            "`=>` has no meaning",
-            span,
-            help="a result type follows `->`, a body stands in `{ }`, a value follows `=`",
-        )
-    if p.kind() == "ARROW":
-        return error(
-            "NN0101",
-            "`->` stands only before the result type of a fn or block",
-            p.span,
-            help="to pass a value on, write `|>`",
-        )
-    return None
-
-
-def _python_block(p: Place) -> CompileError | None:
-    if p.kind() == "COLON" and "LBRACE" in p.expected:
-        return error(
-            "NN0101",
-            "a body stands in `{ }`",
-            p.span,
-            "not after a `:`",
-            help="write `{` here and `}` after the body",
-        )
-    return None
 
 
 def _line_ends_early(p: Place) -> CompileError | None:
@@ -382,18 +266,18 @@ def _brace_on_next_line(p: Place) -> CompileError | None:
 
 
 _GUESSES: tuple[Callable[[Place], CompileError | None], ...] = (
-    _lambda,
-    _prefixed_string,
-    _slashes,
+    foreign.lambda_,
+    foreign.prefixed_string,
+    foreign.slashes,
     _minimize_by,
     _type_without_dtype,
-    _type_in_round_brackets,
+    foreign.type_in_round_brackets,
     _after_stage,
     _chained_comparison,
-    _foreign_word,
-    _augmented,
-    _arrow,
-    _python_block,
+    foreign.word,
+    foreign.augmented,
+    foreign.arrow,
+    foreign.python_block,
     _line_ends_early,
     _list_ends_early,
     _misplaced_statement,

@@ -14,6 +14,16 @@ from nncomp.cli import main
 from tests.inspect.diff.support import CHAIN, model, written
 
 MODELS = Path(__file__).parents[2] / "models"
+CHOICE = """
+<ir_version: 8, opset_import: ["" : 17]>
+f (float[N,2] x, bool which) => (float[N,2] y)
+{
+  y = If (which) <
+    then_branch = g1 () => (float[N,2] a) { a = Neg(x) },
+    else_branch = g2 () => (float[N,2] b) { b = Abs(x) }
+  >
+}
+"""
 LENET = str(MODELS / "lenet5.nn")
 
 
@@ -83,6 +93,13 @@ def test_json_names_each_change(capsys: pytest.CaptureFixture[str]) -> None:
             {"what": "result", "before": "f32[N, 6, 8, 8]", "after": "f32[N, 6, 6, 6]"},
         ],
     }
+
+
+def test_an_input_that_is_a_constant_in_one(capsys: pytest.CaptureFixture[str]) -> None:
+    onnx.save(onnx.parser.parse_model(CHOICE), "a.onnx")
+    assert main(["diff", "a.onnx", "a.onnx", "--set", "which=true"]) == 0
+    assert main(["diff", "a.onnx", "--set", "which=true", "--set-b", "which=false"]) == 1
+    assert "Abs" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,9 @@ def test_an_input_that_is_a_constant(tmp_path: Path, value: int) -> None:
         ("which=[1]", "`which` of {path} is i64[], and cannot be [1]"),
         ("which=one", "`which` of {path} is i64[], and cannot be one"),
         ("more=[1, 2]", "`more` of {path} is f32[3], and cannot be [1, 2]"),
+        ("more=[1, [2], 3]", "`more` of {path} is f32[3], and cannot be [1, [2], 3]"),
+        ("more=[1, 2, 1e400]", "`more` of {path} is f32[3], and cannot be [1, 2, 1e400]"),
+        ("more=[none, 2, 3]", "`more` of {path} is f32[3], and cannot be [none, 2, 3]"),
         ("whihc=1", "did you mean `which`?"),
     ],
 )

@@ -17,6 +17,8 @@ from nncomp.ops.rules import normalize_axis
 from nncomp.ops.shape import Reshape, Transpose
 from nncomp.types import DType
 
+_EXACT = 2**24  # up to here, every integer is an f32
+
 
 def operand(name: str, index: int) -> Rule:
     """An attribute, a list of ints, that became the operand `index`."""
@@ -184,12 +186,13 @@ def _is_cast(value: Value) -> bool:
 
 
 def _whole(b: Builder, value: Value) -> Value | None:
-    """The number as an i64, if it is an integer that was cast, or a constant without a fraction."""
+    """The number as an i64, if it is an integer that was cast, or a constant that holds an exact
+    integer."""
     node, floats = value.node, value.type.floats
     if node is not None and isinstance(node.op, Cast) and node.operands[0].type.dtype.is_int:
         (x,) = node.operands
         return x if x.type.dtype is DType.I64 else b(Cast(DType.I64), x)
-    if floats is not None and all(number.is_integer() for number in floats):
+    if floats is not None and all(n.is_integer() and abs(n) < _EXACT for n in floats):
         return b.constant(np.full(value.type.static_shape, floats, np.int64))
     return None
 

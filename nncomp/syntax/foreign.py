@@ -1,0 +1,124 @@
+"""What users of other languages write, and how it is written here."""
+
+from __future__ import annotations
+
+from nncomp.errors import CompileError, error
+from nncomp.source import Span
+from nncomp.syntax.lexer import BINARY
+from nncomp.syntax.place import Place
+
+# First on a line.
+_WORDS = {
+    "def": "write `fn name(x: float[N]) = …`, or a `block` if it owns parameters",
+    **dict.fromkeys(["func", "function"], "write `fn name(x: float[N]) = …`"),
+    **dict.fromkeys(["class", "struct"], "write `block Name(hyperparameters)(tensors) { … }`"),
+    **dict.fromkeys(["let", "var", "const", "val"], "write `name = value`"),
+    "elif": "write `else if`",
+    "while": "write `name = loop (carry = …) while condition { … }`",
+    "pass": "an empty body is `{ }`",
+    "print": "make the value an `output` or a `metric`",
+    **dict.fromkeys(["switch", "match"], "write `if` and `else if`"),
+    "loss": "write `minimize loss by Adam(lr=1e-3)` in a `train` block",
+    "with": "there are no contexts: `stop_gradient(x)` is a constant for gradients",
+    "try": "what must hold stands in an `assert`",
+}
+
+
+def type_in_round_brackets(p: Place) -> CompileError | None:
+    if p.kind() != "LPAR" or p.kind(-1) != "NAME" or p.kind(-2) != "COLON":
+        return None
+    help = f"write `{p.text(-1)}[…]`"
+    return error("NN0101", "the dims of a type stand in `[ ]`", p.span, help=help)
+
+
+def word(p: Place) -> CompileError | None:
+    at = p.index if p.text() == "elif" else p.first  # it follows a `}`
+    name = p.tokens.text(at)
+    if name in _WORDS and p.tokens.kinds[at] == "NAME" and p.index <= at + 1:
+        return error(
+            "NN0101",
+            f"there is no `{name}` statement",
+            p.tokens.span(at),
+            help=_WORDS[name],
+        )
+    return None
+
+
+def augmented(p: Place) -> CompileError | None:
+    if p.kind() in BINARY and p.kind(1) == "EQUAL" and p.touches(0):
+        name = p.text(-1)
+        return error(
+            "NN0101",
+            f"there is no `{p.text()}=`",
+            Span(p.span.source, p.span.start, p.tokens.ends[p.index + 1]),
+            help=f"write `{name} = {name} {p.text()} …`",
+        )
+    for step in (0, -1):
+        if p.kind(step) == p.kind(step - 1) and p.kind(step) in ("PLUS", "MINUS"):
+            return _increment(p, step - 1)
+    if p.kind() == p.kind(1) and p.kind() in ("PLUS", "MINUS") and p.touches(0):
+        return _increment(p, 0)
+    return None
+
+
+def _increment(p: Place, step: int) -> CompileError:
+    at = p.index + step
+    sign = p.text(step)
+    return error(
+        "NN0101",
+        f"there is no `{sign}{sign}`",
+        p.tokens.span(at).to(p.tokens.span(at + 1)),
+        help=f"write `i = i {sign} 1`",
+    )
+
+
+def lambda_(p: Place) -> CompileError | None:
+    if p.text(-1) != "lambda" or p.kind(-1) != "NAME":
+        return None
+    span, help = p.tokens.span(p.index - 1), "write `fn f(x) = …` above the model"
+    return error("NN0101", "a function has a name", span, help=help)
+
+
+def prefixed_string(p: Place) -> CompileError | None:
+    if p.kind() != "STRING" or p.kind(-1) != "NAME" or not p.touches(-1):
+        return None
+    help = f'write it without `{p.text(-1)}`: in any string "{{i}}" is the value of i'
+    return error("NN0101", "a string has no prefix", p.span, help=help)
+
+
+def slashes(p: Place) -> CompileError | None:
+    if p.text() != "//" or not p.starts_line:
+        return None
+    return error("NN0101", "a comment begins with `#`", p.span, help="write `# …`")
+
+
+def arrow(p: Place) -> CompileError | None:
+    fat = p.kind() == "GT" and p.kind(-1) == "EQUAL" and p.touches(-1)
+    if fat:
+        span = p.tokens.span(p.index - 1).to(p.span)
+        return error(
+            "NN0101",
+            "`=>` has no meaning",
+            span,
+            help="a result type follows `->`, a body stands in `{ }`, a value follows `=`",
+        )
+    if p.kind() == "ARROW":
+        return error(
+            "NN0101",
+            "`->` stands only before the result type of a fn or block",
+            p.span,
+            help="to pass a value on, write `|>`",
+        )
+    return None
+
+
+def python_block(p: Place) -> CompileError | None:
+    if p.kind() == "COLON" and "LBRACE" in p.expected:
+        return error(
+            "NN0101",
+            "a body stands in `{ }`",
+            p.span,
+            "not after a `:`",
+            help="write `{` here and `}` after the body",
+        )
+    return None
