@@ -56,7 +56,9 @@ class Outcome:
 _SERVER = """
 import json, os, resource, sys, threading, time
 whole = sys.argv[1:] == ["whole"]
-if not whole:
+if whole:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed is compiled
+else:
     from nncomp.cli import main
     import nncomp.driver.building, nncomp.driver.checking  # once, for all
 for line in sys.stdin:

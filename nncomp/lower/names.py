@@ -29,6 +29,7 @@ from nncomp.types import DType, is_container
 
 CALLABLE = (Function, Factory, Instance, Builtin, RawOp, DType)
 _MISSING = object()
+_MOST_COMPARED = 20  # names without a value for which one that is near is looked for
 
 
 def look_up(ctx: Context, ref: ast.Ref) -> Any:
@@ -92,11 +93,13 @@ def undefined(ctx: Context, ref: ast.Ref) -> CompileError | PoisonError:
         if place.start > ref.span.end:
             hint = f"it has a value from line {place.line} on: move that up"
             return error("NN0103", f"`{ref.name}` is not defined yet", ref.span, help=hint)
+    if len(ctx.store.undefined) > _MOST_COMPARED:
+        return error("NN0103", f"`{ref.name}` is not defined", ref.span)
     return unknown(ref, [name for names in _scopes(ctx) for name in names], ctx.prelude)
 
 
 def unknown(ref: ast.Ref, known: Iterable[str], prelude: Prelude) -> CompileError:
-    """NN0103 for a name that is none of the known ones."""
+    """NN0103 for a name that is none of the known ones, with one that may be meant."""
     home = prelude.home(ref.name)
     near = home and f"add `from {home} import {ref.name}`"
     near = near or name_help(ref.name, [*known, *DTYPES, "training"], prelude.imports())

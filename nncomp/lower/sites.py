@@ -93,10 +93,11 @@ def _site(stage: ast.Expr) -> ast.Expr:
 
 
 def places_bound(decl: ast.Decl) -> dict[str, list[Span]]:
-    """Where a body gives values to its names, in source order."""
+    """Where a body gives values to its names, in source order (those inside of calls are of other
+    bodies)."""
     if decl not in _bound:
         places: dict[str, list[Span]] = {}
-        for node in nodes(decl):
+        for node in nodes(decl, closed=(ast.Call, ast.Pipe, ast.Binary)):
             if isinstance(node, (ast.InputDecl, ast.StateDecl, ast.NameTarget)):
                 places.setdefault(node.name.text, []).append(node.span)
         _bound[decl] = places
@@ -119,8 +120,8 @@ def _reader(kind: type[ast.Node]) -> Callable[[ast.Node], tuple[Any, ...]]:
     return lambda node: tuple([getattr(node, name) for name in names])
 
 
-def nodes(root: ast.Node) -> Iterator[ast.Node]:
-    """A node and all below it in source order."""
+def nodes(root: ast.Node, closed: tuple[type[ast.Node], ...] = ()) -> Iterator[ast.Node]:
+    """A node and all below it in source order; of the closed kinds without what is below."""
     pending: list[Any] = [root]
     while pending:
         item = pending.pop()
@@ -128,4 +129,5 @@ def nodes(root: ast.Node) -> Iterator[ast.Node]:
             pending += item[::-1]
         elif isinstance(item, ast.Node):
             yield item
-            pending += children_of(item)[::-1]
+            if not isinstance(item, closed):
+                pending += children_of(item)[::-1]
