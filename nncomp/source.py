@@ -10,10 +10,12 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, TypeVar, dataclass_transform
 
+from nncomp.records import record
+
 Class = TypeVar("Class")
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class SourceFile:
     """A text with a name. Two sources are the same only if they are the same object.
 

@@ -12,6 +12,7 @@ from nncomp.dims import DimLike
 from nncomp.ir.drawn import Drawn
 from nncomp.ir.obligation import Obligation
 from nncomp.ir.op import Op
+from nncomp.records import record
 from nncomp.source import Span
 from nncomp.types import TensorType
 
@@ -134,7 +135,7 @@ class Parameter:
     kind: ParameterKind
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Graph(Drawn):
     """A function from inputs and parameters to outputs and next parameter values.
 
@@ -213,7 +214,7 @@ class Graph(Drawn):
         )
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Body(Graph):
     """What `Scan`, `Loop` and `If` run: a closed graph, an attribute of its operator.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from nncomp.dims import Dim, DimLike, Symbol
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Value
+from nncomp.records import record
 
 # Words that can never be names, and soft keywords (names where nothing makes them keywords).
 HARD_KEYWORDS = """
@@ -98,7 +98,7 @@ def matches(pattern: str, path: str) -> bool:
     return path == pattern or path.startswith(f"{pattern}.") or fnmatchcase(path, pattern)
 
 
-@dataclass(frozen=True)
+@record
 class GraphNames:
     """An identifier for every value, dim symbol and output of a graph, all different except that
     an output and its value share theirs where they can."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from nncomp.dims import DimLike
 from nncomp.ir.constant import Constant
@@ -11,11 +10,12 @@ from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ir.op import Data
 from nncomp.lower.context import Context
 from nncomp.lower.store import Initial, Store
+from nncomp.records import record
 from nncomp.source import Span
 from nncomp.types import Array
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Base:
     """A graph whose nodes stand before the statements of a model, in each of its graphs.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from nncomp.dims import Dim, DimLike, Symbol, equal
@@ -17,11 +17,12 @@ from nncomp.lower.declared_types import sequence_type, unbound
 from nncomp.lower.signature import check, item_dims
 from nncomp.lower.values import Deferred, Results, describe
 from nncomp.ops.control import joined, plain
+from nncomp.records import record
 from nncomp.syntax import ast
 from nncomp.types import DType, SequenceType, is_container
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Carry:
     """A carried tensor: its value before the first run, and the one that a run begins with.
 

@@ -19,6 +19,7 @@ from nncomp.lower.expansion import Expansion
 from nncomp.lower.spreading import spread
 from nncomp.lower.store import SCALAR, Store
 from nncomp.ops.elementwise import Add, Mul
+from nncomp.records import record
 from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import DType, TensorType
@@ -79,7 +80,7 @@ class Frame:
         return ".".join([name, *map(str, self.loops)])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Declared:
     """How a parameter, buffer or state was declared. frame: with the names of then"""
 
@@ -88,7 +89,7 @@ class Declared:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Yielded:
     """One value of a `yield`, and how it is to be stacked."""
 

@@ -29,6 +29,7 @@ from nncomp.lower.modules import std_index, std_value
 from nncomp.lower.sites import nodes
 from nncomp.lower.static_types import DTYPES
 from nncomp.lower.values import Function
+from nncomp.records import record
 from nncomp.source import SourceFile
 from nncomp.syntax import ast
 from nncomp.syntax.parser import parse_expression
@@ -61,7 +62,7 @@ class Objective:
     trainable: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Section:
     """The text of a train section, and what the names in it stand for."""
 

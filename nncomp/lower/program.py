@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from nncomp.collector import collector_paused
@@ -25,13 +25,14 @@ from nncomp.lower.settings import setting
 from nncomp.lower.statements import execute
 from nncomp.lower.store import Store
 from nncomp.lower.values import Argument, Arguments
+from nncomp.records import record
 from nncomp.source import SourceFile, Span
 from nncomp.syntax import ast
 from nncomp.syntax.parser import parse
 from nncomp.types import Array
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class TrainSection:
     """One `train` block, lowered.
 
@@ -51,7 +52,7 @@ class TrainSection:
         return replace(self.evaluation, outputs={**self.evaluation.outputs, **self.predictions})
 
 
-@dataclass(frozen=True)
+@record
 class Original:
     """The ONNX file that a program was imported from.
 
@@ -69,7 +70,7 @@ class Original:
     external_data: bool = False
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Program(Drawn):
     """A model with its hyperparameters, as graphs over one set of parameters.
 

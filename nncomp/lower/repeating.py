@@ -28,6 +28,7 @@ from nncomp.lower.sites import join
 from nncomp.lower.state import declare_again
 from nncomp.lower.values import Arguments, Builtin, Deferred, Factory, Function, Instance, Results
 from nncomp.ops.grad import Grad
+from nncomp.records import record
 from nncomp.types import DType, TensorType
 
 _Made = TypeVar("_Made")
@@ -221,7 +222,7 @@ class _Before:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class _Done:
     """An application that was run. What it made stands in the context, from one place to another;
     most are never repeated.

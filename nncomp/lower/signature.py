@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from nncomp.dims import Dim, DimLike, Symbol, equal
@@ -23,6 +23,7 @@ from nncomp.lower.static_types import DTYPES, check_static, item_type, no_dtype
 from nncomp.lower.tensors import as_tensor
 from nncomp.lower.values import Deferred, Results, describe
 from nncomp.ops.shape import reshaped
+from nncomp.records import record
 from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import DType, SequenceType, Shape, is_container
@@ -160,7 +161,7 @@ def _came_from(value: Value) -> list[Note]:
     return []
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Claim:
     """That a value has a type. What it `asserts` and only a run can tell is left to the run: to an
     obligation, or where no input's shape tells, to the Reshape to the dims that are claimed. One

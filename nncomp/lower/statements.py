@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from nncomp.errors import CompileError, Note, error
@@ -18,11 +17,12 @@ from nncomp.lower.sites import nodes
 from nncomp.lower.targets import bind
 from nncomp.lower.training import metric, minimize
 from nncomp.lower.values import Instance, Results, describe
+from nncomp.records import record
 from nncomp.syntax import ast
 from nncomp.types import TensorType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Returned:
     """What `return` gave; ends the body."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nncomp.errors import CompileError, Diagnostic, Problems, error
@@ -12,6 +11,7 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, ParameterKind, Value
 from nncomp.lower.recovery import CONSEQUENCES
 from nncomp.lower.watching import Watch
+from nncomp.records import record
 from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import DType, TensorType
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SCALAR = TensorType(DType.I64, ())
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Initial:
     """What a parameter starts from."""
 

@@ -7,12 +7,13 @@ tuples, `Dim` and `DType`. The rest is here: things that can be called, and tree
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from nncomp.dims import Dim
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Op
+from nncomp.records import record
 from nncomp.source import Span
 from nncomp.syntax import ast
 from nncomp.types import DType, TensorType
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from nncomp.lower.context import Context, Module
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Function:
     """A `fn` with the module that it was written in."""
 
@@ -29,7 +30,7 @@ class Function:
     module: Module
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Factory:
     """A `block` or `optimizer`; calling it with hyperparameters makes an instance.
 
@@ -41,7 +42,7 @@ class Factory:
     given: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Instance:
     """A block with its hyperparameters and its place in the tree of parameters.
 
@@ -59,7 +60,7 @@ class Instance:
     by_position: int = 0
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Clipped:
     """An optimizer whose gradients are limited before: all together to a norm, each element to a
     value; a number, a tensor, or None for no limit."""
@@ -69,7 +70,7 @@ class Clipped:
     value: Any
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Builtin:
     """A function of the compiler. `call` gets the context, positional and named arguments."""
 
@@ -77,7 +78,7 @@ class Builtin:
     call: Callable[[Context, list[Any], dict[str, Any]], Any]
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Namespace:
     """`onnx`, `nncomp` or an imported module; `lookup` gives None for a name it lacks."""
 
@@ -86,7 +87,7 @@ class Namespace:
     names: Callable[[], list[str]]
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Deferred:
     """A tensor whose type is given by where it is used: `zeros()` as an initial value."""
 
@@ -98,14 +99,14 @@ class Results(tuple[Value, ...]):
     """All results of a raw operator. Stands for its first one unless it is unpacked."""
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class RawOp:
     """`onnx.Conv` or `nncomp.FusedConv`: an operator, called with operands and attributes."""
 
     cls: type[Op]
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Tree:
     """Parameters below a path, by their names relative to it."""
 
@@ -113,7 +114,7 @@ class Tree:
     leaves: Mapping[str, Value]
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Argument:
     """The value of one argument and where it was written."""
 
@@ -121,8 +122,10 @@ class Argument:
     span: Span
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Arguments:
+    """Those of one call."""
+
     positional: list[Argument]
     named: dict[str, Argument]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from nncomp.dims import Symbol
 from nncomp.ir.builder import Builder
@@ -11,6 +10,7 @@ from nncomp.ir.closure import close, with_captures
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.control import If, Loop, Scan, plain
 from nncomp.ops.conversion import Identity
+from nncomp.records import record
 from nncomp.types import DType, TensorType
 
 FORWARD, BACKWARD = 0, 1
@@ -19,7 +19,7 @@ Values = Sequence[Value]
 Step = Callable[[Builder, Values, Values], tuple[Values, Values]]
 
 
-@dataclass(frozen=True)
+@record
 class State:
     """A value that goes from run to run: before the first, in a run, after the run."""
 
@@ -28,7 +28,7 @@ class State:
     after: Value
 
 
-@dataclass(frozen=True)
+@record
 class Element:
     """A scanned tensor and its slice in a run."""
 
@@ -38,7 +38,7 @@ class Element:
     direction: int = FORWARD
 
 
-@dataclass(frozen=True)
+@record
 class Yield:
     """What a run gives, and how it is stacked."""
 

@@ -7,7 +7,6 @@ from the state. Where sequences have lengths, the state stays as it is beyond th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from nncomp.dims import DimLike
@@ -25,12 +24,13 @@ from nncomp.ops.recurrent_functions import Function, function_of, parameters_of
 from nncomp.ops.rules import require_equal, require_float, require_one_of, require_rank, same_dtype
 from nncomp.ops.shape import Unsqueeze
 from nncomp.ops.shape_joining import Concat, Split
+from nncomp.records import record
 from nncomp.types import DType, TensorType
 
 DIRECTIONS = ("forward", "reverse", "bidirectional")
 
 
-@dataclass(frozen=True)
+@record
 class Weights:
     """What one direction computes with; W and R transposed."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import cached_property
 
+from nncomp.records import record
 from nncomp.source import Span
 from nncomp.syntax.lexer import BINARY, CLOSERS, OPENERS, STARTS_OPERAND, Tokens
 from nncomp.syntax.tables import load_tables
@@ -13,7 +13,7 @@ from nncomp.syntax.tables import load_tables
 ENDS = ("NL", "$END", "RBRACE")  # what may stand behind a statement
 
 
-@dataclass(frozen=True)
+@record
 class Place:
     """The token that does not fit, and what surrounds it."""
 

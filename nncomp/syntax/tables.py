@@ -12,18 +12,20 @@ import json
 import os
 import tempfile
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from nncomp.records import record
+
 STARTS = ("file", "expr")
 _FORMAT = 2  # raise it when the JSON below changes its meaning
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rule:
     """One production.
 
@@ -44,7 +46,7 @@ class Rule:
     layout: tuple[int, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tables:
     """What the parser and the token scan need to know of the grammar.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
+from nncomp.records import record
 from nncomp.source import Span
 
 if TYPE_CHECKING:
@@ -15,9 +16,8 @@ Class = TypeVar("Class")
 
 @dataclass_transform(eq_default=False, frozen_default=True)
 def node(cls: type[Class]) -> type[Class]:
-    """Makes a subclass of `Node` a dataclass. mypy sees to it that nobody changes one; a check when
-    the program runs would take longer to make than many a file to parse."""
-    return dataclass(eq=False, repr=False)(cls)
+    """Makes a subclass of `Node` a record."""
+    return record(cls)
 
 
 @node
