@@ -1,4 +1,4 @@
-# make demo | test | test-slow (over an hour on two cores) | zoo (an hour) | lint | bench
+# make demo | test | test-slow (over an hour on two cores) | zoo (half an hour) | lint | bench
 #
 # test-slow runs models of full size one after another: two together need more than 20 GB.
 #

@@ -18,7 +18,8 @@ from nncomp.training.sources import read_data
 from nncomp.types import Array, DType, TensorType
 
 LENET = "out/zoo/10/best.safetensors"
-SIZES = {"latent": 32, "width": 32, "levels": 2, "channels": 1}
+LATENT = 32
+SIZES = {"latent": LATENT, "widths": [32, 64], "channels": 1}
 EPOCHS, BATCH, RATE, WARMUP, AVERAGE = 180, 32, 1e-3, 20, 0.99
 SIDE, MARGIN = 8, 4
 SAMPLES, LEAST = 1000, 0.04
@@ -33,7 +34,7 @@ def main() -> None:
     options |= {"split": (1, 0, 0), "keep": "last", "target": "onnxruntime-cpu"}
     model.train(images, "out/zoo/42", lr=RATE, average=AVERAGE, **options)
     rng = np.random.default_rng(0)
-    z = rng.standard_normal((SAMPLES, SIZES["latent"])).astype(np.float32)
+    z = rng.standard_normal((SAMPLES, LATENT)).astype(np.float32)
     middle = slice(MARGIN, MARGIN + SIDE)
     made = model.run({"z": z}, entry="sample")["made"][:, :, middle, middle]
     shares, sure = judged(made)

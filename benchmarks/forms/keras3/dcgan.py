@@ -10,19 +10,19 @@ Down = partial(layers.Conv2D, use_bias=False, kernel_initializer=SMALL)
 BatchNorm = partial(layers.BatchNormalization, momentum=0.9, epsilon=1e-5)
 
 
-def generator(latent=100, width=64, levels=4, channels=3):
+def generator(latent=100, widths=(64, 128, 256, 512), channels=3):
     z = Input((latent,))
-    x = Up(width * 2 ** (levels - 1), 4)(z[:, None, None])
-    for i in reversed(range(levels - 1)):
-        x = Up(width * 2**i, 4, 2, "same")(ops.relu(BatchNorm()(x)))
+    x = Up(widths[-1], 4)(z[:, None, None])
+    for w in reversed(widths[:-1]):
+        x = Up(w, 4, 2, "same")(ops.relu(BatchNorm()(x)))
     x = Up(channels, 4, 2, "same", activation="tanh")(ops.relu(BatchNorm()(x)))
     return Model(z, (x + 1) / 2)
 
 
-def discriminator(width=64, levels=4, channels=3):
-    image = Input((4 * 2**levels, 4 * 2**levels, channels))
+def discriminator(widths=(64, 128, 256, 512), channels=3):
+    image = Input((4 * 2 ** len(widths), 4 * 2 ** len(widths), channels))
     x = 2 * image - 1
-    for i in range(levels):
-        x = Down(width * 2**i, 4, 2, "same")(x)
+    for i, w in enumerate(widths):
+        x = Down(w, 4, 2, "same")(x)
         x = ops.leaky_relu(BatchNorm()(x) if i > 0 else x, 0.2)
     return Model(image, layers.Flatten()(Down(1, 4)(x)))
