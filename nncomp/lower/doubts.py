@@ -118,13 +118,39 @@ def kind(value: Value) -> str | None:
 
 
 def of_block(ctx: Context, instance: Instance, arguments: Arguments) -> None:
-    """Of an application of a block of the library. Raises NN0205 where that is sure to fail."""
-    find = _BLOCKS.get(instance.factory.decl.name.text)
+    """Of an application of a block of the library. Raises NN0205, NN0206 where that is sure to
+    fail."""
+    name = instance.factory.decl.name.text
+    if name == "MultiHeadAttention":
+        _of_attention(instance, arguments)
+    find = _BLOCKS.get(name)
     values = arguments.values
     if find is None or not values or not isinstance(values[0], Value) or values[0].rank < 2:
         return
     for message, help in find(ctx, instance, values[0]):
         _warn(ctx, "NN0213", message, instance.span, help=help)
+
+
+def _of_attention(instance: Instance, arguments: Arguments) -> None:
+    """Query, key and value, as other frameworks take them."""
+    given = dict(zip(("x", "memory", "mask"), arguments.positional, strict=False))
+    given |= arguments.named
+    if not given.keys() >= {"memory", "mask"}:
+        return
+    memory, mask = given["memory"].value, given["mask"].value
+    if not isinstance(memory, Value) or not isinstance(mask, Value) or mask.shape != memory.shape:
+        return
+    heads = instance.hyperparameters["heads"]
+    if mask is not memory and mask.rank and mask.shape[0] in (1, heads):
+        return  # it may be a mask of each head
+    own = "x" in given and memory is given["x"].value
+    raise error(
+        "NN0206",
+        f"the mask of this attention, {mask.type}, is of the memory's shape",
+        given["mask"].span,
+        help="keys and values are both made of the memory: write "
+        f"`MultiHeadAttention({heads})({'x' if own else 'x, memory'})`",
+    )
 
 
 _Found = Iterator[tuple[str, str]]

@@ -147,3 +147,33 @@ def test_errors_of_labels_and_rates_say_what_to_do() -> None:
     assert quoted.help == "write it without quotes: 1e-3"
     named = failure(model(ROW, "mse(x, x)"))
     assert named.help == "it is called `mse_loss` here"
+
+
+ATTENTION = """from std import MultiHeadAttention
+model M {{
+  input x: f32[{n}, T, 64]
+  input m: f32[{n}, S, 64]
+  input mask: f32[{n}, S, 64]
+  output y = MultiHeadAttention(4)({given})
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "form"),
+    [("x, x, x", "x"), ("x, m, m", "x, memory"), ("x, memory=m, mask=mask", "x, memory")],
+)
+def test_query_key_and_value(given: str, form: str) -> None:
+    found = failure(ATTENTION.format(n="N", given=given))
+    assert found.code == "NN0206"
+    assert found.message == (
+        f"the mask of this attention, f32[N, {'T' if form == 'x' else 'S'}, 64], is of the "
+        "memory's shape"
+    )
+    assert found.help is not None
+    assert found.help.endswith(f"write `MultiHeadAttention(4)({form})`")
+
+
+def test_a_mask_for_each_head() -> None:
+    text = ATTENTION.format(n=4, given="x, x, mask").replace("T,", "64,").replace("S,", "64,")
+    assert program(text).graph.outputs["y"].shape == (4, 64, 64)
