@@ -3,13 +3,15 @@ in tests/models/test_text.py."""
 
 from __future__ import annotations
 
-import resource
+import json
+import os
+import subprocess
+import sys
 import time
-from math import prod
 
 from tests.models import support
 from tests.models.agreement import count
-from zoo.row import Figure
+from zoo.row import ROOT, Figure
 
 BASE, SHARED = 44_140_544, 37_000 * 512
 
@@ -33,13 +35,16 @@ def _gpt() -> str:
     for size, published in sizes.items():
         found = count(support.load("gpt.nn", size=size))
         assert found == published, f"{size}: {found:,}"
-    began, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    parameters = support.load("gpt.nn", size="gpt3").graph.parameters
-    seconds = time.process_time() - began
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    total = sum(prod(p.value.type.static_shape) for p in parameters)
+    command = [sys.executable, "-m", "nncomp", "inspect", "models/gpt.nn", "--set", "size=gpt3"]
+    began = time.perf_counter()
+    process = subprocess.Popen([*command, "--format", "json"], cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout
+    total = json.load(process.stdout)["parameters"]
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds, held = time.perf_counter() - began, usage.ru_maxrss / 1024
     assert round(total / 1e9, 1) == 174.6, f"GPT-3: {total:,}"
-    assert grown < 500, f"GPT-3's shape takes {grown:.0f} MB"
+    assert held < 500, f"GPT-3's shape takes {held:.0f} MB"
     listed = ", ".join(f"{published:,}" for published in sizes.values())
     return f"{listed}, {total / 1e9:.1f} B in {seconds:.1f} s"
 
