@@ -54,6 +54,7 @@ CODES: dict[str, str] = {
     "NN0321": "a carry is never reassigned",
     "NN0322": "the body of a scan, loop or cond yields what does not fit",
     "NN0323": "state is updated in the body of a scan, loop or cond",
+    "NN0324": "what a body assigns is lost",
     # gradients and training
     "NN0401": "a gradient does not exist",
     "NN0402": "a loss is not a scalar",

@@ -15,6 +15,7 @@ from nncomp.lower import tensors
 from nncomp.lower.context import Context, Region
 from nncomp.lower.declared_types import sequence_type, unbound
 from nncomp.lower.signature import check, item_dims
+from nncomp.lower.sites import nodes
 from nncomp.lower.values import Deferred, Results, describe
 from nncomp.ops.control import joined, plain
 from nncomp.records import record
@@ -202,6 +203,41 @@ def bind_grown(ctx: Context, carry: Carry, shape: Sequence[DimLike]) -> None:
         for name, grown in carry.grows.items():
             if grown is symbol:
                 ctx.frame.names[name] = shape[axis]
+
+
+def warn_of_lost(ctx: Context, expr: ast.Scan | ast.Loop) -> None:
+    """A warning for each name that the body reads and then assigns, as a carry is: what it has
+    assigned is gone in the next run."""
+    own = {carry.name.text for carry in expr.carries}
+    if isinstance(expr, ast.Scan):
+        targets = [n for item in expr.inputs for n in nodes(item.target)]
+        own |= {n.name.text for n in targets if isinstance(n, ast.NameTarget)}
+    read: set[str] = set()
+    for statement in expr.body:
+        inside = list(nodes(statement))
+        read |= {node.name for node in inside if isinstance(node, ast.Ref)}
+        assigned = [node for node in inside if isinstance(node, ast.Assign)]
+        for target in (n for node in assigned for n in nodes(node.target)):
+            if not isinstance(target, ast.NameTarget) or target.name.text in own:
+                continue
+            name = target.name.text
+            own.add(name)
+            outside = ctx.frame.names.get(name)
+            if name in read and isinstance(outside, (Value, Deferred, int, float)):
+                ctx.store.warn(
+                    Diagnostic(
+                        "NN0324",
+                        f"`{name}` is read and assigned here, but is no carry: each run begins "
+                        "with its value outside",
+                        target.span,
+                        help=f"if runs build on one another: `{_kind(expr)} ({name} = {name}) …`",
+                        severity="warning",
+                    )
+                )
+
+
+def _kind(expr: ast.Scan | ast.Loop) -> str:
+    return "scan" if isinstance(expr, ast.Scan) else "loop"
 
 
 def next_value(ctx: Context, carry: Carry) -> Value:

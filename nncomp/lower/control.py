@@ -25,6 +25,7 @@ from nncomp.lower.carries import (
     make_carries,
     natural_dtype,
     next_value,
+    warn_of_lost,
 )
 from nncomp.lower.context import Context, Region
 from nncomp.lower.store import SCALAR
@@ -47,6 +48,7 @@ CONDITION = TensorType(DType.BOOL, ())
 def scan(ctx: Context, expr: ast.Scan) -> Any:
     """The tuple of what is yielded, stacked; the carries where nothing is."""
     carries = make_carries(ctx, expr.carries)
+    warn_of_lost(ctx, expr)
     elements = [_element(ctx, item) for item in expr.inputs]
     _check_lengths(expr, elements)
     counter = Value(SCALAR, "iteration")
@@ -140,6 +142,7 @@ def _require_result(expr: ast.Scan, carries: Sequence[Carry], yields: Sequence[Y
 def loop(ctx: Context, expr: ast.Loop) -> Any:
     """The tuple of what is yielded, stacked; the carries where nothing is."""
     carries = make_carries(ctx, expr.carries, may_grow=True)
+    warn_of_lost(ctx, expr)
     iteration, going = Value(SCALAR, "iteration"), Value(CONDITION, "going")
     with inside(ctx, ctx.b, None):
         bind_carries(ctx, carries, [c.first for c in carries])

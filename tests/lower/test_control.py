@@ -145,6 +145,44 @@ def test_a_carry_that_is_never_reassigned_is_a_warning() -> None:
     assert warning.span.text == "h"
 
 
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ("scan over t = x { h = h + t; yield h }", "h"),
+        ("scan over t = x { s = h * t; h = s; yield h }", "h"),
+        ("scan over t = x { if n > 2 { h = h + t }; yield h }", "h"),
+        ("loop (i = 0) while i < 3 { i = i + 1; h = h * 2; yield h }", "h"),
+        ("scan over t = x { n = n + 1; yield t * n }", "n"),
+    ],
+)
+def test_what_a_body_assigns_and_loses_is_a_warning(form: str, name: str) -> None:
+    lines = form.replace("; ", "\n").replace("{ ", "{\n")
+    text = f"model M {{\n  input x: f32[T]\n  h = 1.5\n  n = 3\n  y = {lines}\n  output y\n}}"
+    (warning,) = program(text).warnings
+    assert (warning.code, warning.severity) == ("NN0324", "warning")
+    assert warning.span is not None
+    assert warning.span.text == name
+    assert warning.help is not None
+    assert f"({name} = {name})" in warning.help
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "scan (h = h) over t = x { h = h + t; yield h }",
+        "scan over t = x { h = t * 2; yield h }",
+        "scan over h = x { h = h + 1; yield h }",
+        "scan over t = x { z = t; z = z + h; yield z }",
+        "scan over t = x { relu = relu(t); yield relu }",
+        "scan over t = x { yield sum(stack([t * h for h in [1, 2]])) }",
+    ],
+)
+def test_what_a_body_keeps_or_makes_is_none(form: str) -> None:
+    lines = form.replace("; ", "\n").replace("{ ", "{\n")
+    text = f"model M {{\n  input x: f32[T]\n  h = 1.5\n  y = {lines}\n  output y\n}}"
+    assert not program(text).warnings
+
+
 @pytest.mark.parametrize(("length", "batch"), SIZES)
 def test_loop(length: int, batch: int) -> None:
     graph = model(
