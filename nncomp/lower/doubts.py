@@ -43,6 +43,7 @@ _LOSSES: dict[str, tuple[str, dict[str, str], str]] = {
     "nll_loss": ("log_probability", _WANTS_LOGARITHMS, "use `log_softmax` in place of `{}`"),
     "kl_divergence": ("log_q", _WANTS_LOGARITHMS, "use `log_softmax` in place of `{}`"),
 }
+_ATTENTION = ("MultiHeadAttention", "TransformerEncoderLayer", "TransformerDecoderLayer")
 _MANY_LAYERS = 8  # of a recurrent network; a width is more
 
 
@@ -118,8 +119,8 @@ def kind(value: Value) -> str | None:
 
 
 def of_block(ctx: Context, instance: Instance, arguments: Arguments) -> None:
-    """Of an application of a block of the library. Raises NN0205, NN0206 where that is sure to
-    fail."""
+    """Of an application of a block of the library. Raises NN0205, NN0206, NN0209 where
+    that is sure to fail."""
     name = instance.factory.decl.name.text
     if name == "MultiHeadAttention":
         _of_attention(instance, arguments)
@@ -182,6 +183,26 @@ def _convolution(ctx: Context, instance: Instance, x: Value) -> _Found:
         )
 
 
+def _transposed(ctx: Context, instance: Instance, x: Value) -> _Found:
+    if instance.by_position >= 5 and instance.hyperparameters["dilation"] == 1:
+        yield (
+            "the fifth argument of this convolution is its dilation, and 1 changes nothing",
+            "what is added to the size at its end is `output_pad=1`",
+        )
+
+
+def _heads(ctx: Context, instance: Instance, x: Value) -> _Found:
+    name, given = instance.factory.decl.name.text, instance.hyperparameters
+    heads, second = given["heads"], given["width" if "width" in given else "hidden"]
+    if instance.by_position < 2 or heads != x.shape[-1] or not 0 < second < heads:
+        return
+    message = f"this attention has {heads} heads, for each number of {x.type} one"
+    help = f"the width of the input is inferred: for {second} heads write `{name}({second})`"
+    if "width" in given:  # which does not divide into so many
+        raise error("NN0209", message, instance.span, help=help)
+    yield message, help
+
+
 def _recurrent(ctx: Context, instance: Instance, x: Value) -> _Found:
     hidden, layers = (instance.hyperparameters[n] for n in ("hidden", "layers"))
     if instance.by_position >= 2 and hidden == x.shape[-1] and layers >= _MANY_LAYERS:
@@ -208,6 +229,8 @@ def _norm(ctx: Context, instance: Instance, x: Value) -> _Found:
 
 _BLOCKS: dict[str, Callable[[Context, Instance, Value], _Found]] = {
     "Conv": _convolution,
+    "ConvTranspose": _transposed,
+    **dict.fromkeys(_ATTENTION, _heads),
     **dict.fromkeys(["RNN", "LSTM", "GRU"], _recurrent),
     **dict.fromkeys(["BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm"], _norm),
 }

@@ -11,7 +11,8 @@ from tests.lower.programs import failure, program
 from zoo.row import MODELS
 
 HEAD = (
-    "from std import BatchNorm, Conv, GroupNorm, GRU, LayerNorm, Linear, LSTM\n"
+    "from std import BatchNorm, Conv, ConvTranspose, GroupNorm, GRU, LayerNorm, Linear, LSTM\n"
+    "from std import TransformerEncoderLayer\n"
     "from std.optim import Adam\n"
 )
 INPUTS = {
@@ -46,6 +47,16 @@ ONE = "image |> flatten |> Linear(1)"
 DOUBTED = [
     (model("image |> Conv(1, 8, 3)"), "NN0213", ["kernel of 8 and stride 3", "write `Conv(8, 3)`"]),
     (model("nhwc |> Conv(8, 3)"), "NN0213", ["f32[N, 32, 32, 3] has 32", "[N, 3, H, W]"]),
+    (
+        model("rgb |> ConvTranspose(8, 3, 2, 1, 1)"),
+        "NN0213",
+        ["fifth argument", "`output_pad=1`"],
+    ),
+    (
+        model("steps |> TransformerEncoderLayer(8, 4)"),
+        "NN0213",
+        ["8 heads, for each number of", "write `TransformerEncoderLayer(4)`"],
+    ),
     (model("steps |> LSTM(8, 32)"), "NN0213", ["32 layers of 8 units", "write `LSTM(32)`"]),
     (model("steps |> GRU(8, 64)"), "NN0213", ["64 layers of 8 units", "write `GRU(64)`"]),
     (model("rgb |> BatchNorm(3)"), "NN0213", ["`momentum` of", "is 3", "write `BatchNorm()`"]),
@@ -172,6 +183,14 @@ def test_query_key_and_value(given: str, form: str) -> None:
     )
     assert found.help is not None
     assert found.help.endswith(f"write `MultiHeadAttention(4)({form})`")
+
+
+def test_width_and_heads() -> None:
+    text = "from std import MultiHeadAttention\nmodel M {\n  input x: f32[N, T, 32]\n"
+    found = failure(text + "  output y = x |> MultiHeadAttention(32, 4)\n}\n")
+    assert found.code == "NN0209"
+    assert found.help is not None
+    assert found.help.endswith("for 4 heads write `MultiHeadAttention(4)`")
 
 
 def test_a_mask_for_each_head() -> None:
