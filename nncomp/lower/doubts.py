@@ -100,6 +100,24 @@ def _of_softmax(ctx: Context, given: dict[str, Any], span: Span) -> None:
         )
 
 
+def of_difference(ctx: Context, left: Any, right: Any, span: Span) -> None:
+    """Of predictions [..., N, 1] and targets [..., N] in a section: all with all."""
+    if not isinstance(left, Value) or not isinstance(right, Value):
+        return
+    column, row = (left, right) if left.rank > right.rank else (right, left)
+    if not row.rank or column.shape != (*row.shape, 1) or row.shape[-1] == 1:
+        return
+    if column.node is None or column.node.op.name != "Unsqueeze":
+        _warn(
+            ctx,
+            "NN0409",
+            f"the difference of {left.type} and {right.type} is that of each number with all: "
+            f"{row.type.with_shape((*row.shape, row.shape[-1]))}",
+            span,
+            help="`squeeze(…, -1)` takes the last axis away; if all are meant, write `[:, none]`",
+        )
+
+
 def _origin(value: Any) -> Value | None:
     """Where numbers come from, before what only moves them."""
     while isinstance(value, Value):

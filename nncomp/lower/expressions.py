@@ -9,7 +9,7 @@ from nncomp.dims import Dim
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.ir.graph import Value
 from nncomp.ir.obligation import Message, compared
-from nncomp.lower import calls, control, indexing, tensors
+from nncomp.lower import calls, control, doubts, indexing, tensors
 from nncomp.lower.context import Context
 from nncomp.lower.names import attribute, look_up
 from nncomp.lower.targets import bind
@@ -216,6 +216,8 @@ def _apply_binary(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> Any:
         return left in right
     if expr.op in ("==", "!=", *_COMPARE):
         return compare(ctx, expr, left, right)
+    if expr.op == "-" and ctx.section is not None:
+        doubts.of_difference(ctx, left, right, expr.span)
     return tensors.binary(ctx, expr.op, left, right)
 
 

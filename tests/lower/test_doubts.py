@@ -160,6 +160,23 @@ def test_errors_of_labels_and_rates_say_what_to_do() -> None:
     assert named.help == "it is called `mse_loss` here"
 
 
+@pytest.mark.parametrize(
+    ("loss", "doubted"),
+    [
+        ("mean((x - label) ** 2)", True),
+        ("mean(abs(label - x))", True),
+        ("mean((squeeze(x, -1) - label) ** 2)", False),
+        ("mean((x - label[:, none]) ** 2)", False),
+        ("mean((squeeze(x, -1)[:, none] - label) ** 2)", False),
+    ],
+)
+def test_a_difference_of_each_with_all(loss: str, doubted: bool) -> None:
+    found = doubts(model(ONE, loss, label="f32[N]"))
+    assert [d.code for d in found] == ["NN0409"] * doubted
+    if doubted:
+        assert "each number with all: f32[N, N]" in found[0].message
+
+
 ATTENTION = """from std import MultiHeadAttention
 model M {{
   input x: f32[{n}, T, 64]
