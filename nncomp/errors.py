@@ -62,6 +62,12 @@ class Diagnostic:
     def __post_init__(self) -> None:
         assert self.code in CODES, f"undeclared diagnostic code {self.code}"
 
+    def applied_at(self, span: Span | None) -> Diagnostic:
+        if span is None or self.span is None or self.span.source is span.source:
+            return self
+        inner = Note("it fails here", self.span, self.label)
+        return replace(self, span=span, label="", notes=(inner, *self.notes))
+
     def render(self) -> str:
         """The text form, without a final line end."""
         lines = [f"{self.severity}[{self.code}]: {_clipped(self.message)}"]
@@ -105,6 +111,10 @@ class CompileError(Exception):
     def helped(self, help: str) -> CompileError:
         """The same, with a suggestion where it had none."""
         return CompileError(*(d if d.help else replace(d, help=help) for d in self.diagnostics))
+
+    def applied_at(self, span: Span | None) -> CompileError:
+        """The same, at the place where what has failed in another file was applied."""
+        return CompileError(*(d.applied_at(span) for d in self.diagnostics))
 
     def __str__(self) -> str:
         return "\n\n".join(d.render() for d in self.diagnostics)

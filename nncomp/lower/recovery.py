@@ -40,7 +40,7 @@ def recover(ctx: Context, statement: ast.Stmt, failure: CompileError | PoisonErr
     """
     ctx.failures += 1
     if ctx.frame.module.is_std:
-        raise failure
+        raise failure.applied_at(ctx.span) if isinstance(failure, CompileError) else failure
     if isinstance(failure, CompileError):
         failure = failure.at(ctx.span or statement.span)
         ctx.store.report(failure)
