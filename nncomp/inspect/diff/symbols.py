@@ -53,9 +53,11 @@ class Symbols:
             return False
         wanted, known = self.left(left), self.right(right)
         for order in islice(permutations(mine), _MOST_WAYS):
-            pairs = list(zip(order, theirs, strict=True))
-            if _replaced(known, {other: one.dim for one, other in pairs}) == wanted:
-                return all([self._name(one, other) for one, other in pairs])
+            matched = dict(zip(theirs, order, strict=True))
+            if _replaced(known, {other: one.dim for other, one in matched.items()}) == wanted:
+                for other, one in matched.items():
+                    self._name(one, other)
+                return True
         return False
 
     def _name(self, one: Symbol, other: Symbol) -> bool:
