@@ -7,13 +7,14 @@ exponentials overflow, long sums lose small addends, and statistics of normalisa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 import numpy as np
 
 from nncomp.dims import DimLike, product
 from nncomp.ir.constant import Constant
-from nncomp.ir.graph import Node, Value
+from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ops.reduction import Reduction
 from nncomp.types import DType
 
@@ -112,6 +113,29 @@ def role_of(node: Node, largest: float | None = None) -> tuple[Role, str]:
     if reason is not None:
         return Role.FULL, reason
     return (Role.HALF if name in PRODUCTS else Role.FREE), ""
+
+
+def holders_of_products(graph: Graph) -> list[str]:
+    """The operators of the graph in whose bodies products stand, which stay float32."""
+    return sorted({node.op.name for node in graph.holders if _holds_product(node)})
+
+
+def _holds_product(node: Node) -> bool:
+    return any(
+        inner.op.name in PRODUCTS or _holds_product(inner)
+        for body in node.op.bodies
+        for inner in body.nodes
+    )
+
+
+def in_bodies(holders: Sequence[str]) -> str:
+    """That products stand in the bodies of these operators, for a message."""
+    several = len(holders) > 1
+    named = " and ".join(f"`{holder}`" for holder in holders)
+    return (
+        f"stand in the {'bodies' if several else 'body'} of {named}, "
+        f"which stay{'' if several else 's'} float32"
+    )
 
 
 def _of_operands(node: Node) -> str | None:
