@@ -79,8 +79,9 @@ class Symbols:
     def _same(self, left: DimLike, right: DimLike) -> bool:
         if self.left(left) == self.right(right):
             return True
-        both = isinstance(left, Dim) and isinstance(right, Dim)
-        return both and self._meet_formulas(left, right)
+        if not isinstance(left, Dim) or not isinstance(right, Dim):
+            return False
+        return self._meet_formulas(left, right)
 
     def same_as_stated(self, a: TensorType, b: TensorType) -> bool:
         """Whether two types are one but for the names of symbols."""
