@@ -22,7 +22,6 @@ from typing import Any
 import onnx
 
 from nncomp.backends.ort.runtime import onnxruntime
-from nncomp.deployment.keeping import in_bodies
 from nncomp.errors import error
 from nncomp.types import Array
 
@@ -160,7 +159,10 @@ def _nothing(
     if not products:
         holders = sorted({node.op_type for node in model.graph.node if _holds_product(node)})
         if holders:
-            return error("NN0606", f"the model's products {in_bodies(holders)}")
+            named = " and ".join(f"`{holder}`" for holder in holders)
+            return error(
+                "NN0606", f"the model's products stand in the body of {named}, which stays float32"
+            )
         return error("NN0606", "the model has no product with weights: integers gain nothing")
     listed = ", ".join(f"{operator} ×{left}" for operator, (_, left) in products.items())
     return error(

@@ -7,7 +7,6 @@ exponentials overflow, long sums lose small addends, and statistics of normalisa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum
 
 import numpy as np
@@ -125,16 +124,6 @@ def _holds_product(node: Node) -> bool:
         inner.op.name in PRODUCTS or _holds_product(inner)
         for body in node.op.bodies
         for inner in body.nodes
-    )
-
-
-def in_bodies(holders: Sequence[str]) -> str:
-    """That products stand in the bodies of these operators, for a message."""
-    several = len(holders) > 1
-    named = " and ".join(f"`{holder}`" for holder in holders)
-    return (
-        f"stand in the {'bodies' if several else 'body'} of {named}, "
-        f"which stay{'' if several else 's'} float32"
     )
 
 
