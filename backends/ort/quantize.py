@@ -92,7 +92,7 @@ def quantized(
             raise error("NN0606", f"onnxruntime cannot quantise this model: {text}") from None
     products = _products(before, result)
     if not any(done for done, _ in products.values()):
-        raise _nothing(products, samples is not None)
+        raise _nothing(model, products, samples is not None)
     _restore(result, model)
     return Quantized(result, products)
 
@@ -153,8 +153,16 @@ def _products(before: Mapping[str, int], model: onnx.ModelProto) -> dict[str, tu
     return found
 
 
-def _nothing(products: Mapping[str, tuple[int, int]], static: bool) -> Exception:
+def _nothing(
+    model: onnx.ModelProto, products: Mapping[str, tuple[int, int]], static: bool
+) -> Exception:
     if not products:
+        holders = sorted({node.op_type for node in model.graph.node if _holds_product(node)})
+        if holders:
+            named = " and ".join(f"`{holder}`" for holder in holders)
+            return error(
+                "NN0606", f"the model's products stand in the body of {named}, which stays float32"
+            )
         return error("NN0606", "the model has no product with weights: integers gain nothing")
     listed = ", ".join(f"{operator} ×{left}" for operator, (_, left) in products.items())
     return error(
@@ -163,6 +171,16 @@ def _nothing(products: Mapping[str, tuple[int, int]], static: bool) -> Exception
         help="a product with constant weights is needed"
         if static
         else "convolutions are quantised with samples: `--calibration DATA`",
+    )
+
+
+def _holds_product(node: onnx.NodeProto) -> bool:
+    """Whether a product stands in a body of the node."""
+    return any(
+        inner.op_type in PRODUCTS or _holds_product(inner)
+        for attribute in node.attribute
+        if attribute.HasField("g")
+        for inner in attribute.g.node
     )
 
 

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from nncomp.passes.selection import Plan
     from nncomp.types import Array
 
+_OF_STEPS = (
+    *("--freeze", "--trainable", "--average", "--precision", "--accumulate"),
+    *("--batch-size", "--memory-budget", "--size", "--target"),
+)
+"""Options that only training steps follow."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
@@ -74,6 +80,8 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.cli.passes import Viewer
     from nncomp.cli.report import show
 
+    if not args.train:
+        _require_no_step(args)
     # a weights file may hold what only a section declares
     entry = ("entry",) if args.entry else ()
     everything = args.train or args.weights or args.calibration
@@ -118,6 +126,16 @@ def execute(args: argparse.Namespace) -> int:
     if result.initial:
         print(f"wrote {result.initial}")
     return 0
+
+
+def _require_no_step(args: argparse.Namespace) -> None:
+    """That nothing is asked of the training step, which is not built."""
+    for option in _OF_STEPS:
+        name = "sizes" if option == "--size" else option[2:].replace("-", "_")
+        if getattr(args, name) not in (None, [], args.parser.get_default(name)):
+            args.parser.error(f"{option} is for the training step, which --train builds")
+    if args.loss is not None and not (args.calibration or args.weights):
+        args.parser.error("--loss is for the training step, which --train builds")
 
 
 def _verify(

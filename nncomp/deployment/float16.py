@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from nncomp.deployment.keeping import Role, role_of
+from nncomp.deployment.keeping import Role, holders_of_products, role_of
 from nncomp.deployment.placing import halves
 from nncomp.errors import error
 from nncomp.ir.builder import Builder
@@ -67,9 +67,12 @@ def narrowed(
     found = {node: role_of(node, _largest(node, seen or {})) for node in graph.nodes}
     roles = {node: role for node, (role, _) in found.items()}
     if Role.HALF not in roles.values():
+        holders = " and ".join(f"`{holder}`" for holder in holders_of_products(graph))
         raise error(
             "NN0606",
-            f"{graph.name} has no product in float32 that float16 could compute",
+            f"the products of {graph.name} stand in the body of {holders}, which stays float32"
+            if holders
+            else f"{graph.name} has no product in float32 that float16 could compute",
             help="convolutions and matrix products are what float16 makes faster and smaller",
         )
     half = halves(graph, roles, Role.HALF if ports else Role.FULL)

@@ -6,12 +6,12 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nncomp.driver.compiling import initial_values
+from nncomp.driver.compiling import initial_values, section_of
 from nncomp.driver.programs import load_program
 from nncomp.driver.train import data_for, train
 from nncomp.errors import CompileError, did_you_mean, error
@@ -30,6 +30,7 @@ from nncomp.training.trials import Method, Proposer, Trial, TrialLog, as_csv, be
 from nncomp.training.variants import Variant
 
 if TYPE_CHECKING:
+    from nncomp.lower.program import Program
     from nncomp.onnx_import.reading import OnnxFile
 
 
@@ -133,7 +134,8 @@ def tune(
     resume: goes on from the folder's log, within a trial too
     told: of each trial, and how many there are
     place: `backend`, `device`, `target` of `train`
-    Raises CompileError NN0407, NN0404 (all trials failed), and what is wrong with the data.
+    Raises CompileError NN0407, NN0404 (no loss or metric is the goal, before anything is trained;
+    all trials failed), and what is wrong with the data.
     """
     own = hyperparameters(source, model) if isinstance(source, SourceFile) else []
     _require_names(own, search.spaces, settings or {})
@@ -145,16 +147,22 @@ def tune(
         "goal": f"{'maximize' if search.maximize else 'minimize'} {search.goal or 'loss'}",
         "space": {space.name: str(space) for space in search.spaces},
     }
+
+    def program_of(values: Mapping[str, str]) -> Program:
+        chosen = {name: text for name, text in values.items() if name in own}
+        return load_program(source, model, {**(settings or {}), **chosen}, objective=objective)
+
+    if search.goal is not None:
+        _require_goal(program_of, proposer.values([]), section, search.goal)
     log = TrialLog(root, same, resume)
     count = proposer.count(trials)
     failure: CompileError | None = None
 
     def run(trial: Trial) -> Trial:
-        chosen = {name: text for name, text in trial.values.items() if name in own}
         rest = {name: text for name, text in trial.values.items() if name not in own}
         fields = {name: OPTIONS[name](text) for name, text in rest.items() if name in OPTIONS}
         changes = {name: VARIANTS[name](text) for name, text in rest.items() if name in VARIANTS}
-        program = load_program(source, model, {**(settings or {}), **chosen}, objective=objective)
+        program = program_of(trial.values)
         within = folder_of(root, trial)
         trained = train(
             program,
@@ -239,9 +247,22 @@ def _require_values(space: Space) -> None:
             ) from None
 
 
-def _goal(results: Mapping[str, float], name: str | None) -> float:
-    if name is None:
-        return objective(dict(results))
+def _require_goal(
+    program_of: Callable[[Mapping[str, str]], Program],
+    values: Mapping[str, str],
+    section: str | None,
+    name: str,
+) -> None:
+    """That the training of the first trial gives a loss or metric of that name, before it runs."""
+    try:
+        program = program_of(values)
+    except CompileError:
+        return  # others may load; the trial tells what is wrong with it
+    _, chosen = section_of(program, section)
+    _require_result(chosen.evaluation.outputs, name)
+
+
+def _require_result(results: Collection[str], name: str) -> None:
     if name not in results:
         known = ", ".join(f"`{other}`" for other in results)
         raise error(
@@ -249,6 +270,12 @@ def _goal(results: Mapping[str, float], name: str | None) -> float:
             f"the training has no loss or metric `{name}`; it has {known}",
             help=did_you_mean(name, results),
         )
+
+
+def _goal(results: Mapping[str, float], name: str | None) -> float:
+    if name is None:
+        return objective(dict(results))
+    _require_result(results, name)  # another trial may have other metrics than the first
     if not math.isfinite(results[name]):
         raise error("NN0404", f"the metric `{name}` is {results[name]}")
     return results[name]

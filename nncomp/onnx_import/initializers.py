@@ -33,6 +33,7 @@ _SETTINGS = {
 }
 _STATISTICS = {("BatchNormalization", 3), ("BatchNormalization", 4)}
 _HIDING = 1e30  # masks hold -inf, or the lowest number that there is
+_HIDING_F16 = 65504.0  # the largest one
 OUTPUTS_KEY = "nncomp.outputs"
 
 
@@ -78,7 +79,8 @@ class Kinds:
 
 def _is_mask(array: Array) -> bool:
     """Whether it is added to hide something, rather than learnt."""
-    return bool(array.size and not np.abs(array).max() < _HIDING)
+    hiding = _HIDING_F16 if DType.of(array) is DType.F16 else _HIDING
+    return bool(array.size and not float(np.abs(array).max()) < hiding)
 
 
 def wait(

@@ -135,6 +135,41 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
     assert where == f"see `{command} --help`"
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--freeze", "conv1"),
+        ("--trainable", "conv1"),
+        ("--average", "0.9"),
+        ("--average", "0"),
+        ("--precision", "mixed"),
+        ("--accumulate", "2"),
+        ("--batch-size", "8"),
+        ("--memory-budget", "1MB"),
+        ("--size", "N=8"),
+        ("--target", "onnxruntime-cpu"),
+        ("--loss", "mse"),
+    ],
+)
+def test_options_of_a_training_step_that_is_not_built(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = set(os.listdir())
+    with pytest.raises(SystemExit) as stop:
+        main(["build", LENET, option, value])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"nncomp build: error: {option} is for the training step, which --train builds",
+        "see `nncomp build --help`",
+    ]
+    assert set(os.listdir()) == before
+
+
+def test_what_is_as_without_an_option_is_no_misuse() -> None:
+    same = ["--precision", "float32", "--target", "onnx", "--accumulate", "1"]
+    assert main(["build", LENET, *same]) == 0
+
+
 def test_a_model_is_not_written_over(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["build", "infer.nn"]) == 0
     written = Path("infer.onnx").read_bytes()

@@ -216,6 +216,31 @@ def test_nothing_to_quantise() -> None:
     assert "no product in float32" in error_of(file="plain.nn", dtype="float16")
 
 
+@pytest.mark.parametrize(
+    ("lines", "holder"),
+    [
+        (
+            """ys = scan (h: f32[N, 3] = zeros()) over xt = x {
+    h = relu(cell(xt + h))
+    yield h
+  }
+  output y = ys""",
+            "Scan",
+        ),
+        ("output y = cond sum(x) > 0 { yield cell(x) } else { yield x }", "If"),
+    ],
+)
+def test_products_in_a_body(lines: str, holder: str) -> None:
+    """They are products, though neither float16 nor integers reach them."""
+    Path("body.nn").write_text(
+        "nn 1\nfrom std import Linear\n\nmodel C {\n  input x: f32[T, N, 3]\n"
+        f"  cell = Linear(3)\n  {lines}\n}}\n"
+    )
+    said = f"stand in the body of `{holder}`, which stays float32"
+    assert f"NN0606: the products of C {said}" in error_of(file="body.nn", dtype="float16")
+    assert f"NN0606: the model's products {said}" in error_of(file="body.nn", quantize="int8")
+
+
 def test_data_that_does_not_fit() -> None:
     found = error_of(quantize="int8", calibration={"image": np.zeros((9, 5), np.float32)})
     assert found.startswith("NN0501")

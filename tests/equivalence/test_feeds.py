@@ -143,6 +143,15 @@ class TestCoverage:
         _, coverage = feeds_for(graph, {}, backends(runtime=False), 0)
         assert [side_text(side) for side in coverage.unseen] == ["Relu: below"]
 
+    def test_what_is_not_read_is_not_run(self) -> None:
+        net = Net()
+        x = net.input(N, 3)
+        net(Relu(), x)
+        graph = net.graph(net(Greater(), x, 0.0))
+        _, coverage = feeds_for(graph, {}, backends(runtime=False), 0)
+        assert len(coverage.sides) == 2
+        assert coverage.unseen == []
+
     def test_bools_both_ways(self) -> None:
         graph = graph_of(
             """model M {

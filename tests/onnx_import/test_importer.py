@@ -28,6 +28,29 @@ def test_initialisers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("dtype", "lowest", "learnt"),
+    [
+        (np.float16, -65504, False),
+        (np.float16, -np.inf, False),
+        (np.float16, -1000, True),
+        (np.float32, -65504, True),
+        (np.float32, np.finfo(np.float32).min, False),
+        (np.float64, -1e30, False),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_masks_are_not_learnt(dtype: type, lowest: float, learnt: bool) -> None:
+    element = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    ports = [onnx.helper.make_tensor_value_info(name, element, ["N", 2]) for name in "xy"]
+    mask = onnx.numpy_helper.from_array(np.array([0, lowest], dtype), "mask")
+    node = onnx.helper.make_node("Add", ["x", "mask"], ["y"])
+    graph = onnx.helper.make_graph([node], "f", ports[:1], ports[1:], [mask])
+    opset = [onnx.helper.make_opsetid("", 17)]
+    found = imported(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8))
+    assert [p.path for p in found.graph.parameters] == (["mask"] if learnt else [])
+
+
+@pytest.mark.parametrize(
     ("said", "weight", "readers", "block"),
     [
         ("bn1", "conv1.weight", 1, "conv1"),  # it has taken in the batch norm behind it

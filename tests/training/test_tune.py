@@ -242,3 +242,6 @@ def test_a_goal_must_exist(tmp_path: Path) -> None:
     with pytest.raises(CompileError, match="NN0404") as failure:
         searched(tmp_path, Search([Choices("width", ("2",))], "grid", "eror"))
     assert failure.value.diagnostics[0].help == "did you mean `error`?"
+    assert not list(tmp_path.iterdir())  # nothing was trained, and no earlier search is lost
+    found = searched(tmp_path, Search([Choices("width", ("91", "2"))], "grid", "error"))
+    assert [trial.value is None for trial in found.trials] == [True, False]

@@ -59,8 +59,7 @@ class _Models:
     def diff(self, tolerance: Tolerance | None) -> Diff:
         a, b = self.a, self.b
         pairs = _paired_inputs(a.graph, b.graph)
-        for left, right in pairs.values():
-            self.symbols.meet(left.type, right.type)
+        self.symbols.meet((left.type, right.type) for left, right in pairs.values())
         weights = Weights(_types(self.names_a), _types(self.names_b))
         if tolerance is not None:
             arrays = _Arrays(a.arrays, self.tables_a), _Arrays(b.arrays, self.tables_b)

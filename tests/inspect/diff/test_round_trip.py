@@ -25,6 +25,45 @@ def test_a_program_equals_its_model(name: str, tmp_path: Path) -> None:
     assert nncomp.diff(tmp_path / "m.onnx", tmp_path / "m.onnx").equal
 
 
+def sized(folder: Path, *shapes: str) -> Path:
+    """A model of inputs with those sizes."""
+    lines = [f"input x{number}: f32[{shape}]" for number, shape in enumerate(shapes)]
+    outputs = [f"output y{number} = x{number} + 1" for number in range(len(shapes))]
+    path = folder / f"m{len(list(folder.iterdir()))}.nn"
+    path.write_text("\n    ".join(["model M {", *lines, *outputs]) + "\n}\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [["N, 2 * h"], ["2 * h", "h + w", "w"], ["a * b + 1", "2 * b"], ["a + b", "a + 3 * b + 1"]],
+)
+def test_formulas_of_sizes_are_the_same_ones(shapes: list[str], tmp_path: Path) -> None:
+    path = sized(tmp_path, *shapes)
+    nncomp.load(path).build(tmp_path / "m.onnx", level=0)
+    for a, b in ((path, path), (path, tmp_path / "m.onnx"), (tmp_path / "m.onnx",) * 2):
+        assert told(nncomp.diff(a, b)) == []
+        assert nncomp.diff(a, b).equal
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "lines"),
+    [
+        ("2 * h", "2 * k", ["> dimension h → k"]),
+        ("a + 2 * b", "z + 2 * y", ["> dimension b → y", "> dimension a → z"]),
+        ("2 * h", "3 * h", ["~ input x0: type f32[2*h] → f32[3*h]"]),
+        ("2 * h, 2 * w", "2 * h, 2 * h", ["~ input x0: type f32[2*h, 2*w] → f32[2*h, 2*h]"]),
+        ("2 * h, 2 * h", "2 * h, 2 * w", ["~ input x0: type f32[2*h, 2*h] → f32[2*h, 2*w]"]),
+        ("h, 2 * h", "h, 2 * w", ["~ input x0: type f32[h, 2*h] → f32[h, 2*w]"]),
+        ("h, 2 * w", "h, 2 * h", ["~ input x0: type f32[h, 2*w] → f32[h, 2*h]"]),
+    ],
+)
+def test_formulas_of_sizes_that_differ(a: str, b: str, lines: list[str], tmp_path: Path) -> None:
+    found = told(nncomp.diff(sized(tmp_path, a), sized(tmp_path, b)))
+    assert found[: len(lines)] == lines
+    assert len(found) == len(lines) or lines[0].startswith("~")
+
+
 def test_a_model_equals_itself_written_again(tmp_path: Path) -> None:
     for text in (CHAIN, FOREIGN, FUNCTIONS):
         proto = model(text) if text is CHAIN else onnx.parser.parse_model(text)
