@@ -47,6 +47,14 @@ CASES = [
     ("output y = x\n  input z: [N, 8]", "NN0101", "a type begins with a dtype"),
     ("f = lambda z: z + 1\n  output y = f(x)", "NN0101", "write `fn f(x) = …`"),
     ("self.fc = Linear(4)\n  output y = self.fc(x)", "NN0101", "there is no `self`"),
+    (
+        "gamma = param(zeros([8]))\n  output y = x * gamma",
+        "NN0103",
+        "`param gamma: f32[8] = zeros()`",
+    ),
+    ("ys = []\n  ys.append(x)\n  output y = ys[0]", "NN0101", "`ys = [ys..., value]`; `scan`"),
+    ("x.relu()\n  output x", "NN0101", "`x |> relu`"),
+    ("loss = sum(x)\n  loss.backward()\n  output x", "NN0101", "`minimize loss by Adam(lr=1e-3)`"),
     ("output x |> Linear(4)", "NN0101", "write `output name = …`"),
     ("output y = x + z\n  input z: f32[N, 8]", "NN0103", "a value from line 5 on: move that up"),
     ("output y = concat([x, x[:, 1:]])", "NN0205", "they fit along another: `axis=1`"),
@@ -83,6 +91,11 @@ def test_what_is_written_elsewhere(statements: str, code: str, help: str) -> Non
     assert found.span is not None
     assert found.span.source.name == "test.nn"
     assert help in found.render()
+
+
+def test_the_statements_that_helps_recommend_compile() -> None:
+    head = f"{HEAD}model M {{\n  input x: f32[N, 8]\n  param gamma: f32[8] = zeros()\n"
+    program(head + "  ys = []\n  for i in range(3) { ys = [ys..., x] }\n  output y = ys[2]\n}")
 
 
 def test_what_stands_elsewhere_than_here() -> None:
@@ -138,3 +151,60 @@ def test_what_must_be_imported_is_suggested_with_its_import() -> None:
 )
 def test_classes_of_elsewhere(name: str, here: str) -> None:
     assert name_help(name, std_index()) == f"did you mean `{here}`?"
+
+
+# what other frameworks call it; what it is here, on f32[N, 8]
+FORMS = [
+    ("pad", "onnx.Pad(x, [0, 2, 0, 3])"),
+    ("sort", "top_k(x, 8)[0]"),
+    ("sort", "-top_k(-x, 8)[0]"),
+    ("argsort", "top_k(x, 8)[1]"),
+    ("round", "onnx.Round(x)"),
+    ("cumsum", "onnx.CumSum(x, i64(1))"),
+    ("normalize", "x / norm(x, axis=-1, keepdims=true)"),
+    ("rsqrt", "1 / sqrt(x)"),
+    ("log1p", "log(1 + x)"),
+    ("expm1", "exp(x) - 1"),
+    ("log2", "log(x) / log(2)"),
+    ("log10", "log(x) / log(10)"),
+    ("tan", "onnx.Tan(x)"),
+    ("acosh", "onnx.Acosh(x)"),
+    ("bincount", "sum(one_hot(index, 10), axis=0)"),
+    ("chunk", "split(x, 2, axis=1)"),
+    ("std", "sqrt(variance(x, axis=-1))"),
+    ("var", "variance(x, axis=-1)"),
+    ("tril", "onnx.Trilu(x, upper=0)"),
+    ("triu", "onnx.Trilu(x)"),
+    ("logical_not", "not mask"),
+    ("size", "x.shape[0]"),
+    ("numel", "prod(x.shape)"),
+    ("numel", "onnx.Size(x)"),
+    ("linspace", "cast(arange(5), f32) / 4"),
+    ("scatter", "onnx.ScatterElements(x, index, values, axis=1)"),
+    ("scatter", "put(x, 0, row)"),
+    ("flip", "x[:, ::-1]"),
+    ("tile", "onnx.Tile(x, [2, 1])"),
+    ("interpolate", "onnx.Resize(x, scales=[1, 1, 2, 2])"),
+    ("StepLR", "Adam(lr=1e-3 * step_decay(step, 1000))"),
+    ("ExponentialLR", "Adam(lr=1e-3 * exponential_decay(step, 1000))"),
+    ("CosineAnnealingLR", "Adam(lr=1e-3 * cosine_decay(step, 10_000))"),
+    ("OneCycleLR", "Adam(lr=1e-3 * one_cycle(step, 10_000))"),
+]
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS)
+def test_what_a_help_recommends_compiles(name: str, form: str) -> None:
+    assert f"`{form}`" in (name_help(name, std_index()) or "")
+    rank = "N, 3, 8, 8" if "Resize" in form else "N, 8"
+    index = "N" if "one_hot" in form else "N, 2"
+    head = f"{HEAD}model M {{\n  input x: f32[{rank}]\n  input index: i64[{index}]\n"
+    names = "  input row: f32[8]\n  input values: f32[N, 2]\n  mask = x > 0\n"
+    last = f"  y = {form}\n  output x"
+    if form.startswith("Adam"):
+        last = f"  output x\n  param w: f32[] = 1.0\n  train {{ minimize w * w by {form} }}"
+    program(f"{head}{names}{last}\n}}")
+
+
+def test_an_import_of_what_is_called_otherwise_here() -> None:
+    found = failure("from std import Sequential\nmodel M { input x: f32[2]\n output x }")
+    assert found.help == "a chain is a pipe: `x |> Linear(64) |> relu |> Linear(10)`"
