@@ -130,6 +130,7 @@ _SURPLUS = {
     "transpose": "`perm` is the order of all axes: `transpose(x, perm=[0, 2, 1])`; without it the "
     "last two are swapped",
 }
+_STATES = {"LSTM": "(y, h, c)", "GRU": "(y, h)", "RNN": "(y, h)"}
 _PACKAGES = ("torch", "torchvision", "numpy", "tensorflow", "keras", "jax", "flax", "onnx")
 _DTYPES = {
     **dict.fromkeys(["float16", "half"], "f16"),
@@ -204,6 +205,13 @@ def unpacking_help(of_tensor: bool, nested: bool) -> str | None:
     if nested:
         return "results stand side by side: `(y, h, c) = x |> LSTM(8, state=true)`"
     return "these are its items along the first axis" if of_tensor else None
+
+
+def states_help(layer: str) -> str | None:
+    """For the result of a layer of the library's that is unpacked as if the states came with it."""
+    if layer not in _STATES:
+        return None
+    return f"`{layer}(…, state=true)` gives `{_STATES[layer]}`; without it, `y` alone"
 
 
 def dtype_help(name: str, known: Iterable[str]) -> str | None:

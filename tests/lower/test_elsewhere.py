@@ -30,7 +30,18 @@ CASES = [
     ("output y = x.view(N, 2, 4)", "NN0103", "`reshape(x, [N, 8])`"),
     ("output y = x @ x.T", "NN0103", "`transpose(x)`"),
     ("output y = reshape(x, [x.size(0), 2, 4])", "NN0103", "`x.shape[0]`"),
-    ("output y = reshape(x, [x.shape(0), 2, 4])", "NN0201", "by brackets: `x[0]`"),
+    ("output y = reshape(x, [x.shape(0), 2, 4])", "NN0201", "by brackets: `x.shape[0]`"),
+    ("output y = x[x > 0]", "NN0203", "`where(mask, x, 0)`"),
+    ("output y = stack([x, x[:, :4]])", "NN0209", "equal shapes, not f32[N, 8] and f32[N, 4]"),
+    ("output y = stack([x, x[0]])", "NN0209", "equal shapes, not f32[N, 8] and f32[8]"),
+    ("output y = expand(x, [N, 9])", "NN0207", "cannot expand f32[N, 8] to [N, 9]"),
+    ('output y = x[none, none] |> Conv(8, 3, pad="same")', "NN0209", "`pad=k // 2` keeps"),
+    ("param w: f32[N, 12]\n  output y = x", "NN0206", "a parameter has no batch axis: `f32[12]`"),
+    (
+        "input label: i64[N]\n  output y = cross_entropy(label, x)",
+        "NN0203",
+        "the scores come first: `cross_entropy(x, label)`",
+    ),
     ("output y = x.to(1)", "NN0103", "`cast(x, f32)`"),
     ("output y = softmax(x, dim=1)", "NN0202", "it is called `axis` here"),
     ("output y = x |> Linear(4, bias=false)", "NN0202", "it is called `use_bias` here"),
@@ -62,7 +73,11 @@ CASES = [
     ("h = x\n  for part in x { h = h + part }\n  output h", "NN0206", "`ys = scan over part = x"),
     ("output x\n  train(epochs=10) { }", "NN0101", "`--epochs 10`"),
     ("output y = transpose(x, 0, 1)", "NN0202", "`transpose(x, perm=[0, 2, 1])`"),
-    ("(y, (h, c)) = x[none] |> LSTM(16)\n  output y", "NN0202", "`(y, h, c) = x |> LSTM(8, state"),
+    (
+        "(y, (h, c)) = x[none] |> LSTM(16)\n  output y",
+        "NN0202",
+        "`LSTM(…, state=true)` gives `(y, h, c)`",
+    ),
     ("(a, b) = x[0]\n  output a, b", "NN0202", "its items along the first axis"),
     ("output y = x\n  input z: f32(N, 8)", "NN0101", "`f32[…]`"),
     ("// the output\n  output y = x", "NN0101", "a comment begins with `#`"),
@@ -106,6 +121,21 @@ def test_what_stands_elsewhere_than_here() -> None:
     block = "block B()(x) { input y: f32[2]\n return x }\n"
     found = failure(f"{block}model M {{ input x: f32[2]\n output y = x |> B() }}")
     assert found.help == "a block has its tensors in its second list"
+
+
+@pytest.mark.parametrize("made", ["x |> GRU(16)", "rnn(x)", "x |> GRU(16) as g"])
+@pytest.mark.parametrize("time", ["T", "7"])
+def test_the_states_of_a_recurrent_layer_are_asked_for(made: str, time: str) -> None:
+    text = f"from std import GRU\nmodel M {{\n  input x: f32[{time}, N, 8]\n"
+    found = failure(f"{text}  rnn = GRU(16)\n  (y, h) = {made}\n  output y, h\n}}")
+    assert found.code == "NN0202"
+    assert found.help == "`GRU(…, state=true)` gives `(y, h)`; without it, `y` alone"
+    program(f"{text}  (y, h) = x |> GRU(16, state=true)\n  output y, h\n}}")
+
+
+def test_what_expand_is_given_is_no_operand_that_changed() -> None:
+    found = failure("model M {\n  input x: f32[N, 8]\n  output y = expand(x, [N, 9])\n}")
+    assert (found.label, found.notes) == ("axis 1 has size 8, neither 1 nor 9", ())
 
 
 def test_a_size_that_a_layer_of_the_library_needs_is_the_fault_of_the_line_that_uses_it() -> None:
