@@ -119,6 +119,13 @@ def _chosen(graph: Graph, text: str) -> dict[str, Value]:
         if fnmatchcase(name, text) and v.type.dtype.is_float
     }
     if not matching:
+        unlearnt = [path for path in parameters if path.startswith(f"{text}.")]
+        if unlearnt:
+            raise error(
+                "NN0406",
+                f"`{text}` of {graph.name} has nothing that is learnt, only buffers",
+                help=f"a buffer is meant by its own name: {_listed(unlearnt)}",
+            )
         blocks = {b for path in parameters for b in _around(path)}
         known = [*parameters, *given, *blocks]
         raise unknown([graph], "parameter, input or value", text, known)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from nncomp.errors import CompileError, Note, error
+from nncomp.ir.graph import Value
 from nncomp.lower.declared_types import is_tensor_type
 from nncomp.lower.elsewhere import argument_help, surplus_help
 from nncomp.lower.values import Argument, Arguments
@@ -59,6 +60,25 @@ def lacking(
         notes=[Note(f"`{name}` is declared here", decl.name.span)],
         help=_instead(formals, decl, missing) if not given else None,
     )
+
+
+def swapped_help(
+    formals: tuple[ast.Parameter, ...], given: Sequence[Argument], decl: ast.Decl
+) -> str | None:
+    """For a fn of floats and of ints, like a loss of scores and labels, that is given the ints
+    first."""
+    if not isinstance(decl, ast.FnDecl) or min(len(formals), len(given)) < 2:
+        return None
+    scores, labels = (formal.type.name.text if formal.type else "" for formal in formals[:2])
+    first, second = given[:2]
+    if not isinstance(first.value, Value) or not isinstance(second.value, Value):
+        return None
+    ints, floats = first.value.type.dtype.is_int, second.value.type.dtype.is_float
+    if scores != "float" or labels not in ("int", "i64") or not (ints and floats):
+        return None
+    name, texts = decl.name.text, f"{second.span.text}, {first.span.text}"
+    what = "the scores come first" if "logit" in formals[0].name.text else "the other way round"
+    return f"{what}: `{name}({texts})`" if "\n" not in texts else f"{what}: `{name}(…, …)`"
 
 
 def _instead(formals: tuple[ast.Parameter, ...], decl: ast.Decl, missing: list[str]) -> str | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from nncomp.errors import CompileError, Note, error
 from nncomp.ir.graph import Value
 from nncomp.lower import doubts, tensors, trees
-from nncomp.lower.arguments import lacking, matched
+from nncomp.lower.arguments import lacking, matched, swapped_help
 from nncomp.lower.context import Context, Frame
 from nncomp.lower.declared_types import is_tensor_type
 from nncomp.lower.names import attribute, look_up_callable
@@ -141,7 +142,11 @@ def apply(ctx: Context, callee: Any, arguments: Arguments, span: Span) -> Any:
                 span,
                 help=f"write `{name}()` to make an instance, then apply that",
             )
-    hint = "an item is taken by brackets: `x[0]`" if isinstance(callee, (list, tuple)) else None
+    hint = None
+    if isinstance(callee, (list, tuple)):
+        name, _, rest = span.text.rpartition("(")
+        item = f"{name}[{rest[:-1]}]" if rest[:-1].isdecimal() else f"{name or 'x'}[0]"
+        hint = f"an item is taken by brackets: `{item}`"
     raise error("NN0201", f"{describe(callee)} cannot be called", span, help=hint)
 
 
@@ -288,6 +293,11 @@ def bind_arguments(
         try:
             value = check(ctx, formal.type, argument.value, what, argument.span)
         except CompileError as failure:
+            swapped = swapped_help(formals, arguments.positional, decl)
+            if swapped is not None:
+                raise CompileError(
+                    *(replace(d, help=swapped) for d in failure.diagnostics)
+                ) from None
             if not isinstance(decl, ast.BlockDecl) or formals is decl.tensors:
                 raise
             takes = ", ".join(f.name.text for f in formals)

@@ -11,17 +11,36 @@ from nncomp.errors import did_you_mean, nearest
 _PREFIX = "names have no prefix: `nn.Linear` is `Linear`, `F.relu` is `relu`"
 _INFERRED = "leave it out: that size is the one of what the block is applied to"
 
+_ANGLES = ("tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh")
+_SCHEDULES = "a schedule is a factor of the rate: `Adam(lr=1e-3 * {})`"
+_RATES = {
+    "StepLR": "step_decay(step, 1000)",
+    "ExponentialLR": "exponential_decay(step, 1000)",
+    "CosineAnnealingLR": "cosine_decay(step, 10_000)",
+    "OneCycleLR": "one_cycle(step, 10_000)",
+}
 _NAMES = {
     **dict.fromkeys(["nn", "F", "torch", "tf", "keras", "jax", "np", "numpy"], _PREFIX),
     "self": "an instance is a name: `fc = Linear(4)`, then `fc(x)`, or `x |> fc`",
     "Sequential": "a chain is a pipe: `x |> Linear(64) |> relu |> Linear(10)`",
     "ModuleList": "instances stand in a list: `[Linear(8) for i in range(3)]`",
     "Parameter": "in a block, `param weight: float[D] = zeros()`",
+    "param": "it has a type: write `param gamma: f32[8] = zeros()`",
+    "buffer": "it has a type: write `buffer count: f32[8] = zeros()`",
     "Dense": "it is called `Linear` here: `from std import Linear`",
     "Input": "`input x: f32[N, 8]`",
     "Identity": "what does nothing is left out",
     "Dropout2d": "it is called `drop_channels` here",
-    "AdaptiveAvgPool2d": "the mean of all pixels is `global_avg_pool`",
+    **dict.fromkeys(
+        ["AdaptiveAvgPool2d", "adaptive_avg_pool2d"], "the mean of all pixels is `global_avg_pool`"
+    ),
+    **dict.fromkeys(
+        ["AdaptiveMaxPool2d", "adaptive_max_pool2d"], "the largest pixel is `global_max_pool`"
+    ),
+    **dict.fromkeys(
+        ["interpolate", "upsample", "Upsample", "resize"],
+        '`onnx.Resize(x, scales=[1, 1, 2, 2])`; smoothly with `mode="linear"`',
+    ),
     "GlobalAveragePooling2D": "it is called `global_avg_pool` here",
     "BCELoss": "it is called `binary_cross_entropy` here",
     "BCEWithLogitsLoss": "it is called `binary_cross_entropy` here, and takes logits",
@@ -45,11 +64,38 @@ _NAMES = {
     "clamp": "it is called `clip` here",
     "pow": "a power is `x ** 2`",
     "detach": "it is called `stop_gradient` here",
+    "pad": "`onnx.Pad(x, [0, 2, 0, 3])`: how much before each axis, then how much behind each",
+    "sort": "`top_k(x, 8)[0]`: the largest of 8 come first; `-top_k(-x, 8)[0]`: the smallest",
+    "argsort": "`top_k(x, 8)[1]`: the indices of 8, the largest first",
+    "round": "`onnx.Round(x)`",
+    "cumsum": "`onnx.CumSum(x, i64(1))`, along axis 1",
+    "normalize": "`x / norm(x, axis=-1, keepdims=true)`",
+    "rsqrt": "`1 / sqrt(x)`",
+    "log1p": "`log(1 + x)`",
+    "expm1": "`exp(x) - 1`",
+    "log2": "`log(x) / log(2)`",
+    "log10": "`log(x) / log(10)`",
+    **{name: f"`onnx.{name.title()}(x)`" for name in _ANGLES},
+    "bincount": "`sum(one_hot(index, 10), axis=0)` counts the indices below 10",
+    "chunk": "it is called `split` here: `split(x, 2, axis=1)`",
+    "std": "`sqrt(variance(x, axis=-1))`, which divides by the count",
+    "var": "it is called `variance` here, and divides by the count: `variance(x, axis=-1)`",
+    "tril": "`onnx.Trilu(x, upper=0)`",
+    "triu": "`onnx.Trilu(x)`",
+    "logical_not": "`not mask`",
+    "logical_and": "`a and b`",
+    "logical_or": "`a or b`",
+    "size": "`x.shape[0]`, or `x.shape` for all",
+    "numel": "`prod(x.shape)`, or as a tensor `onnx.Size(x)`",
+    "linspace": "`cast(arange(5), f32) / 4`: 5 numbers from 0 to 1",
+    "scatter": "`onnx.ScatterElements(x, index, values, axis=1)`, or `put(x, 0, row)` for a row",
+    "flip": "`x[:, ::-1]`, along axis 1",
+    **dict.fromkeys(["repeat", "tile"], "`onnx.Tile(x, [2, 1])`"),
+    **{name: _SCHEDULES.format(form) for name, form in _RATES.items()},
 }
 _MEMBERS = {
     **_NAMES,
     "T": "`transpose(x)`",
-    "size": "`x.shape[0]`",
     **dict.fromkeys(["ndim", "dim"], "`x.rank`"),
     **dict.fromkeys(["to", "astype", "type", "long", "double", "half"], "`cast(x, f32)`"),
     **dict.fromkeys(
@@ -84,6 +130,7 @@ _SURPLUS = {
     "transpose": "`perm` is the order of all axes: `transpose(x, perm=[0, 2, 1])`; without it the "
     "last two are swapped",
 }
+_STATES = {"LSTM": "(y, h, c)", "GRU": "(y, h)", "RNN": "(y, h)"}
 _PACKAGES = ("torch", "torchvision", "numpy", "tensorflow", "keras", "jax", "flax", "onnx")
 _DTYPES = {
     **dict.fromkeys(["float16", "half"], "f16"),
@@ -158,6 +205,13 @@ def unpacking_help(of_tensor: bool, nested: bool) -> str | None:
     if nested:
         return "results stand side by side: `(y, h, c) = x |> LSTM(8, state=true)`"
     return "these are its items along the first axis" if of_tensor else None
+
+
+def states_help(layer: str) -> str | None:
+    """For the result of a layer of the library's that is unpacked as if the states came with it."""
+    if layer not in _STATES:
+        return None
+    return f"`{layer}(…, state=true)` gives `{_STATES[layer]}`; without it, `y` alone"
 
 
 def dtype_help(name: str, known: Iterable[str]) -> str | None:

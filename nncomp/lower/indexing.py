@@ -54,6 +54,12 @@ def _spelled_out(ctx: Context, value: Value, items: Sequence[Any]) -> list[Any]:
         slices = item is None or item is Ellipsis or isinstance(item, slice)
         if isinstance(item, bool) or not (slices or isinstance(item, (int, Dim, Value))):
             raise ctx.fail("NN0201", f"a tensor cannot be indexed by {describe(item)}")
+        if isinstance(item, Value) and item.type.dtype is DType.BOOL:
+            raise ctx.fail(
+                "NN0203",
+                f"indices are i32 or i64, these are {item.type}",
+                help="`where(mask, x, 0)` keeps the shape, with 0 where the mask is false",
+            )
     if sum(item is Ellipsis for item in items) > 1:
         raise ctx.fail("NN0204", "an index can hold only one `...`")
     taken = sum(1 for item in items if item is not None and item is not Ellipsis)

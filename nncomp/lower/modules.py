@@ -13,7 +13,7 @@ from nncomp import files
 from nncomp.errors import CompileError, Note, did_you_mean, error
 from nncomp.lower.builtins import BUILTINS
 from nncomp.lower.context import Module
-from nncomp.lower.elsewhere import module_help
+from nncomp.lower.elsewhere import module_help, name_help
 from nncomp.lower.recovery import POISON, PoisonError
 from nncomp.lower.values import Factory, Function, Namespace
 from nncomp.source import SourceFile, Span
@@ -134,7 +134,7 @@ class Loader:
             known = [n for n, file in std_index().items() if home in (None, file)]
             if name.text in known:
                 return std_value(name.text)
-            near = did_you_mean(name.text, known)
+            near = name_help(name.text, known)
             text = ".".join(statement.module)
             raise error("NN0006", f"`{text}` has no `{name.text}`", name.span, help=near)
         module = self._file(source, statement)

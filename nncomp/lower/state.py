@@ -61,7 +61,7 @@ def declare(ctx: Context, statement: ast.StateDecl) -> None:
                 f"the {statement.kind} `{name}` would be {type_}: {dim} is known at run time only",
                 ctx.span if here else statement.type.span,
                 notes=[Note(f"`{name}` is declared here", statement.type.span)] if here else [],
-                help="give that dim of the input a fixed size",
+                help="give that dim of the input a fixed size" + ("" if here else _no_batch(type_)),
             )
     if type_.is_static and prod(type_.static_shape) > MAX_ELEMENTS:
         raise error(
@@ -93,6 +93,13 @@ def declare(ctx: Context, statement: ast.StateDecl) -> None:
             ctx, Parameter(path, Value(type_, path), kind), Declared(statement, then, ctx.b.origin)
         )
     frame.names[name] = frame.replaced.get(path, ctx.current[path])
+
+
+def _no_batch(type_: TensorType) -> str:
+    """What is to be said of a first axis whose size alone is unknown: it may be the batch's."""
+    rest = TensorType(type_.dtype, type_.shape[1:])
+    batch = rest.rank > 0 and rest.is_static
+    return f"; a parameter has no batch axis: `{rest}`" if batch else ""
 
 
 def _add(ctx: Context, parameter: Parameter, declared: Declared) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from nncomp.errors import error
 from nncomp.ir.graph import Value
 from nncomp.lower import indexing
 from nncomp.lower.context import Context
-from nncomp.lower.elsewhere import unpacking_help
+from nncomp.lower.elsewhere import states_help, unpacking_help
 from nncomp.lower.recovery import POISON, PoisonError
 from nncomp.lower.signature import check
-from nncomp.lower.values import Results, describe
+from nncomp.lower.values import Instance, Results, describe
 from nncomp.source import Span
 from nncomp.syntax import ast
 
@@ -34,6 +35,10 @@ def bind(ctx: Context, target: ast.Target, value: Any, span: Span) -> None:
 
 def _bind_tuple(ctx: Context, target: ast.TupleTarget, value: Any, span: Span) -> None:
     if of_tensor := isinstance(value, Value):
+        hint = states_help(_maker(ctx, value))
+        if hint is not None and value.shape[:1] != (len(target.items),):
+            message = f"{len(target.items)} names for one tensor, {value.type}"
+            raise error("NN0202", message, target.span, help=hint)
         with ctx.at(span):
             value = indexing.unpack(ctx, value)
     if not isinstance(value, (list, tuple)):
@@ -52,6 +57,15 @@ def _bind_tuple(ctx: Context, target: ast.TupleTarget, value: Any, span: Span) -
         )
     for item, part in zip(target.items, value, strict=True):
         bind(ctx, item, part, span)
+
+
+def _maker(ctx: Context, value: Value) -> str:
+    """The name of the fn or block that the program applies where the tensor is made."""
+    spans = value.node.origin.spans if value.node is not None else ()
+    name = re.match(r"\w*", spans[0].text if spans else "")
+    assert name is not None
+    made = ctx.frame.names.get(name[0])
+    return made.factory.decl.name.text if isinstance(made, Instance) else name[0]
 
 
 def _bind_item(ctx: Context, target: ast.ItemTarget, value: Any) -> None:

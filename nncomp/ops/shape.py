@@ -203,7 +203,20 @@ class Expand(Op):
             ends = zip(x.shape[x.rank - rank :], target.shape[target.rank - rank :], strict=True)
             last = (own if isinstance(own, int) and own != 1 else size for own, size in ends)
             return TensorType(x.dtype, (*longer.shape[: longer.rank - rank], *last))
-        return TensorType(x.dtype, broadcast(x, target, verb="expand"))
+        try:
+            return TensorType(x.dtype, broadcast(x, target))
+        except InferError as failure:
+            sizes = f"[{', '.join(map(str, target.shape))}]"
+            place = failure.axis or 0
+            size, other = x.shape[place], target.shape[place]
+            unsure = failure.code == "NN0206"
+            raise InferError(
+                failure.code,
+                f"cannot expand {x} to {sizes}",
+                label=f"axis {x.rank + place} has size {size}, "
+                + (f"not known to be {other}" if unsure else f"neither 1 nor {other}"),
+                help=failure.help,
+            ) from None
 
     def vjp(self, at: Vjp) -> Gradients:
         return at.g, None

@@ -174,3 +174,12 @@ def test_no_loss_or_nothing_to_differentiate_by(
     with pytest.raises(nncomp.CompileError, match="NN0406") as caught:
         grad(program(f"model M {{\n  input x: f32[N]\n  {statements}\n}}\n"), wrt)
     assert words in str(caught.value)
+
+
+def test_a_block_of_buffers_only_is_not_taken_for_a_misspelt_name() -> None:
+    text = "block B()(x: float[N, D]) {\n  buffer b: f32[D] = ones()\n  return x * b\n}\n"
+    text += "model M {\n  input x: f32[N, 4]\n  h = x |> B() as vq\n  output loss = sum(h)\n}\n"
+    with pytest.raises(nncomp.CompileError, match="only buffers") as caught:
+        grad(program(text), "vq")
+    assert caught.value.diagnostics[0].help == "a buffer is meant by its own name: `vq.b`"
+    assert "grad/vq.b" in grad(program(text), "vq.b").graph.outputs

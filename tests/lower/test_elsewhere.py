@@ -30,7 +30,18 @@ CASES = [
     ("output y = x.view(N, 2, 4)", "NN0103", "`reshape(x, [N, 8])`"),
     ("output y = x @ x.T", "NN0103", "`transpose(x)`"),
     ("output y = reshape(x, [x.size(0), 2, 4])", "NN0103", "`x.shape[0]`"),
-    ("output y = reshape(x, [x.shape(0), 2, 4])", "NN0201", "by brackets: `x[0]`"),
+    ("output y = reshape(x, [x.shape(0), 2, 4])", "NN0201", "by brackets: `x.shape[0]`"),
+    ("output y = x[x > 0]", "NN0203", "`where(mask, x, 0)`"),
+    ("output y = stack([x, x[:, :4]])", "NN0209", "equal shapes, not f32[N, 8] and f32[N, 4]"),
+    ("output y = stack([x, x[0]])", "NN0209", "equal shapes, not f32[N, 8] and f32[8]"),
+    ("output y = expand(x, [N, 9])", "NN0207", "cannot expand f32[N, 8] to [N, 9]"),
+    ('output y = x[none, none] |> Conv(8, 3, pad="same")', "NN0209", "`pad=k // 2` keeps"),
+    ("param w: f32[N, 12]\n  output y = x", "NN0206", "a parameter has no batch axis: `f32[12]`"),
+    (
+        "input label: i64[N]\n  output y = cross_entropy(label, x)",
+        "NN0203",
+        "the scores come first: `cross_entropy(x, label)`",
+    ),
     ("output y = x.to(1)", "NN0103", "`cast(x, f32)`"),
     ("output y = softmax(x, dim=1)", "NN0202", "it is called `axis` here"),
     ("output y = x |> Linear(4, bias=false)", "NN0202", "it is called `use_bias` here"),
@@ -47,6 +58,14 @@ CASES = [
     ("output y = x\n  input z: [N, 8]", "NN0101", "a type begins with a dtype"),
     ("f = lambda z: z + 1\n  output y = f(x)", "NN0101", "write `fn f(x) = …`"),
     ("self.fc = Linear(4)\n  output y = self.fc(x)", "NN0101", "there is no `self`"),
+    (
+        "gamma = param(zeros([8]))\n  output y = x * gamma",
+        "NN0103",
+        "`param gamma: f32[8] = zeros()`",
+    ),
+    ("ys = []\n  ys.append(x)\n  output y = ys[0]", "NN0101", "`ys = [ys..., value]`; `scan`"),
+    ("x.relu()\n  output x", "NN0101", "`x |> relu`"),
+    ("loss = sum(x)\n  loss.backward()\n  output x", "NN0101", "`minimize loss by Adam(lr=1e-3)`"),
     ("output x |> Linear(4)", "NN0101", "write `output name = …`"),
     ("output y = x + z\n  input z: f32[N, 8]", "NN0103", "a value from line 5 on: move that up"),
     ("output y = concat([x, x[:, 1:]])", "NN0205", "they fit along another: `axis=1`"),
@@ -54,7 +73,11 @@ CASES = [
     ("h = x\n  for part in x { h = h + part }\n  output h", "NN0206", "`ys = scan over part = x"),
     ("output x\n  train(epochs=10) { }", "NN0101", "`--epochs 10`"),
     ("output y = transpose(x, 0, 1)", "NN0202", "`transpose(x, perm=[0, 2, 1])`"),
-    ("(y, (h, c)) = x[none] |> LSTM(16)\n  output y", "NN0202", "`(y, h, c) = x |> LSTM(8, state"),
+    (
+        "(y, (h, c)) = x[none] |> LSTM(16)\n  output y",
+        "NN0202",
+        "`LSTM(…, state=true)` gives `(y, h, c)`",
+    ),
     ("(a, b) = x[0]\n  output a, b", "NN0202", "its items along the first axis"),
     ("output y = x\n  input z: f32(N, 8)", "NN0101", "`f32[…]`"),
     ("// the output\n  output y = x", "NN0101", "a comment begins with `#`"),
@@ -85,6 +108,11 @@ def test_what_is_written_elsewhere(statements: str, code: str, help: str) -> Non
     assert help in found.render()
 
 
+def test_the_statements_that_helps_recommend_compile() -> None:
+    head = f"{HEAD}model M {{\n  input x: f32[N, 8]\n  param gamma: f32[8] = zeros()\n"
+    program(head + "  ys = []\n  for i in range(3) { ys = [ys..., x] }\n  output y = ys[2]\n}")
+
+
 def test_what_stands_elsewhere_than_here() -> None:
     found = failure("model M(x: f32[N, 8]) { output y = x }")
     assert found.help == "what a model takes is an `input`: `input x: f32[N, 8]`"
@@ -93,6 +121,21 @@ def test_what_stands_elsewhere_than_here() -> None:
     block = "block B()(x) { input y: f32[2]\n return x }\n"
     found = failure(f"{block}model M {{ input x: f32[2]\n output y = x |> B() }}")
     assert found.help == "a block has its tensors in its second list"
+
+
+@pytest.mark.parametrize("made", ["x |> GRU(16)", "rnn(x)", "x |> GRU(16) as g"])
+@pytest.mark.parametrize("time", ["T", "7"])
+def test_the_states_of_a_recurrent_layer_are_asked_for(made: str, time: str) -> None:
+    text = f"from std import GRU\nmodel M {{\n  input x: f32[{time}, N, 8]\n"
+    found = failure(f"{text}  rnn = GRU(16)\n  (y, h) = {made}\n  output y, h\n}}")
+    assert found.code == "NN0202"
+    assert found.help == "`GRU(…, state=true)` gives `(y, h)`; without it, `y` alone"
+    program(f"{text}  (y, h) = x |> GRU(16, state=true)\n  output y, h\n}}")
+
+
+def test_what_expand_is_given_is_no_operand_that_changed() -> None:
+    found = failure("model M {\n  input x: f32[N, 8]\n  output y = expand(x, [N, 9])\n}")
+    assert (found.label, found.notes) == ("axis 1 has size 8, neither 1 nor 9", ())
 
 
 def test_a_size_that_a_layer_of_the_library_needs_is_the_fault_of_the_line_that_uses_it() -> None:
@@ -138,3 +181,60 @@ def test_what_must_be_imported_is_suggested_with_its_import() -> None:
 )
 def test_classes_of_elsewhere(name: str, here: str) -> None:
     assert name_help(name, std_index()) == f"did you mean `{here}`?"
+
+
+# what other frameworks call it; what it is here, on f32[N, 8]
+FORMS = [
+    ("pad", "onnx.Pad(x, [0, 2, 0, 3])"),
+    ("sort", "top_k(x, 8)[0]"),
+    ("sort", "-top_k(-x, 8)[0]"),
+    ("argsort", "top_k(x, 8)[1]"),
+    ("round", "onnx.Round(x)"),
+    ("cumsum", "onnx.CumSum(x, i64(1))"),
+    ("normalize", "x / norm(x, axis=-1, keepdims=true)"),
+    ("rsqrt", "1 / sqrt(x)"),
+    ("log1p", "log(1 + x)"),
+    ("expm1", "exp(x) - 1"),
+    ("log2", "log(x) / log(2)"),
+    ("log10", "log(x) / log(10)"),
+    ("tan", "onnx.Tan(x)"),
+    ("acosh", "onnx.Acosh(x)"),
+    ("bincount", "sum(one_hot(index, 10), axis=0)"),
+    ("chunk", "split(x, 2, axis=1)"),
+    ("std", "sqrt(variance(x, axis=-1))"),
+    ("var", "variance(x, axis=-1)"),
+    ("tril", "onnx.Trilu(x, upper=0)"),
+    ("triu", "onnx.Trilu(x)"),
+    ("logical_not", "not mask"),
+    ("size", "x.shape[0]"),
+    ("numel", "prod(x.shape)"),
+    ("numel", "onnx.Size(x)"),
+    ("linspace", "cast(arange(5), f32) / 4"),
+    ("scatter", "onnx.ScatterElements(x, index, values, axis=1)"),
+    ("scatter", "put(x, 0, row)"),
+    ("flip", "x[:, ::-1]"),
+    ("tile", "onnx.Tile(x, [2, 1])"),
+    ("interpolate", "onnx.Resize(x, scales=[1, 1, 2, 2])"),
+    ("StepLR", "Adam(lr=1e-3 * step_decay(step, 1000))"),
+    ("ExponentialLR", "Adam(lr=1e-3 * exponential_decay(step, 1000))"),
+    ("CosineAnnealingLR", "Adam(lr=1e-3 * cosine_decay(step, 10_000))"),
+    ("OneCycleLR", "Adam(lr=1e-3 * one_cycle(step, 10_000))"),
+]
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS)
+def test_what_a_help_recommends_compiles(name: str, form: str) -> None:
+    assert f"`{form}`" in (name_help(name, std_index()) or "")
+    rank = "N, 3, 8, 8" if "Resize" in form else "N, 8"
+    index = "N" if "one_hot" in form else "N, 2"
+    head = f"{HEAD}model M {{\n  input x: f32[{rank}]\n  input index: i64[{index}]\n"
+    names = "  input row: f32[8]\n  input values: f32[N, 2]\n  mask = x > 0\n"
+    last = f"  y = {form}\n  output x"
+    if form.startswith("Adam"):
+        last = f"  output x\n  param w: f32[] = 1.0\n  train {{ minimize w * w by {form} }}"
+    program(f"{head}{names}{last}\n}}")
+
+
+def test_an_import_of_what_is_called_otherwise_here() -> None:
+    found = failure("from std import Sequential\nmodel M { input x: f32[2]\n output x }")
+    assert found.help == "a chain is a pipe: `x |> Linear(64) |> relu |> Linear(10)`"
