@@ -28,7 +28,7 @@ ROWS = (
     Row(
         42,
         "DCGAN",
-        (Case("dcgan.nn", {"latent": 5, "widths": [4, 8], "channels": 1}),),
+        (Case("dcgan.nn", {"latent": 5, "widths": (4, 8), "channels": 1}),),
         entries("dcgan.nn", {"sample": 3_576_704, "judge": 2_765_568}),
         Mark(
             "digits: every class ≥ 4 % of 1,000 samples, by row 10, which is sure of them ≥ 0.9",
