@@ -244,6 +244,7 @@ def test_limits_are_stated() -> None:
         Limits().words,
         lexer.MAX_STATEMENT,
         literals.MAX_STRING,
+        literals.MAX_PARTS,
         dims.MAX_SIZE,
         expansion.MAX_LOOKED_AT,
         expansion.STEPS_OF_A_LINE,

@@ -21,7 +21,7 @@ from nncomp.ops.gradient import zeros_like
 # A gradient is a few times as large as what it is of; for one within another the factors multiply,
 # so that a dozen would never end. A small graph may grow to a part of the limit of nodes.
 _GROWTH = 100
-_PART = 20
+_PART = 40
 
 
 @collector_paused()

@@ -14,6 +14,7 @@ from nncomp.syntax import ast
 MAX_DIGITS = 30
 MAX_INT = 2**63 - 1
 MAX_STRING = 100_000
+MAX_PARTS = 1_000  # expressions in a string
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "{": "{", "}": "}"}
 _PIECE = re.compile(
@@ -93,6 +94,8 @@ def string_parts(
                     Span(source, where.start, where.start + close - at + 1),
                     help="for a brace as a character write `{{`",
                 )
+            if len(parts) >= 2 * MAX_PARTS:
+                raise error("NN0009", f"a string holds at most {MAX_PARTS:,} expressions", where)
             expr = parse_part(source, where.end, span.start + 1 + close)
             parts += ["".join(text), expr]
             value += [*text, body[at : close + 1]]
