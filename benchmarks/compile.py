@@ -218,12 +218,13 @@ def nodes(rounds: int) -> None:
     }
     print(f"µs per node {'':20}" + "".join(f"{size:>10,}" for size in SIZES) + "   ratio")
     for name, program in programs.items():
-        table: dict[str, list[float]] = {}
-        for size in SIZES:
+        found: dict[str, dict[int, list[float]]] = {}
+        for size in SIZES * rounds:  # in turn: the machine's speed changes within minutes
             with limited(words=10**6, nodes=10**6):
                 for stage, seconds, count in stages(name, program(size), size):
-                    table.setdefault(stage, []).append(1e6 * seconds / count)
-        for stage, row in table.items():
+                    found.setdefault(stage, {}).setdefault(size, []).append(1e6 * seconds / count)
+        for stage, by_size in found.items():
+            row = [statistics.median(times) for times in by_size.values()]
             cells = "".join(f"{cell:10.1f}" for cell in row)
             print(f"{name + ': ' + stage:32}{cells}{row[-1] / row[0]:8.2f}", flush=True)
 
