@@ -19,7 +19,6 @@ from onnx import helper, numpy_helper
 
 from nncomp.backends.ort.blocked.operators import DOMAIN, Blocked
 from nncomp.backends.ort.blocked.processor import target_metadata
-from nncomp.backends.ort.live import live_nodes
 from nncomp.backends.ort.manifest import MANIFEST_KEY, OUTPUTS_KEY, step_manifest
 from nncomp.backends.ort.naming import DimNames, Names, constant_hint, scoped
 from nncomp.backends.ort.obligations import OBLIGATIONS_KEY, describe
@@ -36,6 +35,7 @@ from nncomp.backends.ort.versions import choose_opset
 from nncomp.collector import collector_paused
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Body, Graph, Node, Value
+from nncomp.ir.live import live_nodes
 from nncomp.ir.op import Data
 from nncomp.ir.opaque import Opaque
 from nncomp.types import Array, DType, TensorType

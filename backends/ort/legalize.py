@@ -13,7 +13,6 @@ from nncomp.backends.ort.blocked.operators import Blocked
 from nncomp.backends.ort.bodies import BODIES
 from nncomp.backends.ort.bodies.body import Body, Results, Target
 from nncomp.backends.ort.hoist import hoist_dims
-from nncomp.backends.ort.live import live_nodes
 from nncomp.backends.ort.opsets import IR_OPSET, VERSIONS, InexpressibleError, spell
 from nncomp.backends.ort.shapes import RuntimeShapes, static_reshape
 from nncomp.backends.ort.sharing import share_transposed
@@ -25,6 +24,7 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Body as Region
 from nncomp.ir.graph import Graph, Node, Origin, Rewrite, Value
+from nncomp.ir.live import live_nodes
 from nncomp.ir.opaque import Opaque
 from nncomp.ir.rebuild import remap
 from nncomp.ops.shape import Reshape

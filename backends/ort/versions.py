@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from nncomp.backends.ort.blocked.operators import Blocked
-from nncomp.backends.ort.live import live_nodes
 from nncomp.backends.ort.opsets import (
     FIRST_OPSET,
     IR_OPSET,
@@ -17,6 +16,7 @@ from nncomp.backends.ort.opsets import (
 from nncomp.errors import CompileError, Note, error
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node
+from nncomp.ir.live import live_nodes
 from nncomp.ir.opaque import Opaque
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from nncomp.backends.ort.bodies.body import Target
 from nncomp.backends.ort.kernels import kernels, lacking, may_lack
-from nncomp.backends.ort.live import live_nodes
 from nncomp.backends.ort.opsets import InexpressibleError, lowest_opset, spell
 from nncomp.backends.ort.schemas import schema
 from nncomp.backends.ort.versions import choose_opset
 from nncomp.errors import CompileError, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Body, Graph, Node, Rewrite, Value
+from nncomp.ir.live import live_nodes
 from nncomp.ir.rebuild import remap
 from nncomp.ops.conversion import Cast
 from nncomp.types import DType

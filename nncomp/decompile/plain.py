@@ -14,6 +14,7 @@ from nncomp.dims import Dim, DimLike
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.live import live_nodes
 from nncomp.ir.op import Op
 from nncomp.ir.rebuild import remap
 from nncomp.ir.sizes import sources
@@ -39,7 +40,8 @@ def plain(graph: Graph) -> Graph:
         values.update(
             (old, new) for old, new in zip(node.outputs, results, strict=True) if old is not new
         )
-    return _live(graph.replace(nodes, values))
+    plain = graph.replace(nodes, values)
+    return plain.replace(live_nodes(plain))
 
 
 def _rewritten(node: Node, nodes: list[Node]) -> Sequence[Value]:
@@ -57,17 +59,6 @@ def _rewritten(node: Node, nodes: list[Node]) -> Sequence[Value]:
         node = Node(op, node.inputs, types, node.origin, tuple(v.name for v in node.outputs))
     nodes.append(node)
     return node.outputs
-
-
-def _live(graph: Graph) -> Graph:
-    """The graph without the nodes that nothing needs."""
-    needed = set(graph.results)
-    kept: list[Node] = []
-    for node in reversed(graph.nodes):
-        if any(value in needed for value in node.outputs):
-            kept.append(node)
-            needed.update(node.operands)
-    return graph.replace(reversed(kept))
 
 
 class _Sizes:

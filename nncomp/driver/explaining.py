@@ -200,7 +200,7 @@ def _written(graph: Graph, wanted: str) -> list[Node]:
     """What `build` writes as a node, or a result of one, of the name; none where it cannot."""
     from nncomp.backends.ort.emit import emit
     from nncomp.backends.ort.legalize import legalize
-    from nncomp.backends.ort.live import live_nodes
+    from nncomp.ir.live import live_nodes
 
     try:
         standard = legalize(graph)

@@ -13,6 +13,7 @@ import numpy as np
 from nncomp.equivalence.running import Feed, Watch
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.live import live_nodes
 from nncomp.ops.activation import (
     Celu,
     Elu,
@@ -50,7 +51,7 @@ class Coverage:
         constant: set[Value] = set()
         while pending:
             inner = pending.pop()
-            for node in _read(inner):
+            for node in live_nodes(inner):  # others are not run
                 if isinstance(node.op, Constant):
                     self.known[node.outputs[0]] = node.op.value.array
                 if (node.operands and constant.issuperset(node.operands)) or not node.inputs:
@@ -101,18 +102,6 @@ class Coverage:
                     held[value] = array
 
         return watch
-
-
-def _read(graph: Graph) -> list[Node]:
-    """The nodes whose results are read: others are not run, as conditions of a loop that has become
-    a scan."""
-    read = set(graph.results)
-    found = []
-    for node in reversed(graph.nodes):
-        if not read.isdisjoint(node.outputs):
-            found.append(node)
-            read.update(node.operands)
-    return found[::-1]
 
 
 def _sides(node: Node) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from nncomp.dims import Dim, Symbol
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Body, Node, Value
+from nncomp.ir.live import live_among
 from nncomp.ir.naming import Names
 from nncomp.ir.rebuild import ancestors, remap
 
@@ -66,7 +67,7 @@ class _Closing:
         for value in self.inputs:
             value.name = self.names.fresh(value.name or "x")
         live, copies, values = with_paths(
-            _live(nodes, outputs.values()), self.inputs, all_stay=self.outer is None
+            live_among(nodes, outputs.values()), self.inputs, all_stay=self.outer is None
         )
         outputs = {key: values.get(value, value) for key, value in outputs.items()}
         for node in live:
@@ -177,15 +178,3 @@ def _copied(node: Node, values: dict[Value, Value]) -> Node:
     new = Node(node.op, inputs, types, node.origin, names)
     values.update(zip(node.outputs, new.outputs, strict=True))
     return new
-
-
-def _live(nodes: Iterable[Node], results: Iterable[Value]) -> list[Node]:
-    """The nodes that the results depend on, in order."""
-    needed = {value.node for value in results}
-    live: list[Node] = []
-    for node in reversed(list(nodes)):
-        if node in needed:
-            live.append(node)
-            needed.update(value.node for value in node.operands)
-    live.reverse()
-    return live

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from nncomp.dims import Dim
 from nncomp.errors import CompileError, Diagnostic, error
 from nncomp.ir.drawn import Drawn
 from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.live import live_among
 from nncomp.ir.obligation import Obligation
 from nncomp.ir.sizes import sources
 from nncomp.lower.base import Base
@@ -246,8 +247,9 @@ class _Lowering:
         execute(ctx, self.model.body)
         nodes, inputs = tuple(ctx.b.nodes), list(ctx.inputs.values())
         if not training:
-            nodes = _live(ctx)
-            inputs = _needed(ctx, section, nodes)
+            results = [*ctx.outputs.values(), *ctx.predictions.values(), *ctx.updates.values()]
+            nodes = tuple(live_among(nodes, results))
+            inputs = _needed(ctx, section, nodes, results)
         graph = Graph(
             name,
             tuple(sorted(inputs, key=lambda v: v.name in ctx.defaults)),
@@ -274,21 +276,11 @@ class _Lowering:
         )
 
 
-def _live(ctx: Context) -> tuple[Node, ...]:
-    """The nodes that the results depend on."""
-    live = {*ctx.outputs.values(), *ctx.predictions.values(), *ctx.updates.values()}
-    nodes: list[Node] = []
-    for node in reversed(ctx.b.nodes):
-        if any(value in live for value in node.outputs):
-            nodes.append(node)
-            live.update(node.operands)
-    return tuple(reversed(nodes))
-
-
-def _needed(ctx: Context, section: ast.Section | None, nodes: tuple[Node, ...]) -> list[Value]:
+def _needed(
+    ctx: Context, section: ast.Section | None, nodes: Sequence[Node], results: Sequence[Value]
+) -> list[Value]:
     """The inputs that the program declares, those of the compiler's own that are read. An entry has
     its own, those of the model that it reads, and those that a size in it comes from."""
-    results = [*ctx.outputs.values(), *ctx.predictions.values(), *ctx.updates.values()]
     live = {*results, *(value for node in nodes for value in node.operands)}
     own = ctx.declared
     if section is not None and section.kind == "entry":

@@ -13,6 +13,7 @@ from nncomp.dims import Dim, DimLike, Symbol, undecided
 from nncomp.errors import CompileError, Diagnostic, did_you_mean, error
 from nncomp.ir.builder import Builder, substitute_bodies
 from nncomp.ir.graph import Graph, Node, Origin, Parameter, Value
+from nncomp.ir.live import live_among
 from nncomp.ir.op import InferError, Op
 from nncomp.onnx_import import (
     containers,
@@ -143,7 +144,8 @@ class Importer:
             outputs[info.name] = self.value(scope, info)
         self._check_names(inputs)
         name = proto.name or self.file.name
-        graph = Graph(name, tuple(inputs), (), tuple(_live(scope.b.nodes, outputs)), outputs)
+        nodes = live_among(scope.b.nodes, outputs.values())
+        graph = Graph(name, tuple(inputs), (), tuple(nodes), outputs)
         read = {v for node in graph.nodes for v in node.operands} | set(outputs.values())
         kept = tuple(p for p in self.parameters.values() if p.value in read)
         sizes = {s for v in inputs for d in v.shape if isinstance(d, Dim) for s in d.symbols()}
@@ -363,17 +365,6 @@ def _tensor(item: Item | None, node: onnx.NodeProto, span: Span | None) -> Value
         return item
     called = "an optional value that is not there" if isinstance(item, Missing) else "a sequence"
     raise error("NN0804", f"{node.op_type} gets {called}, which it does not take here", span)
-
-
-def _live(nodes: Sequence[Node], outputs: Mapping[str, Value]) -> list[Node]:
-    """The nodes that the outputs depend on."""
-    needed = set(outputs.values())
-    live = []
-    for node in reversed(nodes):
-        if any(value in needed for value in node.outputs):
-            live.append(node)
-            needed.update(node.operands)
-    return live[::-1]
 
 
 def _renamed(model: onnx.ModelProto, outputs: Mapping[str, Value]) -> dict[str, Value]:

@@ -21,13 +21,6 @@ _DECLARATION_WORDS = words("model block fn optimizer import from")
 _COMPARISONS = words("EQ NE LT LE GT GE IN")
 _STATEMENT_KINDS = frozenset(word.upper() for word in _STATEMENT_WORDS) | {"NN", "IMPORT", "FROM"}
 
-_GROWS = "a list grows by `{0} = [{0}..., value]`; `scan` collects the values of all steps"
-_LEARNS = "write `minimize loss by Adam(lr=1e-3)` in a `train` block"
-_METHODS = {
-    **dict.fromkeys(["append", "extend", "insert"], _GROWS),
-    **dict.fromkeys(["backward", "step", "zero_grad"], _LEARNS),
-}
-
 
 def syntax_error(tokens: Tokens, index: int, expected: Collection[str]) -> CompileError:
     """The report for a token where only the terminals in `expected` fit."""
@@ -201,7 +194,7 @@ def _expression_statement(p: Place) -> CompileError | None:
             help=near,
         )
     if p.kind() == "DOT" and p.kind(2) == "LPAR":
-        return _method(p, word)
+        return foreign.method(p, word)
     if p.kind() == "DOT":
         return error(
             "NN0101",
@@ -221,18 +214,6 @@ def _expression_statement(p: Place) -> CompileError | None:
     if p.kind() in BINARY | {"LPAR", "PIPE", *ENDS}:
         return _no_effect(p)
     return None
-
-
-def _method(p: Place, word: str) -> CompileError:
-    """`xs.append(x)` as a statement: in other languages it changes the value."""
-    method = p.text(1)
-    hint = _METHODS.get(method, f"write `name = {method}({word}, …)`, or `{word} |> {method}`")
-    return error(
-        "NN0101",
-        "a value is not changed in place",
-        p.statement,
-        help=hint.format(word),
-    )
 
 
 def _output_of(p: Place) -> CompileError | None:

@@ -7,6 +7,9 @@ from nncomp.source import Span
 from nncomp.syntax.lexer import BINARY
 from nncomp.syntax.place import Place
 
+_GROWS = "a list grows by `{0} = [{0}..., value]`; `scan` collects the values of all steps"
+_LEARNS = "write `minimize loss by Adam(lr=1e-3)` in a `train` block"
+
 # First on a line.
 _WORDS = {
     "def": "write `fn name(x: float[N]) = …`, or a `block` if it owns parameters",
@@ -18,9 +21,13 @@ _WORDS = {
     "pass": "an empty body is `{ }`",
     "print": "make the value an `output` or a `metric`",
     **dict.fromkeys(["switch", "match"], "write `if` and `else if`"),
-    "loss": "write `minimize loss by Adam(lr=1e-3)` in a `train` block",
+    "loss": _LEARNS,
     "with": "there are no contexts: `stop_gradient(x)` is a constant for gradients",
     "try": "what must hold stands in an `assert`",
+}
+_METHODS = {
+    **dict.fromkeys(["append", "extend", "insert"], _GROWS),
+    **dict.fromkeys(["backward", "step", "zero_grad"], _LEARNS),
 }
 
 
@@ -122,3 +129,15 @@ def python_block(p: Place) -> CompileError | None:
             help="write `{` here and `}` after the body",
         )
     return None
+
+
+def method(p: Place, word: str) -> CompileError:
+    """`xs.append(x)` as a statement: in other languages it changes the value."""
+    method = p.text(1)
+    hint = _METHODS.get(method, f"write `name = {method}({word}, …)`, or `{word} |> {method}`")
+    return error(
+        "NN0101",
+        "a value is not changed in place",
+        p.statement,
+        help=hint.format(word),
+    )

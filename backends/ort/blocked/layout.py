@@ -22,9 +22,9 @@ from nncomp.backends.ort.blocked.operators import (
     BlockedGlobalAveragePool,
 )
 from nncomp.backends.ort.blocked.values import Values, operand
-from nncomp.backends.ort.live import live_nodes
 from nncomp.dims import equal
 from nncomp.ir.graph import Graph, Node, Rewrite, Value
+from nncomp.ir.live import live_nodes
 from nncomp.ir.op import Op
 from nncomp.ir.rebuild import remap
 from nncomp.ops import activation, elementwise, elementwise_math

@@ -6,9 +6,9 @@ from nncomp.backends.ort.blocked import convolution
 from nncomp.backends.ort.blocked.clipping import Bounds
 from nncomp.backends.ort.blocked.normalization import Shift, Shifted
 from nncomp.backends.ort.blocked.operators import BlockedConv, ReorderInput, ReorderOutput
-from nncomp.backends.ort.live import live_nodes
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.live import live_nodes
 from nncomp.ops.windows import known
 
 
