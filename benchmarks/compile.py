@@ -1,11 +1,10 @@
 """What compiling costs: whole commands beside PyTorch's exporter, and time per node by size.
 
-    python benchmarks/compile.py [build inspect help nodes optimise] [--rounds 5]
+    python benchmarks/compile.py [build inspect help nodes] [--rounds 5]
 
 `build`, `inspect` and `help` time whole processes, both sides in turn. `nodes` times each stage of
 the compiler on programs of 1,000, 10,000 and 100,000 nodes; the ratio is time per node against the
-smallest (1.0: linear). `optimise` is that stage alone: the passes of -O2 with the seconds that they
-take.
+smallest (1.0: linear).
 """
 
 from __future__ import annotations
@@ -155,15 +154,19 @@ model M {{
 
 
 def timed(function: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """The shortest of some runs in processor seconds, and the result."""
-    best, result = float("inf"), None
+    """The mean of some runs in processor seconds, and the last result.
+
+    Not the shortest: among a hundred runs of 3 ms one meets the processor at its fastest, which a
+    single run of 3 s never does. Each size runs as many nodes in all, so that means compare.
+    """
+    seconds, result = 0.0, None
     for _ in range(repeats):
         result = None
         gc.collect()
         start = time.process_time()
         result = function()
-        best = min(best, time.process_time() - start)
-    return best, result
+        seconds += time.process_time() - start
+    return seconds / repeats, result
 
 
 def stages(name: str, text: str, size: int) -> Iterator[tuple[str, float, int]]:
@@ -180,7 +183,7 @@ def stages(name: str, text: str, size: int) -> Iterator[tuple[str, float, int]]:
     from nncomp.source import SourceFile
     from nncomp.syntax import parse
 
-    repeats = max(1, 20_000 // size)
+    repeats = max(1, SIZES[-1] // size)
 
     def source() -> SourceFile:
         """A new one each time, since a source keeps its tree."""
@@ -229,42 +232,11 @@ def nodes(rounds: int) -> None:
             print(f"{name + ': ' + stage:32}{cells}{row[-1] / row[0]:8.2f}", flush=True)
 
 
-def optimise(rounds: int) -> None:
-    """The passes of -O2: seconds of the processor, and time per node against the smallest."""
-    from nncomp.backends.reference.interpreter import evaluate
-    from nncomp.driver.compiling import initial_values
-    from nncomp.ir.bind import bind
-    from nncomp.limits import limited
-    from nncomp.lower.program import lower
-    from nncomp.passes.manager import optimize
-    from nncomp.source import SourceFile
-
-    for name, program in (("chain", lambda n: written(n, 1)), ("loop", looped)):
-        per_node = []
-        for size in SIZES:
-            with limited(words=10**6, nodes=10**6):
-                lowered = lower(SourceFile(f"{name}.nn", program(size)), kinds=())
-                own = {p.path for p in lowered.graph.parameters}
-                values = initial_values(lowered)
-                graph = bind(lowered.graph, {p: a for p, a in values.items() if p in own})
-                repeats = max(1, min(rounds, 50_000 // size))
-                seconds, _ = timed(lambda graph=graph: optimize(graph, 2, evaluate), repeats)
-            count = len(graph.nodes)
-            per_node.append(seconds / count)
-            ratio = per_node[-1] / per_node[0]
-            print(
-                f"{name:6} {count:>8,} nodes {seconds:7.2f} s {1e6 * per_node[-1]:6.1f} µs a node, "
-                f"{ratio:.2f} times that of the smallest",
-                flush=True,
-            )
-
-
 BENCHMARKS = {
     "build": build,
     "inspect": inspect,
     "help": help_,
     "nodes": nodes,
-    "optimise": optimise,
 }
 
 

@@ -14,7 +14,7 @@ def remap(node: Node, values: MutableMapping[Value, Value]) -> Node:
     The results of a new node are entered in `values`. Where more is known of an operand's
     contents than before, types are inferred anew.
     """
-    if values.keys().isdisjoint(node.operands):
+    if not values or values.keys().isdisjoint(node.operands):
         return node
     inputs = tuple(None if v is None else values.get(v, v) for v in node.inputs)
     types = tuple(output.type for output in node.outputs)

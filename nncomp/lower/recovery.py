@@ -6,11 +6,12 @@ an error is not reported beside it. Poison exists only where an error has been r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from nncomp.errors import CompileError
 from nncomp.lower.sites import nodes
+from nncomp.records import record
 from nncomp.syntax import ast
 
 if TYPE_CHECKING:
@@ -46,23 +47,47 @@ def recover(ctx: Context, statement: ast.Stmt, failure: CompileError | PoisonErr
         ctx.store.report(failure)
         if any(d.code in FATAL for d in failure.diagnostics):
             raise failure
-    ends = any(isinstance(node, (ast.Return, ast.Yield, ast.Assert)) for node in nodes(statement))
-    if ends and not isinstance(ctx.frame.decl, ast.ModelDecl):
+    effect = _effect(statement)
+    if effect.ends and not isinstance(ctx.frame.decl, ast.ModelDecl):
         raise PoisonError
-    ctx.frame.names.update(dict.fromkeys(_bound(ctx, statement), POISON))
+    names = ctx.frame.names
+    names.update(dict.fromkeys((dim for dim in effect.dims if dim not in names), POISON))
+    names.update(dict.fromkeys(effect.binds, POISON))
 
 
-def _bound(ctx: Context, statement: ast.Stmt) -> Iterator[str]:
-    """The names that a statement binds; dims of its types that have no value yet among them."""
-    for node in nodes(statement):
-        match node:
-            case ast.NameTarget() | ast.ItemTarget() | ast.Carry():
-                yield node.name.text
-            case ast.OutputDecl():
-                yield from (name.text for name in node.names)
-            case ast.StateDecl() | ast.InputDecl() | ast.Metric():
-                yield node.name.text
-            case ast.TypeExpr():
-                dims = [d for dim in node.dims or () for d in nodes(dim)]
-                names = (d.name for d in dims if isinstance(d, ast.Ref))
-                yield from (name for name in names if name not in ctx.frame.names)
+@record
+class _Effect:
+    """What a statement would have done, all that is inside of it included.
+
+    ends: it returns, yields or asserts
+    binds: the names that it gives values to
+    dims: names of sizes in its types; those without a value get one
+    """
+
+    ends: bool
+    binds: frozenset[str]
+    dims: frozenset[str]
+
+
+_effects: WeakKeyDictionary[ast.Stmt, _Effect] = WeakKeyDictionary()
+
+
+def _effect(statement: ast.Stmt) -> _Effect:
+    """Read once for each statement: a fn that fails may be called thousands of times."""
+    if statement not in _effects:
+        ends, binds, dims = False, set[str](), set[str]()
+        for node in nodes(statement):
+            match node:
+                case ast.NameTarget() | ast.ItemTarget() | ast.Carry():
+                    binds.add(node.name.text)
+                case ast.OutputDecl():
+                    binds.update(name.text for name in node.names)
+                case ast.StateDecl() | ast.InputDecl() | ast.Metric():
+                    binds.add(node.name.text)
+                case ast.TypeExpr():
+                    inside = (d for dim in node.dims or () for d in nodes(dim))
+                    dims.update(d.name for d in inside if isinstance(d, ast.Ref))
+                case ast.Return() | ast.Yield() | ast.Assert():
+                    ends = True
+        _effects[statement] = _Effect(ends, frozenset(binds), frozenset(dims))
+    return _effects[statement]
