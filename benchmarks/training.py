@@ -12,9 +12,9 @@ compared, so that nothing is timed that does not train.
 With `--onnxsim` the peer is onnxsim's `compile_training_loop`, which has onnxruntime below, too.
 
 Threads that wait spin under OMP_WAIT_POLICY=ACTIVE: PyTorch's then take a core from whoever comes
-next in the same process. So that policy is measured with each side in a process of its own, one
-after the other. `--one-thread` takes the processor's time of one thread on either side: the figure
-for a machine on which other things run.
+next in the same process. So that policy is measured with each side in processes of its own, four
+of each in turn, since the machine's speed may change within minutes. `--one-thread` takes the
+processor's time of one thread on either side: the figure for a machine on which other things run.
 
 `--products` adds what matrix products and convolutions alone take of our step, by onnxruntime's
 profile: `bound`, the shortest such time over PyTorch's shortest, is a ratio of minima that no graph
@@ -40,6 +40,7 @@ OURS, ONNXSIM = "ours", "onnxsim"
 PYTORCH = ("eager", "fused", "compile")
 HEAD = f"{'ratio':>6} {'minima':>6} {'goal':>5} {'bound':>5}  {'pairs':9} best peer"
 _WARM_UP, _COMPARED = 4, 2
+_TURNS = 4  # processes of each side, under ACTIVE
 
 
 def our_step(row: Network, target: Any, threads: int, batch: list[Any]) -> Callable[[], float]:
@@ -117,9 +118,24 @@ def require_alike(name: str, losses: dict[str, list[float]]) -> None:
         assert near, f"{name} does not train alike: {losses}"
 
 
-def child(name: str, wanted: Sequence[str], policy: str, args: argparse.Namespace) -> Any:
+def in_turn(name: str, wanted: Sequence[str], policy: str, args: argparse.Namespace) -> Any:
+    """What `measure` finds, each side in processes of its own; of the products the shortest."""
+    turns = [child(name, [s], policy, args, args.rounds // _TURNS) for s in (*wanted,) * _TURNS]
+    found: dict[str, Any] = {"losses": {}, "times": {}, "products": {}}
+    for turn in turns:
+        found["losses"] |= turn["losses"]
+        for side, times in turn["times"].items():
+            found["times"].setdefault(side, []).extend(times)
+        for side, spent in turn.get("products", {}).items():
+            found["products"][side] = min(spent, found["products"].get(side, spent))
+    return found
+
+
+def child(
+    name: str, wanted: Sequence[str], policy: str, args: argparse.Namespace, rounds: int
+) -> Any:
     command = [sys.executable, __file__, name, "--child", ",".join(wanted)]
-    command += ["--rounds", str(args.rounds), "--target", args.target]
+    command += ["--rounds", str(rounds), "--target", args.target]
     command += ["--one-thread"] * args.one_thread + ["--products"] * args.products
     environment = {**os.environ, "OMP_WAIT_POLICY": policy}
     result = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
@@ -129,12 +145,9 @@ def child(name: str, wanted: Sequence[str], policy: str, args: argparse.Namespac
 def report(name: str, policy: str, args: argparse.Namespace) -> str:
     wanted = (OURS, ONNXSIM) if args.onnxsim else (OURS, *args.modes)
     if policy == "PASSIVE":
-        found = child(name, wanted, policy, args)
+        found = child(name, wanted, policy, args, args.rounds)
     else:
-        parts = [child(name, [side], policy, args) for side in wanted]
-        found = {
-            key: {k: v for part in parts for k, v in part.get(key, {}).items()} for key in parts[0]
-        }
+        found = in_turn(name, wanted, policy, args)
     require_alike(name, found["losses"])
     times = found["times"]
     medians = {side: statistics.median(row) for side, row in times.items()}
