@@ -7,8 +7,8 @@ value of the graph.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import onnx
 
@@ -16,13 +16,13 @@ from nncomp.errors import CompileError, error
 from nncomp.ir.graph import Value
 from nncomp.onnx_import.attributes import make_op
 from nncomp.onnx_import.dtypes import dtype_of
+from nncomp.onnx_import.operation import Operation
 from nncomp.onnx_import.scope import Item, Items, Missing, Scope
 from nncomp.ops import REGISTRY
 from nncomp.ops.containers import Optional, OptionalGetElement, SequenceConstruct, SequenceEmpty
 from nncomp.ops.rules import normalize_axis
 from nncomp.ops.shape import Squeeze, Unsqueeze
 from nncomp.ops.shape_joining import Concat, Split
-from nncomp.source import Span
 from nncomp.types import DType, OptionalType, SequenceType, TensorType, is_container
 
 if TYPE_CHECKING:
@@ -32,21 +32,13 @@ if TYPE_CHECKING:
 class _Call:
     """One operator on containers."""
 
-    def __init__(
-        self,
-        importer: Importer,
-        scope: Scope,
-        node: onnx.NodeProto,
-        attributes: Mapping[str, Any],
-        operands: Sequence[Item | None],
-        span: Span | None,
-    ) -> None:
-        self.importer = importer
-        self.scope = scope
-        self.node = node
-        self.attributes = attributes
-        self.operands = operands
-        self.span = span
+    def __init__(self, operation: Operation) -> None:
+        self.operation = operation
+        self.importer = operation.importer
+        self.scope = operation.scope
+        self.attributes = operation.attributes
+        self.operands = operation.operands
+        self.span = operation.span
 
     def into_graph(self) -> Sequence[Item]:
         """The operator as a node of the graph."""
@@ -56,13 +48,12 @@ class _Call:
             attributes["type"] = self.importer.signatures.type(
                 proto, "content", "`type`", self.span
             )
-        cls = REGISTRY[self.node.op_type]
+        cls = REGISTRY[self.operation.name]
         op = make_op(cls, attributes, self.importer.file.folder, self.span)
-        values = [None if v is None else whole(self.importer, self.scope, v) for v in self.operands]
-        return self.importer.add(self.scope, op, values, tuple(self.node.output)).outputs
+        return self.operation.become(op, wholes(self.operation))
 
     def refuse(self, message: str) -> CompileError:
-        return error("NN0804", f"{self.node.op_type}: {message}", self.span)
+        return self.operation.refuse("NN0804", f"{self.operation.name}: {message}")
 
     def operand(self, index: int) -> Item | None:
         return self.operands[index] if index < len(self.operands) else None
@@ -98,7 +89,7 @@ class _Call:
     def axis(self, rank: int) -> int:
         axis = self.attributes.get("axis", 0)
         if not isinstance(axis, int):
-            raise error("NN0805", f"`axis` of {self.node.op_type} is no int", self.span)
+            raise error("NN0805", f"`axis` of {self.operation.name} is no int", self.span)
         return normalize_axis(axis, rank) if -rank <= axis < rank else self._wrong_axis(axis, rank)
 
     def _wrong_axis(self, axis: int, rank: int) -> int:
@@ -243,19 +234,12 @@ READERS: dict[str, Callable[[_Call], Item | None]] = {
 }
 
 
-def read(
-    importer: Importer,
-    scope: Scope,
-    node: onnx.NodeProto,
-    attributes: Mapping[str, Any],
-    operands: Sequence[Item | None],
-    span: Span | None,
-) -> Sequence[Item] | None:
+def read(operation: Operation) -> Sequence[Item] | None:
     """The result of an operator on containers; None where its operand is a tensor, for which it is
     an ordinary operator. CompileError NN0804."""
-    call = _Call(importer, scope, node, attributes, operands, span)
+    call = _Call(operation)
     try:
-        result = READERS[node.op_type](call)
+        result = READERS[operation.name](call)
     except _OfGraph:
         return call.into_graph()
     return None if result is None else [result]
@@ -263,6 +247,12 @@ def read(
 
 class _OfGraph(Exception):  # noqa: N818 - no error
     """What is not known while importing: the operator stays one."""
+
+
+def wholes(operation: Operation) -> list[Value | None]:
+    """The operands, each as one value."""
+    importer, scope = operation.importer, operation.scope
+    return [None if v is None else whole(importer, scope, v) for v in operation.operands]
 
 
 def whole(importer: Importer, scope: Scope, item: Item, wanted: TensorType | None = None) -> Value:

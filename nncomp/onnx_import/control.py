@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import onnx
 
@@ -15,15 +15,13 @@ from nncomp.ir.closure import close, with_captures
 from nncomp.ir.graph import Body, Value
 from nncomp.ir.naming import identifier
 from nncomp.onnx_import import initializers
-from nncomp.onnx_import.containers import whole
+from nncomp.onnx_import.containers import whole, wholes
+from nncomp.onnx_import.operation import Operation
 from nncomp.onnx_import.scope import Item, Scope, stated_types
 from nncomp.ops.control import If, Loop, Scan, joined, plain
 from nncomp.ops.rules import normalize_axis
 from nncomp.source import Span
 from nncomp.types import DType, OptionalType, SequenceType, TensorType, is_container
-
-if TYPE_CHECKING:
-    from nncomp.onnx_import.importer import Importer
 
 MAX_DEPTH = 32  # of subgraphs in one another
 
@@ -33,21 +31,19 @@ class _Subgraph:
 
     def __init__(
         self,
-        importer: Importer,
-        around: Scope,
+        operation: Operation,
         graph: onnx.GraphProto,
         given: Sequence[TensorType | Value],
-        span: Span | None,
         b: Builder | None = None,
     ) -> None:
         """given: types of its inputs, or what these are; b: where its nodes go, if not into a
         builder of their own"""
+        importer, around = operation.importer, operation.scope
         if len(importer.scopes) > MAX_DEPTH:
-            raise error("NN0003", f"subgraphs are nested more than {MAX_DEPTH} deep", span)
+            raise operation.refuse("NN0003", f"subgraphs are nested more than {MAX_DEPTH} deep")
         if len(given) != len(graph.input):
-            raise error(
-                "NN0805", f"the subgraph takes {len(graph.input)} values, not {len(given)}", span
-            )
+            text = f"the subgraph takes {len(graph.input)} values, not {len(given)}"
+            raise operation.refuse("NN0805", text)
         self.newest = Symbol("_").serial
         names = [info.name for info in graph.input]
         self.inputs = [
@@ -87,125 +83,95 @@ class _Subgraph:
         return close(name, self.inputs, nodes, results, outer=outer, local=frozenset({*made, *own}))
 
 
-def _graph(attributes: Mapping[str, Any], name: str, span: Span | None) -> onnx.GraphProto:
-    graph = attributes.get(name)
-    if not isinstance(graph, onnx.GraphProto):
-        raise error("NN0805", f"the attribute `{name}` is no graph", span)
-    return graph
-
-
-def inlined(
-    importer: Importer,
-    scope: Scope,
-    graph: onnx.GraphProto,
-    values: Sequence[Value],
-    span: Span | None,
-) -> list[Value]:
+def inlined(operation: Operation, graph: onnx.GraphProto, values: Sequence[Value]) -> list[Value]:
     """The results of a subgraph that is given these values, its nodes in the graph around."""
-    return _Subgraph(importer, scope, graph, values, span, scope.b).outputs
+    return _Subgraph(operation, graph, values, operation.scope.b).outputs
 
 
-def read_if(
-    importer: Importer,
-    scope: Scope,
-    node: onnx.NodeProto,
-    attributes: Mapping[str, Any],
-    values: Sequence[Value | None],
-    span: Span | None,
-) -> Sequence[Item]:
+def read_if(operation: Operation) -> Sequence[Item]:
     """The results of an If. Where it is known which branch is taken, those of the branch; what a
     branch needs of sizes may tell (torch's `squeeze` of an axis, if it is 1)."""
-    graphs = [_graph(attributes, name, span) for name in ("then_branch", "else_branch")]
+    graphs = [operation.graph(name) for name in ("then_branch", "else_branch")]
+    values, contents = wholes(operation), operation.importer.contents
     if len(values) != 1 or values[0] is None:
-        raise error("NN0702", "If takes one operand, its condition", span)
+        raise operation.refuse("NN0702", "If takes one operand, its condition")
     branches: list[_Subgraph] = []
-    answer = importer.contents.truth(values[0])
+    answer = contents.truth(values[0])
     if answer is None:
-        branches = _branches(importer, scope, values[0], graphs, span)
-        answer = importer.contents.truth(values[0])
+        branches = _branches(operation, values[0], graphs)
+        answer = contents.truth(values[0])
     if answer is not None:
-        chosen = graphs[0] if answer else graphs[1]
-        return _Subgraph(importer, scope, chosen, (), span, scope.b).outputs
+        return inlined(operation, graphs[0] if answer else graphs[1], ())
     closed = [
         branch.closed("cond", {f"yield.{n}": v for n, v in enumerate(branch.outputs)}, None, ())
         for branch in branches
     ]
     captured = tuple(dict.fromkeys(v for _, found in closed for v in found))
     bodies = [with_captures(body, found, captured) for body, found in closed]
-    return importer.add(scope, If(*bodies), [values[0], *captured], tuple(node.output)).outputs
+    return operation.become(If(*bodies), [values[0], *captured])
 
 
 def _branches(
-    importer: Importer,
-    scope: Scope,
-    condition: Value,
-    graphs: Iterable[onnx.GraphProto],
-    span: Span | None,
+    operation: Operation, condition: Value, graphs: Iterable[onnx.GraphProto]
 ) -> list[_Subgraph]:
     """Both branches. What the one needs of sizes concerns the other, too; where the condition is
     not about sizes, each has bounds of its own, of which none can be taken to hold."""
     found: list[_Subgraph] = []
+    importer = operation.importer
     chosen_by_data = not importer.contents.is_of_sizes(condition)
     importer.conditional += chosen_by_data
     for graph in graphs:
-        found.append(_Subgraph(importer, scope, graph, (), span))
+        found.append(_Subgraph(operation, graph, ()))
         importer.scopes.append(found[-1].scope)
     del importer.scopes[-len(found) :]
     importer.conditional -= chosen_by_data
     return found
 
 
-def read_loop(
-    importer: Importer,
-    scope: Scope,
-    node: onnx.NodeProto,
-    attributes: Mapping[str, Any],
-    values: Sequence[Value | None],
-    span: Span | None,
-) -> Sequence[Item]:
+def read_loop(operation: Operation) -> Sequence[Item]:
     """The results of a Loop. Sizes of its states that change from run to run become symbols."""
-    graph = _graph(attributes, "body", span)
+    graph, values = operation.graph("body"), wholes(operation)
     limit, first = [*values, None, None][:2]
     states = values[2:]
     carried = [value for value in states if value is not None]
     if len(carried) < len(states):
-        raise error("NN0702", "Loop lacks the first value of a state", span)
+        raise operation.refuse("NN0702", "Loop lacks the first value of a state")
     types = [plain(value.type) for value in carried]
     heads = [
-        _stated(importer, graph, index, dtype)
+        _stated(operation, graph, index, dtype)
         for index, dtype in enumerate((DType.I64, DType.BOOL))
     ]
     free: set[Symbol] = set()
     for _ in range(2 + sum(t.rank for t in types)):
-        body = _Subgraph(importer, scope, graph, [*heads, *types], span)
+        body = _Subgraph(operation, graph, [*heads, *types])
         if len(body.outputs) <= len(types):
-            raise error("NN0805", f"the body of Loop gives {len(body.outputs)} results", span)
+            text = f"the body of Loop gives {len(body.outputs)} results"
+            raise operation.refuse("NN0805", text)
         for number, inner in enumerate(body.inputs[2:], start=1):  # optional before, there after
             if isinstance(inner.type, OptionalType):
                 after = body.outputs[number]
-                body.outputs[number] = whole(importer, body.scope, after, inner.type)
+                body.outputs[number] = whole(operation.importer, body.scope, after, inner.type)
         types = [
-            _kept(inner, after.type, free, span, body.newest)
+            _kept(inner, after.type, free, operation.span, body.newest)
             for inner, after in zip(body.inputs[2:], body.outputs[1:], strict=False)
         ]
         if all(t is inner.type for t, inner in zip(types, body.inputs[2:], strict=True)):
             break
     else:
-        raise error("NN0206", "the sizes of the states of this Loop are not known", span)
+        raise operation.refuse("NN0206", "the sizes of the states of this Loop are not known")
     n = len(types)
     results = {"condition": body.outputs[0]}
     results |= {f"next.{i}": v for i, v in enumerate(body.outputs[1 : 1 + n])}
     results |= {f"yield.{i}": v for i, v in enumerate(body.outputs[1 + n :])}
-    closed, captured = body.closed("loop", results, scope.b, free)
-    operands = [limit, first, *carried, *captured]
-    return importer.add(scope, Loop(closed), operands, tuple(node.output)).outputs
+    closed, captured = body.closed("loop", results, operation.scope.b, free)
+    return operation.become(Loop(closed), [limit, first, *carried, *captured])
 
 
-def _stated(importer: Importer, graph: onnx.GraphProto, index: int, dtype: DType) -> TensorType:
+def _stated(operation: Operation, graph: onnx.GraphProto, index: int, dtype: DType) -> TensorType:
     """The type of a loop's counter or condition: rank 0, or a vector of one where that is said."""
     stated = None
     if index < len(graph.input):
-        stated = importer.signatures.stated(graph.input[index])
+        stated = operation.importer.signatures.stated(graph.input[index])
     return TensorType(dtype, (1,) if stated is not None and stated.rank == 1 else ())
 
 
@@ -250,18 +216,12 @@ def _without(container: TensorType, newest: int) -> TensorType:
     return SequenceType(container.dtype, sizes=sizes)
 
 
-def read_scan(
-    importer: Importer,
-    scope: Scope,
-    node: onnx.NodeProto,
-    attributes: Mapping[str, Any],
-    values: Sequence[Value | None],
-    span: Span | None,
-) -> Sequence[Item]:
+def read_scan(operation: Operation) -> Sequence[Item]:
     """The results of a Scan."""
-    if scope.opsets.get("", 1) < 9:
-        return _read_batches(importer, scope, node, attributes, values, span)
-    graph = _graph(attributes, "body", span)
+    if operation.scope.opsets.get("", 1) < 9:
+        return _read_batches(operation)
+    graph, values = operation.graph("body"), wholes(operation)
+    attributes, span = operation.attributes, operation.span
     count = attributes.get("num_scan_inputs")
     operands = [value for value in values if value is not None]
     if not isinstance(count, int) or not 1 <= count <= len(operands) == len(values):
@@ -276,9 +236,9 @@ def read_scan(
         if place is None:
             raise error("NN0210", f"axis {axis} is out of range for {value.type}", span)
         types.append(value.type.with_shape(value.shape[:place] + value.shape[place + 1 :]))
-    body = _Subgraph(importer, scope, graph, types, span)
+    body = _Subgraph(operation, graph, types)
     results = {f"next.{i}" if i < n else f"yield.{i - n}": v for i, v in enumerate(body.outputs)}
-    closed, captured = body.closed("scan", results, scope.b, ())
+    closed, captured = body.closed("scan", results, operation.scope.b, ())
     places: dict[str, Any] = {
         name: value
         for name, value in attributes.items()
@@ -288,30 +248,24 @@ def read_scan(
     unknown = places.keys() - {f.name for f in op.__dataclass_fields__.values()}
     if unknown:
         raise error("NN0805", f"Scan has no attribute `{min(unknown)}`", span)
-    return importer.add(
-        scope, replace(op, **places), [*operands, *captured], tuple(node.output)
-    ).outputs
+    return operation.become(replace(op, **places), [*operands, *captured])
 
 
-def _read_batches(
-    importer: Importer,
-    scope: Scope,
-    node: onnx.NodeProto,
-    attributes: Mapping[str, Any],
-    values: Sequence[Value | None],
-    span: Span | None,
-) -> Sequence[Item]:
+def _read_batches(operation: Operation) -> Sequence[Item]:
     """A Scan of opset 8, whose tensors have a batch in front: a Scan for each of it, in one."""
-    graph = _graph(attributes, "body", span)
-    count = attributes.get("num_scan_inputs")
+    graph, values, scope = operation.graph("body"), operation.operands, operation.scope
+    count = operation.attributes.get("num_scan_inputs")
     if not values or not isinstance(count, int):
-        raise error("NN0805", f"Scan has {len(values)} operands, {count} of them scanned", span)
+        text = f"Scan has {len(values)} operands, {count} of them scanned"
+        raise operation.refuse("NN0805", text)
     if values[0] is not None:
-        raise error("NN0804", "Scan of opset 8 with lengths of its own has no present form", span)
-    names = [f"nncomp/batch.{importer.count}.{k}" for k in range(len(values) - 1)]
-    results = [f"nncomp/batch.{importer.count}.y.{k}" for k in range(len(graph.output))]
+        text = "Scan of opset 8 with lengths of its own has no present form"
+        raise operation.refuse("NN0804", text)
+    mark = f"nncomp/batch.{operation.importer.count}"
+    names = [f"{mark}.{k}" for k in range(len(values) - 1)]
+    results = [f"{mark}.y.{k}" for k in range(len(graph.output))]
     inner = onnx.helper.make_node("Scan", names, results, body=graph, num_scan_inputs=count)
-    directions = attributes.get("directions")
+    directions = operation.attributes.get("directions")
     if isinstance(directions, tuple) and directions:
         inner.attribute.append(onnx.helper.make_attribute("scan_input_directions", directions))
     around = onnx.helper.make_graph([inner], "batch", [], [])
@@ -320,13 +274,13 @@ def _read_batches(
     opsets, scope.opsets = scope.opsets, {**scope.opsets, "": 9}
     try:
         attributes = {"body": around, "num_scan_inputs": len(names)}
-        return read_scan(importer, scope, node, attributes, values[1:], span)
+        return read_scan(replace(operation, attributes=attributes, operands=values[1:]))
     finally:
         scope.opsets = opsets
 
 
-Reader = Callable[
-    ["Importer", Scope, onnx.NodeProto, Mapping[str, Any], Sequence[Value | None], Span | None],
-    Sequence[Item],
-]
-READERS: dict[str, Reader] = {"If": read_if, "Loop": read_loop, "Scan": read_scan}
+READERS: dict[str, Callable[[Operation], Sequence[Item]]] = {
+    "If": read_if,
+    "Loop": read_loop,
+    "Scan": read_scan,
+}

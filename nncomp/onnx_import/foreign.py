@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import onnx
 
@@ -11,30 +11,20 @@ from nncomp.errors import did_you_mean, error
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Data
 from nncomp.ir.opaque import Opaque
-from nncomp.onnx_import.scope import Item, Scope
+from nncomp.onnx_import.operation import Operation
 from nncomp.onnx_import.tensors import to_array
 from nncomp.ops import REGISTRY
-from nncomp.source import Span
-
-if TYPE_CHECKING:
-    from nncomp.onnx_import.importer import Importer
 
 
-def keep(
-    importer: Importer,
-    scope: Scope,
-    node: onnx.NodeProto,
-    attributes: Mapping[str, Any],
-    operands: Sequence[Item | None],
-    span: Span | None,
-) -> Sequence[Value]:
+def keep(operation: Operation) -> Sequence[Value]:
     """The results of an operator of which only the types of results are known, from the model.
 
     CompileError NN0803 where the model does not say them, NN0804 for operands that are no tensors
     or attributes that are graphs.
     """
+    node, span = operation.node, operation.span
     domain = "" if node.domain == "ai.onnx" else node.domain
-    version = scope.opsets.get(domain, 1)
+    version = operation.scope.opsets.get(domain, 1)
     title = node.op_type if not domain else f"{domain}.{node.op_type}"
     if not domain and not _is_standard(node.op_type):
         raise error(
@@ -44,13 +34,13 @@ def keep(
             help=did_you_mean(node.op_type, REGISTRY),
         )
     values: list[Value | None] = []
-    for item in operands:
+    for item in operation.operands:
         if item is not None and not isinstance(item, Value):
             raise error("NN0804", f"`{title}` gets a value that is no tensor", span)
         values.append(item)
-    types = []
+    types, signatures = [], operation.importer.signatures
     for name in node.output:
-        stated = importer.signatures.stated(scope.stated.get(name)) if name else None
+        stated = signatures.stated(operation.scope.stated.get(name)) if name else None
         if stated is None:
             raise error(
                 "NN0803",
@@ -61,10 +51,11 @@ def keep(
             )
         types.append(stated)
     settings = tuple(
-        (name, _setting(importer, name, value, span)) for name, value in sorted(attributes.items())
+        (name, _setting(operation, name, value))
+        for name, value in sorted(operation.attributes.items())
     )
     op = Opaque(node.op_type, domain, version, tuple(types), settings)
-    return importer.add(scope, op, values, tuple(node.output)).outputs
+    return operation.become(op, values)
 
 
 def _is_standard(name: str) -> bool:
@@ -75,9 +66,10 @@ def _is_standard(name: str) -> bool:
     return True
 
 
-def _setting(importer: Importer, name: str, value: Any, span: Span | None) -> Any:
+def _setting(operation: Operation, name: str, value: Any) -> Any:
     if isinstance(value, onnx.TensorProto):
-        return Data(to_array(value, importer.file.folder, span))
+        return Data(to_array(value, operation.importer.file.folder, operation.span))
     if isinstance(value, int | float | str | tuple):
         return value
-    raise error("NN0804", f"the attribute `{name}` of an unknown operator is no number", span)
+    text = f"the attribute `{name}` of an unknown operator is no number"
+    raise operation.refuse("NN0804", text)

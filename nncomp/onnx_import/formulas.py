@@ -6,16 +6,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
 
-import onnx
-
-from nncomp.errors import CompileError, error
+from nncomp.errors import CompileError
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.onnx_import.control import inlined
-from nncomp.onnx_import.scope import Scope
+from nncomp.onnx_import.operation import Operation
 from nncomp.ops.activation import Softmax
 from nncomp.ops.attention import repeated_heads
 from nncomp.ops.comparison import Greater
@@ -26,38 +23,23 @@ from nncomp.ops.grad import Grad
 from nncomp.ops.linear import MatMul, matrix_transpose
 from nncomp.ops.reduction import ReduceSum
 from nncomp.ops.rules import numbered_dtype
-from nncomp.source import Span
 from nncomp.types import DType
-
-if TYPE_CHECKING:
-    from nncomp.onnx_import.importer import Importer
 
 
 class _Formula:
-    """One operator with its operands and attributes."""
+    """One operator with its operands, all of them there."""
 
-    def __init__(
-        self,
-        importer: Importer,
-        scope: Scope,
-        node: onnx.NodeProto,
-        attributes: Mapping[str, Any],
-        values: Sequence[Value | None],
-        span: Span | None,
-    ) -> None:
-        self.importer = importer
-        self.scope = scope
-        self.b: Builder = scope.b
-        self.name = node.op_type
-        self.attributes = attributes
-        self.span = span
-        present = [value for value in values if value is not None]
-        if len(present) < len(values):
-            raise error("NN0702", f"{self.name} lacks an operand", span)
-        self.values = present
+    def __init__(self, operation: Operation) -> None:
+        self.operation = operation
+        self.b: Builder = operation.scope.b
+        self.attributes = operation.attributes
+        values = operation.tensors()
+        self.values = [value for value in values if value is not None]
+        if len(self.values) < len(values):
+            raise operation.refuse("NN0702", f"{operation.name} lacks an operand")
 
     def refuse(self, code: str, message: str) -> CompileError:
-        return error(code, f"{self.name}: {message}", self.span)
+        return self.operation.refuse(code, f"{self.operation.name}: {message}")
 
     def number(self, name: str, default: float | None = None) -> float:
         value = self.attributes.get(name, default)
@@ -175,12 +157,9 @@ def _flex_attention(f: _Formula) -> list[Value]:
 
 def _changed(f: _Formula, name: str, x: Value) -> Value:
     """What the graph of that attribute makes of x; x itself without one."""
-    graph = f.attributes.get(name)
-    if graph is None:
+    if name not in f.attributes:
         return x
-    if not isinstance(graph, onnx.GraphProto):
-        raise f.refuse("NN0805", f"the attribute `{name}` is no graph")
-    results = inlined(f.importer, f.scope, graph, [x], f.span)
+    results = inlined(f.operation, f.operation.graph(name), [x])
     if len(results) != 1 or results[0].type != x.type:
         raise f.refuse("NN0205", f"`{name}` does not give one tensor {x.type}")
     return results[0]
@@ -192,7 +171,8 @@ def _gradient(f: _Formula) -> list[Value]:
     texts = [name for group in names for name in group if isinstance(name, str)]
     if not names[0] or len(texts) < sum(map(len, names)):
         raise f.refuse("NN0805", "`xs`, `zs` and `y` are names of tensors")
-    named = [f.importer.item(f.scope, name, f.span) for name in texts]
+    o = f.operation
+    named = [o.importer.item(o.scope, name, o.span) for name in texts]
     *given, y = named
     if given != f.values or not isinstance(y, Value):
         raise f.refuse("NN0804", "its operands are not the tensors that `xs` and `zs` name")
@@ -209,14 +189,6 @@ FORMULAS: dict[tuple[str, str], Callable[[_Formula], list[Value]]] = {
 }
 
 
-def read_formula(
-    importer: Importer,
-    scope: Scope,
-    node: onnx.NodeProto,
-    attributes: Mapping[str, Any],
-    values: Sequence[Value | None],
-    span: Span | None,
-) -> Sequence[Value]:
+def read_formula(operation: Operation) -> Sequence[Value]:
     """The results of one of `FORMULAS`."""
-    formula = _Formula(importer, scope, node, attributes, values, span)
-    return FORMULAS[node.domain, node.op_type](formula)
+    return FORMULAS[operation.node.domain, operation.name](_Formula(operation))

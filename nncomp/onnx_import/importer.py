@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import onnx
 
@@ -28,9 +27,10 @@ from nncomp.onnx_import.assumptions import assumption, in_words, obligations
 from nncomp.onnx_import.attributes import changed_defaults, make_op, read_attributes
 from nncomp.onnx_import.contents import Contents, Evaluate
 from nncomp.onnx_import.listing import Listing
+from nncomp.onnx_import.operation import Operation
 from nncomp.onnx_import.order import in_order
 from nncomp.onnx_import.reading import OnnxFile
-from nncomp.onnx_import.scope import Item, Missing, Scope, block_of, home_of, stated_types
+from nncomp.onnx_import.scope import Item, Scope, block_of, home_of, stated_types
 from nncomp.onnx_import.signatures import Signatures
 from nncomp.onnx_import.survey import names_read, opsets_of, readers_of
 from nncomp.onnx_import.tensors import Tensors
@@ -213,41 +213,33 @@ class Importer:
             return functions.call(self, scope, node, function, path, span)
         attributes = read_attributes(node, scope.given, span)
         operands = [self.item(scope, name, span) for name in node.input]
+        operation = Operation(self, scope, node, attributes, operands, span)
         if (domain, node.op_type) in formulas.FORMULAS:
-            values = [_tensor(item, node, span) for item in operands]
-            return formulas.read_formula(self, scope, node, attributes, values, span)
+            return formulas.read_formula(operation)
         cls = REGISTRY.get(node.op_type)
         if domain and (cls is None or cls.domain != domain):
-            return foreign.keep(self, scope, node, attributes, operands, span)
+            return foreign.keep(operation)
         if node.op_type in containers.READERS:
-            found = containers.read(self, scope, node, attributes, operands, span)
+            found = containers.read(operation)
             if found is not None:
                 return found
         if node.op_type == "SequenceMap":
-            return mapping.read_map(self, scope, node, attributes, operands, span)
+            return mapping.read_map(operation)
         if node.op_type in control.READERS:
-            wholes = [None if v is None else containers.whole(self, scope, v) for v in operands]
-            return control.READERS[node.op_type](self, scope, node, attributes, wholes, span)
-        values = [_tensor(item, node, span) for item in operands]
+            return control.READERS[node.op_type](operation)
         if domain and cls is not None:
             op = make_op(cls, attributes, self.file.folder, span)
-            return self.add(scope, op, values, tuple(node.output)).outputs
+            return operation.become(op, operation.tensors())
         if node.op_type == "Constant":
-            return [initializers.constant_node(self, scope, node, attributes, span)]
-        return self._standard(scope, node, attributes, values, span)
+            return [initializers.constant_node(operation)]
+        return self._standard(operation)
 
-    def _standard(
-        self,
-        scope: Scope,
-        node: onnx.NodeProto,
-        attributes: dict[str, Any],
-        values: list[Value | None],
-        span: Span | None,
-    ) -> Sequence[Value]:
-        names = list(node.output)
-        used = tuple(name in self.read for name in names)
+    def _standard(self, operation: Operation) -> Sequence[Value]:
+        node, scope, span = operation.node, operation.scope, operation.span
+        attributes, values = dict(operation.attributes), operation.tensors()
+        used = tuple(name in self.read for name in node.output)
         opset = scope.opsets.get("", 1)
-        call = Call(scope.b, node.op_type, opset, attributes, values, len(names), used, span)
+        call = Call(scope.b, node.op_type, opset, attributes, values, len(used), used, span)
         cls = REGISTRY.get(node.op_type)
         if cls is not None and not cls.domain:
             for name, default in changed_defaults(cls, opset).items():
@@ -257,9 +249,8 @@ class Importer:
             return results
         cls = REGISTRY.get(call.op_type)
         if cls is None or cls.domain:
-            return foreign.keep(self, scope, node, attributes, list(values), span)
-        op = make_op(cls, call.attributes, self.file.folder, span)
-        return self.add(scope, op, call.inputs, tuple(names)).outputs
+            return foreign.keep(operation)
+        return operation.become(make_op(cls, call.attributes, self.file.folder, span), call.inputs)
 
     def add(
         self, scope: Scope, op: Op, inputs: Sequence[Value | None], names: tuple[str, ...] = ()
@@ -358,13 +349,6 @@ class Importer:
         is_container = kind in ("optional_type", "sequence_type")
         wanted = self.signatures.stated(info) if is_container else None
         return containers.whole(self, scope, item, wanted)
-
-
-def _tensor(item: Item | None, node: onnx.NodeProto, span: Span | None) -> Value | None:
-    if item is None or isinstance(item, Value):
-        return item
-    called = "an optional value that is not there" if isinstance(item, Missing) else "a sequence"
-    raise error("NN0804", f"{node.op_type} gets {called}, which it does not take here", span)
 
 
 def _renamed(model: onnx.ModelProto, outputs: Mapping[str, Value]) -> dict[str, Value]:

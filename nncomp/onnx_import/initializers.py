@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from nncomp.errors import error
 from nncomp.ir.graph import Parameter, ParameterKind, Value
 from nncomp.ir.naming import matches
 from nncomp.onnx_import.dtypes import dtype_of
+from nncomp.onnx_import.operation import Operation
 from nncomp.onnx_import.scope import Scope
 from nncomp.onnx_import.tensors import to_array, to_dense
 from nncomp.source import Span
@@ -120,20 +121,15 @@ def _array(
     return to_array(tensor, importer.file.folder, span)
 
 
-def constant_node(
-    importer: Importer,
-    scope: Scope,
-    node: onnx.NodeProto,
-    attributes: Mapping[str, Any],
-    span: Span | None,
-) -> Value:
+def constant_node(operation: Operation) -> Value:
     """The value of a `Constant` node. CompileError NN0804 for text, NN0805."""
-    name = node.output[0] if node.output else ""
+    node, attributes, span = operation.node, operation.attributes, operation.span
+    name, b = node.output[0] if node.output else "", operation.scope.b
     if len(attributes) != 1:
         raise error("NN0805", f"a Constant has one attribute, not {len(attributes)}", span)
     ((key, value),) = attributes.items()
     if key in ("value", "sparse_value") and hasattr(value, "dims"):
-        return scope.b.constant(_array(importer, value, span), name=name)
+        return b.constant(_array(operation.importer, value, span), name=name)
     kinds: dict[str, tuple[DType, int, type]] = {
         "value_float": (DType.F32, 0, float),
         "value_floats": (DType.F32, 1, float),
@@ -144,7 +140,7 @@ def constant_node(
         dtype, rank, item = kinds[key]
         items = value if rank and isinstance(value, tuple) else (value,)
         if isinstance(value, tuple) is bool(rank) and all(isinstance(i, item) for i in items):
-            return scope.b.constant(np.array(value, dtype.numpy), name=name)
+            return b.constant(np.array(value, dtype.numpy), name=name)
     if key.startswith("value_string"):
         dtype_of(onnx.TensorProto.STRING, f"the constant `{name}`", span)
     raise error("NN0805", f"`{key}` of a Constant does not hold what it says", span)

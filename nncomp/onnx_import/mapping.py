@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import onnx
 from onnx import helper
 
-from nncomp.errors import error
 from nncomp.ir.graph import Value
 from nncomp.onnx_import.containers import whole
-from nncomp.onnx_import.scope import Item, Scope
-from nncomp.source import Span
+from nncomp.onnx_import.operation import Operation
+from nncomp.onnx_import.scope import Item
 from nncomp.types import SequenceType
-
-if TYPE_CHECKING:
-    from nncomp.onnx_import.importer import Importer
 
 _MARK = "nncomp/map"  # what no name in a model begins with
 
 
-def read_map(
-    importer: Importer,
-    scope: Scope,
-    node: onnx.NodeProto,
-    attributes: Mapping[str, Any],
-    operands: Sequence[Item | None],
-    span: Span | None,
-) -> Sequence[Item]:
+def read_map(operation: Operation) -> Sequence[Item]:
     """The results of a SequenceMap: its graph, given a tensor of each sequence at a time."""
-    graph = attributes.get("body")
-    if not isinstance(graph, onnx.GraphProto):
-        raise error("NN0805", "the attribute `body` is no graph", span)
+    importer, scope, operands = operation.importer, operation.scope, operation.operands
+    graph = operation.graph("body")
     if len(graph.input) != len(operands) or not operands:
-        raise error(
-            "NN0805", f"the subgraph takes {len(graph.input)} values, not {len(operands)}", span
-        )
+        text = f"the subgraph takes {len(graph.input)} values, not {len(operands)}"
+        raise operation.refuse("NN0805", text)
     prefix = f"{_MARK}.{importer.count}"
     steps = []
     for number, (item, info) in enumerate(zip(operands, graph.input, strict=True)):
         if item is None:
-            raise error("NN0702", f"SequenceMap lacks its operand {number + 1}", span)
+            raise operation.refuse("NN0702", f"SequenceMap lacks its operand {number + 1}")
         value = whole(importer, scope, item)
         name = f"{prefix}.{number}"
         scope.names[name] = value
@@ -51,18 +37,17 @@ def read_map(
             steps.append(helper.make_node("Identity", [name], [info.name]))
     first = scope.names[f"{prefix}.0"]
     if not isinstance(first, Value) or not isinstance(first.type, SequenceType):
-        raise error("NN0203", "the first operand of SequenceMap is a sequence", span)
-    return _loop(importer, scope, node, graph, steps, prefix)
+        raise operation.refuse("NN0203", "the first operand of SequenceMap is a sequence")
+    importer.nodes(scope, _loop(graph, steps, prefix))
+    return [scope.names[_result(prefix, k)] for k in range(len(graph.output))]
 
 
-def _loop(
-    importer: Importer,
-    scope: Scope,
-    node: onnx.NodeProto,
-    graph: onnx.GraphProto,
-    steps: list[onnx.NodeProto],
-    prefix: str,
-) -> Sequence[Item]:
+def _result(prefix: str, number: int) -> str:
+    return f"{prefix}.result.{number}"
+
+
+def _loop(graph: onnx.GraphProto, steps: list[onnx.NodeProto], prefix: str) -> list[onnx.NodeProto]:
+    """A Loop that takes `steps` to the inputs of the graph, and collects its results."""
     count = range(len(graph.output))
     collect = [
         helper.make_node(
@@ -79,8 +64,8 @@ def _loop(
     body.initializer.extend(graph.initializer)
     body.value_info.extend(graph.value_info)
     empty = [f"{prefix}.none.{k}" for k in count]
-    results = [f"{prefix}.result.{k}" for k in count]
-    nodes = [
+    results = [_result(prefix, k) for k in count]
+    return [
         helper.make_node("SequenceLength", [f"{prefix}.0"], [f"{prefix}.length"]),
         *(
             helper.make_node(
@@ -90,5 +75,3 @@ def _loop(
         ),
         helper.make_node("Loop", [f"{prefix}.length", "", *empty], results, body=body),
     ]
-    importer.nodes(scope, nodes)
-    return [scope.names[name] for name in results]
