@@ -288,8 +288,8 @@ class Mish(FloatFunction):
 
 
 @operator
-class Softmax(FloatFunction):
-    """exp(X) / Σ exp(X) along an axis (ONNX Softmax-13)."""
+class AlongAxis(FloatFunction):
+    """A function of all numbers along an axis."""
 
     signature = "input -> output"
     axis: int = -1
@@ -297,6 +297,11 @@ class Softmax(FloatFunction):
     def infer(self, x: TensorType) -> TensorType:
         normalize_axis(self.axis, x.rank)
         return super().infer(x)
+
+
+@operator
+class Softmax(AlongAxis):
+    """exp(X) / Σ exp(X) along an axis (ONNX Softmax-13)."""
 
     def vjp(self, at: Vjp) -> Gradients:
         b = at.b
@@ -305,30 +310,16 @@ class Softmax(FloatFunction):
 
 
 @operator
-class Hardmax(FloatFunction):
+class Hardmax(AlongAxis):
     """1 at the first of the largest elements along an axis, 0 elsewhere (ONNX Hardmax-13)."""
-
-    signature = "input -> output"
-    axis: int = -1
-
-    def infer(self, x: TensorType) -> TensorType:
-        normalize_axis(self.axis, x.rank)
-        return super().infer(x)
 
     def vjp(self, at: Vjp) -> Gradients:
         return (None,)
 
 
 @operator
-class LogSoftmax(FloatFunction):
+class LogSoftmax(AlongAxis):
     """X - log Σ exp(X) along an axis (ONNX LogSoftmax-13)."""
-
-    signature = "input -> output"
-    axis: int = -1
-
-    def infer(self, x: TensorType) -> TensorType:
-        normalize_axis(self.axis, x.rank)
-        return super().infer(x)
 
     def vjp(self, at: Vjp) -> Gradients:
         b = at.b
