@@ -30,15 +30,16 @@ class Structured:
 def structured(graph: Graph, modules: Mapping[str, str]) -> Structured:
     """The graph as blocks and a model. modules: paths of blocks, and their classes"""
     root = tree_of(graph, scopes_of(graph, modules), modules)
-    paths = connect(root, graph)
+    connect(root, graph)
     templates = Templates({p.value: p.kind for p in graph.parameters})
     templates.add_all(root)
     groups = grouped(templates)
     _name_blocks(groups, modules, graph.name)
     written = [_block(group, groups) for group in dict.fromkeys(groups.values())]
     written.append(Model(graph, root, templates, groups).text())
-    used = sorted({name for name, _ in templates.layers.values()})
+    used = sorted({layer.block for layer in templates.layers.values()})
     head = [f"from std import {', '.join(used)}\n"] if used else []
+    paths = {value: path for r in root.regions() for value, path in r.paths().items()}
     return Structured("\n".join([*head, *written]), paths, len(written) - 1)
 
 

@@ -30,24 +30,23 @@ _ROLES: dict[str, tuple[str, ...]] = {
 }
 
 
-def connect(root: Region, graph: Graph) -> dict[Value, str]:
-    """Fills in the parameters, inputs and outputs of all regions, and opens those without inputs.
-    The final paths of all parameters."""
+def connect(root: Region, graph: Graph) -> None:
+    """Fills in the parameters, inputs and outputs of all regions, and opens those without
+    inputs."""
     while True:
-        paths = _declare(root, graph)
+        _declare(root, graph)
         _fill(root, graph)
         if not _open_closed(root):
-            return paths
+            return
 
 
-def _declare(root: Region, graph: Graph) -> dict[Value, str]:
+def _declare(root: Region, graph: Graph) -> None:
     chains: dict[Node, tuple[Region, ...]] = {}
     _collect(root, (), chains)
     for region in root.regions():
         region.parameters = {}
     uses = graph.uses
     names = {region: Names(()) for region in root.regions()}
-    paths: dict[Value, str] = {}
     taken: set[str] = set()
     kept = {p.path for p in graph.parameters if module_path(p.path) is not None}
     for parameter in graph.parameters:
@@ -61,11 +60,8 @@ def _declare(root: Region, graph: Graph) -> dict[Value, str]:
             name = names[owner].fresh(_role(value, readers))
             while f"{owner.path}.{name}" in taken | kept:
                 name = names[owner].fresh(name)
-        path = f"{owner.path}.{name}" if owner.path else name
-        taken.add(path)
+        taken.add(f"{owner.path}.{name}" if owner.path else name)
         owner.parameters[value] = name
-        paths[value] = path
-    return paths
 
 
 def _collect(

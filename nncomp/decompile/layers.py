@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nncomp.decompile.functions import per_axis
 from nncomp.decompile.pieces import Hole, Pieces, joined
 from nncomp.decompile.regions import Region
-from nncomp.ir.graph import Node, Value
+from nncomp.ir.graph import Node, ParameterKind, Value
+from nncomp.records import record
 
-Layer = tuple[str, Pieces]
+
+@record
+class Layer:
+    """A block of the library. parameters: of a region, with the names that they have in it"""
+
+    block: str
+    hyperparameters: Pieces
+    parameters: dict[Value, str]
+
+    def kind(self, value: Value) -> ParameterKind:
+        return "buffer" if self.parameters[value].startswith("running_") else "param"
 
 
-def layer_of(region: Region) -> Layer | None:
-    """The library's block that the region is, and its hyperparameters; None if it is none."""
+def layer_of(region: Region, kinds: Mapping[Value, ParameterKind]) -> Layer | None:
+    """The layer that the region is but for the names of its parameters; None if it is none."""
     nodes = [item for item in region.items if isinstance(item, Node)]
     single = len(region.inputs) == 1 and len(region.outputs) == 1
     if not single or len(nodes) != len(region.items) or len(nodes) > 3:
@@ -22,21 +33,22 @@ def layer_of(region: Region) -> Layer | None:
     if region.outputs[0] is not nodes[-1].outputs[0]:
         return None
     rule = _RULES.get("+".join(node.op.name for node in nodes if not node.op.domain))
-    return rule(region, nodes) if rule else None
+    found = rule(region.inputs[0], nodes) if rule else None
+    if found is None or found.parameters.keys() != region.parameters.keys():
+        return None
+    return found if all(kinds[v] == found.kind(v) for v in found.parameters) else None
 
 
-def _named(region: Region, *wanted: tuple[Value | None, str]) -> bool:
-    """Whether these are the parameters that the region declares, under these names."""
-    found = {value: name for value, name in wanted if value is not None}
-    return found == region.parameters
+def _roles(*parameters: tuple[Value | None, str]) -> dict[Value, str]:
+    return {value: name for value, name in parameters if value is not None}
 
 
-def _conv(region: Region, nodes: list[Node]) -> Layer | None:
+def _conv(given: Value, nodes: list[Node]) -> Layer | None:
     (node,) = nodes
     op: Any = node.op
     x, weight, bias = (*node.inputs, None)[:3]
     assert weight is not None
-    if x is not region.inputs[0] or not _named(region, (weight, "weight"), (bias, "bias")):
+    if x is not given:
         return None
     transposed = op.name == "ConvTranspose"
     n = len(op.kernel_shape or ())
@@ -65,7 +77,7 @@ def _conv(region: Region, nodes: list[Node]) -> Layer | None:
         if op.output_shape is not None or op.output_padding is None:
             return None
         arguments += _keyword("output_pad", op.output_padding, 0)
-    return op.name, arguments
+    return Layer(op.name, arguments, _roles((weight, "weight"), (bias, "bias")))
 
 
 def _pair(pair: tuple[int, int]) -> Pieces:
@@ -78,7 +90,7 @@ def _keyword(name: str, numbers: tuple[int, ...], default: int) -> Pieces:
     return [f", {name}=", *per_axis(numbers, name)]
 
 
-def _linear(region: Region, nodes: list[Node]) -> Layer | None:
+def _linear(given: Value, nodes: list[Node]) -> Layer | None:
     turned = nodes[0] if nodes[0].op.name == "Transpose" else None
     product = nodes[1] if turned else nodes[0]
     total = nodes[-1] if nodes[-1].op.name == "Add" else None
@@ -96,8 +108,7 @@ def _linear(region: Region, nodes: list[Node]) -> Layer | None:
         if len(sides) != 1 or sides[0].rank != 1:
             return None
         (bias,) = sides
-    named = _named(region, (weight, "weight"), (bias, "bias"))
-    if x is not region.inputs[0] or weight.rank != 2 or x.rank < 1 or not named:
+    if x is not given or weight.rank != 2 or x.rank < 1:
         return None
     out = weight.shape[0 if turned else 1]
     if bias is not None and bias.shape != (out,):
@@ -107,47 +118,46 @@ def _linear(region: Region, nodes: list[Node]) -> Layer | None:
         arguments.append(", use_bias=false")
     if turned is None:
         arguments.append(", transposed=true")
-    return "Linear", arguments
+    return Layer("Linear", arguments, _roles((weight, "weight"), (bias, "bias")))
 
 
-def _norm(region: Region, nodes: list[Node]) -> Layer | None:
+def _norm(given: Value, nodes: list[Node]) -> Layer | None:
     (node,) = nodes
     op: Any = node.op
     x, weight, bias = (*node.inputs, None)[:3]
-    named = _named(region, (weight, "weight"), (bias, "bias"))
-    if x is not region.inputs[0] or not named or weight is None or weight.rank != 1:
+    if x is not given or weight is None or weight.rank != 1:
         return None
     if op.attributes().keys() - {"epsilon"} or (op.name == "RMSNormalization" and bias is not None):
         return None
     arguments: Pieces = [f"eps={op.epsilon!r}"] if op.epsilon != 1e-5 else []
     if bias is None and op.name == "LayerNormalization":
         arguments += [", use_bias=false"] if arguments else ["use_bias=false"]
-    return {"LayerNormalization": "LayerNorm", "RMSNormalization": "RMSNorm"}[op.name], arguments
+    block = {"LayerNormalization": "LayerNorm", "RMSNormalization": "RMSNorm"}[op.name]
+    return Layer(block, arguments, _roles((weight, "weight"), (bias, "bias")))
 
 
-def _batch_norm(region: Region, nodes: list[Node]) -> Layer | None:
+def _batch_norm(given: Value, nodes: list[Node]) -> Layer | None:
     (node,) = nodes
     op: Any = node.op
     roles = ("weight", "bias", "running_mean", "running_var")
-    named = _named(region, *zip(node.inputs[1:], roles, strict=True))
-    if node.inputs[0] is not region.inputs[0] or not named or op.attributes().keys() - {"epsilon"}:
+    if node.inputs[0] is not given or op.attributes().keys() - {"epsilon"}:
         return None
-    return "BatchNorm", [f"eps={op.epsilon!r}"] if op.epsilon != 1e-5 else []
+    arguments: Pieces = [f"eps={op.epsilon!r}"] if op.epsilon != 1e-5 else []
+    return Layer("BatchNorm", arguments, _roles(*zip(node.inputs[1:], roles, strict=True)))
 
 
-def _embedding(region: Region, nodes: list[Node]) -> Layer | None:
+def _embedding(given: Value, nodes: list[Node]) -> Layer | None:
     (node,) = nodes
     weight, index = node.inputs
     assert weight is not None
-    if index is not region.inputs[0] or node.op.attributes() or weight.rank != 2:
-        return None
-    if not _named(region, (weight, "weight")):
+    if index is not given or node.op.attributes() or weight.rank != 2:
         return None
     count, width = weight.shape
-    return "Embedding", [Hole(count, "count"), ", ", Hole(width, "width")]
+    arguments: Pieces = [Hole(count, "count"), ", ", Hole(width, "width")]
+    return Layer("Embedding", arguments, _roles((weight, "weight")))
 
 
-_RULES: dict[str, Callable[[Region, list[Node]], Layer | None]] = {
+_RULES: dict[str, Callable[[Value, list[Node]], Layer | None]] = {
     "Conv": _conv,
     "ConvTranspose": _conv,
     "MatMul": _linear,

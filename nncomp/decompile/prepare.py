@@ -18,12 +18,12 @@ from nncomp.types import Array, TensorType
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """graph: all of whose constants are small; weights: of its parameters, by path
-    renamed: the paths of parameters whose names are none
+    names: the paths of the parameters that it had before, by their names
     """
 
     graph: Graph
     weights: Mapping[str, Array]
-    renamed: Mapping[str, str]
+    names: Mapping[str, str]
 
 
 def prepare(graph: Graph, weights: Mapping[str, Array]) -> Prepared:
@@ -44,7 +44,7 @@ def prepare(graph: Graph, weights: Mapping[str, Array]) -> Prepared:
     nodes = [remap(node, values) for node in graph.nodes if not _is_large(node)]
     ready = plain(replace(graph.replace(nodes, values), parameters=tuple(parameters)))
     ready = _untied(ready, given)
-    return Prepared(ready, given, {name: path for name, path in own.items() if name != path})
+    return Prepared(ready, given, own)
 
 
 def _untied(graph: Graph, weights: dict[str, Array]) -> Graph:

@@ -25,6 +25,12 @@ class Region:
     inputs: list[Value] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
 
+    def paths(self, parameters: Mapping[Value, str] | None = None) -> dict[Value, str]:
+        """The paths of its parameters; or of these, with their names in it."""
+        found = self.parameters if parameters is None else parameters
+        around = f"{self.path}." if self.path else ""
+        return {value: around + name for value, name in found.items()}
+
     def nodes(self) -> Iterator[Node]:
         """All nodes in it."""
         for item in self.items:

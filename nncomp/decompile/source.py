@@ -12,7 +12,7 @@ from nncomp.decompile.names import model_name
 from nncomp.decompile.prepare import Prepared, prepare
 from nncomp.errors import CompileError, error
 from nncomp.ir.graph import Graph
-from nncomp.ir.naming import name_graph
+from nncomp.ir.naming import module_path, name_graph
 from nncomp.ir.text import to_text
 from nncomp.source import SourceFile
 from nncomp.syntax.formatter import format_source
@@ -61,17 +61,17 @@ def decompile(
             raise error("NN0804", message)
     named = replace(graph, name=model_name(graph.name, origin.file))
     ready = prepare(named, weights)
-    head = [*_renamed(ready), f'"""{_title(origin)}."""']
+    title = f'"""{_title(origin)}."""'
     text = to_text(ready.graph)
     flat = read(SourceFile(f"{origin.file} as .nn", text.text))
     if not text.constants:  # large ones in the bodies of control flow
         built = structured(composed(ready.graph), origin.modules)
-        whole = _formatted(built.text, head)
         paths = {p.path: built.paths[p.value] for p in ready.graph.parameters}
+        whole = _formatted(built.text, [*_renamed(ready, paths), title])
         if _is_same(whole, flat, paths, read):
             given = {paths[path]: array for path, array in ready.weights.items()}
             return Source(whole, given, True, built.blocks)
-    whole = _formatted(text.text, head)
+    whole = _formatted(text.text, [*_renamed(ready, {}), title])
     return Source(whole, {**ready.weights, **text.constants})
 
 
@@ -97,10 +97,18 @@ def _title(origin: Origin) -> str:
     return ", ".join(_plain(part) for part in (origin.file, origin.note) if part)
 
 
-def _renamed(ready: Prepared) -> list[str]:
-    """Which names could not be kept, as comments."""
+def _renamed(ready: Prepared, paths: Mapping[str, str]) -> list[str]:
+    """Which names could not be kept, as comments. paths: of the parameters in the text, by those
+    in the graph; `*` stands for all blocks in which they changed alike"""
     names = name_graph(ready.graph)
-    pairs = dict(ready.renamed)
+    pairs: dict[str, str] = {}
+    for name, path in ready.names.items():
+        new = paths.get(path, path)
+        if name == new or (name == path and module_path(name) is None):
+            continue  # what the exporter made up tells nobody anything
+        (block, _, last), (around, _, now) = name.rpartition("."), new.rpartition(".")
+        alike = block and block == around
+        pairs[f"*.{last}" if alike else name] = f"*.{now}" if alike else new
     pairs |= {v.name: names.values[v] for v in ready.graph.inputs if v.name != names.values[v]}
     pairs |= {name: new for name, new in names.outputs.items() if name != new}
     if not pairs:

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from nncomp.decompile.layers import layer_of
+from nncomp.decompile.layers import Layer, layer_of
 from nncomp.decompile.names import snake_case
 from nncomp.decompile.pieces import Chain, Hole, Pieces, Stage, Use, joined, merged
 from nncomp.decompile.regions import Region
 from nncomp.decompile.runs import Run, folded
 from nncomp.decompile.spelling import result_name, spell, subject_of, words
 from nncomp.dims import DimLike
-from nncomp.ir.graph import Node, Value
+from nncomp.ir.graph import Node, ParameterKind, Value
 from nncomp.ir.literals import quoted
 from nncomp.ir.naming import NEVER, Names
 
@@ -52,23 +52,27 @@ class Template:
 class Templates:
     """The templates of all regions of a model."""
 
-    def __init__(self, kinds: Mapping[Value, str]) -> None:
-        """kinds: `param` or `buffer`, of the parameters"""
+    def __init__(self, kinds: Mapping[Value, ParameterKind]) -> None:
         self.kinds = kinds
         self.of: dict[Region, Template] = {}
-        self.layers: dict[Region, tuple[str, Pieces]] = {}
+        self.layers: dict[Region, Layer] = {}
         self._keys: dict[str, int] = {}
 
     def add_all(self, root: Region) -> None:
-        """Makes the templates of the regions within one."""
+        """Makes the templates of the regions within one. Those that are layers of the library get
+        its names for their parameters, unless others have them."""
+        taken = {path for region in root.regions() for path in region.paths().values()}
         for region in root.regions():
             if region is root:
                 continue
-            layer = layer_of(region)
-            if layer is not None:
-                self.layers[region] = layer
-            else:
+            layer = layer_of(region, self.kinds)
+            own = set(region.paths().values())
+            new = set() if layer is None else set(region.paths(layer.parameters).values()) - own
+            if layer is None or not taken.isdisjoint(new):
                 self.of[region] = self.make(region)
+            else:
+                self.layers[region] = layer
+                region.parameters = layer.parameters
 
     def make(self, region: Region) -> Template:
         """The template of one region, after those of the regions in it."""
@@ -203,8 +207,8 @@ class Body:
 
     def _stage(self, region: Region, name: str, rest: list[Pieces]) -> Stage:
         if region in self.templates.layers:
-            layer, arguments = self.templates.layers[region]
-            callee: Pieces = [f"{layer}(", *arguments, ")"]
+            layer = self.templates.layers[region]
+            callee: Pieces = [f"{layer.block}(", *layer.hyperparameters, ")"]
         else:
             callee = [Use(self.templates.of[region])]
         return Stage(callee, rest=joined(rest), name=name, is_block=True, hint=_hint(region.name))

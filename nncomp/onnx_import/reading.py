@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field
 
@@ -51,7 +52,53 @@ def parse_model(data: bytes, name: str = "<model>", folder: Folder | None = None
     if not proto.HasField("graph"):
         raise error("NN0801", f"{name} is no ONNX model: it has no graph")
     _require_text(proto, name)
+    _move_weights(proto)
     return OnnxFile(name, proto, folder or Folder(None))
+
+
+def _move_weights(model: onnx.ModelProto) -> None:
+    """Turns `Constant` nodes into initialisers where a graph has none: paddle2onnx and others write
+    all weights so."""
+    graph = model.graph
+    if graph.initializer or graph.sparse_initializer:
+        return
+    others = []
+    for node in graph.node:
+        tensor = _tensor_of(node)
+        if tensor is None:
+            others.append(node)
+        else:
+            graph.initializer.add().CopyFrom(tensor)
+            graph.initializer[-1].name = node.output[0]
+    if graph.initializer:
+        graph.ClearField("node")
+        graph.node.extend(others)
+        model.ir_version = max(model.ir_version, _IR_OF_INITIALISERS)
+
+
+_IR_OF_INITIALISERS = 4  # from which on they need not be inputs, too
+
+
+def _tensor_of(node: onnx.NodeProto) -> onnx.TensorProto | None:
+    """What a `Constant` node holds if it may be a weight: several floats. A single one, like the 3
+    and 6 of a hard swish, is a part of a formula."""
+    if node.op_type != "Constant" or node.domain not in ("", "ai.onnx"):
+        return None
+    if len(node.attribute) != 1 or len(node.output) != 1 or not node.output[0]:
+        return None
+    attribute = node.attribute[0]
+    if attribute.name != "value" or not attribute.HasField("t") or attribute.ref_attr_name:
+        return None
+    is_weight = attribute.t.data_type in _FLOATS and math.prod(attribute.t.dims) > 1
+    return attribute.t if is_weight else None
+
+
+_FLOATS = {
+    onnx.TensorProto.FLOAT,
+    onnx.TensorProto.FLOAT16,
+    onnx.TensorProto.BFLOAT16,
+    onnx.TensorProto.DOUBLE,
+}
 
 
 def _require_text(model: onnx.ModelProto, name: str) -> None:

@@ -298,3 +298,49 @@ def test_operators_that_the_language_has_a_name_for() -> None:
         "m = square(sizes)",
     ):
         assert line in lines
+
+
+def test_layers_whose_parameters_have_other_names() -> None:
+    """paddle2onnx writes `conv2d_0.w_0`; the library's block says more than a raw operator."""
+    shapes = dict.fromkeys(("norm__w_0", "norm__b_0", "norm__w_1", "norm__w_2"), (4,))
+    found = source(
+        """f (float[N, 3, 8, 8] x) => (float[N, 4, 4, 4] y) {
+            a = Conv <pads = [1, 1, 1, 1], strides = [2, 2]> (x, conv__w_0)
+            b = BatchNormalization (a, norm__w_0, norm__b_0, norm__w_1, norm__w_2)
+            y = Relu (b)
+        }""",
+        conv__w_0=(4, 3, 3, 3),
+        **shapes,
+    )
+    assert (
+        body(found)
+        == """\
+from std import BatchNorm, Conv
+
+# Names that were others in the model:
+#   *.weight: *.w_0
+#   *.bias: *.b_0
+#   *.running_mean: *.w_1
+#   *.running_var: *.w_2
+
+model f {
+  input x: f32[N, 3, 8, 8]
+  output y = x |> Conv(4, 3, stride=2, pad=1, use_bias=false) as conv |> BatchNorm() as norm |> relu
+}
+"""
+    )
+    names = {"norm.weight", "norm.bias", "norm.running_mean", "norm.running_var"}
+    assert set(found.weights) == {"conv.weight", *names}
+
+
+def test_a_name_of_the_library_that_is_taken() -> None:
+    """`fc.weight` is read elsewhere: the layer keeps its own name."""
+    found = source(
+        """f (float[N, 4] x) => (float[N, 5] y, float[5] z) {
+            y = MatMul (x, fc__w_0)
+            z = Relu (fc__weight)
+        }""",
+        fc__w_0=(4, 5),
+        fc__weight=(5,),
+    )
+    assert set(found.weights) == {"fc.w_0", "fc.weight"}

@@ -224,6 +224,29 @@ def test_train_writes_the_model_with_its_new_weights(
     np.testing.assert_allclose(outputs_of(compiled, x), outputs_of(out / "m.onnx", x), atol=1e-5)
 
 
+def test_weights_in_constant_nodes_learn(saved: Path) -> None:
+    """As paddle2onnx writes them; in the model that training writes they are initialisers."""
+    model = onnx.load(saved)
+    constants = [
+        onnx.helper.make_node("Constant", [], [tensor.name], value=tensor)
+        for tensor in model.graph.initializer
+    ]
+    nodes = [*constants, *model.graph.node]
+    for part in ("node", "initializer"):
+        model.graph.ClearField(part)
+    model.graph.node.extend(nodes)
+    onnx.save(model, saved)
+    out = saved.with_name("out")
+    command = ["train", str(saved), "--data", str(saved.with_name("data.npz")), "-o", str(out)]
+    command += ["--loss", "cross_entropy", "--optimizer", "Adam(lr=0.05)", "--epochs", "8"]
+    assert main([*command, "--batch-size", "16"]) == 0
+    after = onnx.load(out / "m.onnx")
+    onnx.checker.check_model(after)
+    assert {t.name for t in after.graph.initializer} >= {"0.weight", "0.bias", "2.weight"}
+    x, label = (np.load(saved.with_name("data.npz"))[name] for name in ("x", "label"))
+    assert (outputs_of(out / "m.onnx", x).argmax(1) == label).mean() > 0.9
+
+
 def test_step_graph_of_an_imported_model(saved: Path) -> None:
     """`build --train` writes what any onnxruntime can run."""
     out = saved.with_name("step.onnx")

@@ -304,3 +304,35 @@ def test_pads_computed_in_a_matrix() -> None:
         x=np.arange(120, dtype=np.float32).reshape(2, 5, 6, 2),
     )
     assert [str(d) for d in found.graph.outputs["y"].shape] == ["N", "7", "7", "2"]
+
+
+def test_weights_in_constant_nodes() -> None:
+    """paddle2onnx and others write every weight so, and no initialiser."""
+    found = agrees(
+        """f (float[N, 2] x) => (float[N, 3] y) {
+            w = Constant <value = float[2, 3] {1, -2, 3, 0.5, 4, -1}> ()
+            b = Constant <value = float[3] {0.1, 0.2, 0.3}> ()
+            six = Constant <value = float[1] {6}> ()
+            axes = Constant <value = int64[1] {0}> ()
+            p = MatMul (x, w)
+            s = Add (p, b)
+            q = Div (s, six)
+            u = Unsqueeze (q, axes)
+            y = Squeeze (u, axes)
+        }""",
+        x=np.array([[1.0, 2.0], [-3.0, 0.25]], np.float32),
+    )
+    assert {p.path: p.kind for p in found.graph.parameters} == {"w": "param", "b": "param"}
+
+
+def test_constants_beside_initialisers_stay() -> None:
+    model = parsed(
+        """f (float[N, 2] x) => (float[N, 2] y) {
+            c = Constant <value = float[2] {1, 2}> ()
+            s = Add (x, c)
+            y = Mul (s, w)
+        }"""
+    )
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones(2, np.float32), "w"))
+    found = agrees(model, x=np.ones((3, 2), np.float32))
+    assert [p.path for p in found.graph.parameters] == ["w"]
