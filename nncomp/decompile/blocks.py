@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from nncomp.decompile.groups import Group, fill, grouped
 from nncomp.decompile.interfaces import connect
+from nncomp.decompile.layers import layer_of
 from nncomp.decompile.model import Model
 from nncomp.decompile.names import camel_case
 from nncomp.decompile.regions import Region, tree_of
 from nncomp.decompile.scopes import scopes_of
 from nncomp.decompile.templates import Template, Templates
+from nncomp.decompile.unnamed import with_layers
 from nncomp.ir.graph import Graph, Value
 from nncomp.ir.naming import Names
 
@@ -29,9 +31,11 @@ class Structured:
 
 def structured(graph: Graph, modules: Mapping[str, str]) -> Structured:
     """The graph as blocks and a model. modules: paths of blocks, and their classes"""
-    root = tree_of(graph, scopes_of(graph, modules), modules)
-    connect(root, graph)
-    templates = Templates({p.value: p.kind for p in graph.parameters})
+    kinds = {p.value: p.kind for p in graph.parameters}
+    scopes, guessed = with_layers(graph, scopes_of(graph, modules))
+    root = tree_of(graph, scopes, modules)
+    connect(root, graph, lambda r: r.path not in guessed or layer_of(r, kinds) is not None)
+    templates = Templates(kinds)
     templates.add_all(root)
     groups = grouped(templates)
     _name_blocks(groups, modules, graph.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from nncomp.decompile.regions import Region
 from nncomp.decompile.scopes import is_literal
@@ -30,13 +30,13 @@ _ROLES: dict[str, tuple[str, ...]] = {
 }
 
 
-def connect(root: Region, graph: Graph) -> None:
-    """Fills in the parameters, inputs and outputs of all regions, and opens those without
-    inputs."""
+def connect(root: Region, graph: Graph, stays: Callable[[Region], bool]) -> None:
+    """Fills in the parameters, inputs and outputs of all regions, and opens those without inputs
+    and those that are not to stay."""
     while True:
         _declare(root, graph)
         _fill(root, graph)
-        if not _open_closed(root):
+        if not _opened(root, stays):
             return
 
 
@@ -123,14 +123,14 @@ def _fill(root: Region, graph: Graph) -> None:
         region.outputs = [*given]
 
 
-def _open_closed(region: Region) -> bool:
-    """Opens the regions that take nothing, which no block can be."""
+def _opened(region: Region, stays: Callable[[Region], bool]) -> bool:
+    """Opens the regions that take nothing, which no block can be; whether there were any."""
     opened = False
     items: list[Node | Region] = []
     for item in region.items:
         if isinstance(item, Region):
-            opened |= _open_closed(item)
-            if not item.inputs or not item.outputs:
+            opened |= _opened(item, stays)
+            if not item.inputs or not item.outputs or not stays(item):
                 items += item.items
                 opened = True
                 continue

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import pytest
 
 from nncomp.backends.reference.interpreter import evaluate
 from nncomp.decompile.source import Source
+from nncomp.decompile.unnamed import stem_of
 from nncomp.driver.decompiling import source_of
 from nncomp.onnx_import.importer import import_model
 from nncomp.onnx_import.reading import parse_model
@@ -344,3 +346,68 @@ def test_a_name_of_the_library_that_is_taken() -> None:
         fc__weight=(5,),
     )
     assert set(found.weights) == {"fc.w_0", "fc.weight"}
+
+
+def test_layers_of_which_no_name_tells_the_block() -> None:
+    """`odd_weights` are of no layer of the library; `share` is read twice."""
+    found = source(
+        """f (float[N, 3, 8, 8] x) => (float[N, 5] y) {
+            a = Conv (x, c1_w, n135)
+            b = BatchNormalization (a, norm_scale, norm_offset, norm_mean, norm_variance)
+            c = Relu (b)
+            d = Conv <auto_pad = "SAME_UPPER"> (c, odd_weights)
+            e = GlobalAveragePool (d)
+            f = Flatten (e)
+            g = MatMul (f, dense)
+            h = Add (dense_bias, g)
+            i = MatMul (h, share)
+            j = MatMul (i, share)
+            y = MatMul (j, n12)
+        }""",
+        c1_w=(4, 3, 3, 3),
+        n135=(4,),
+        norm_scale=(4,),
+        norm_offset=(4,),
+        norm_mean=(4,),
+        norm_variance=(4,),
+        odd_weights=(6, 4, 3, 3),
+        dense=(6, 7),
+        dense_bias=(7,),
+        share=(7, 7),
+        n12=(7, 5),
+    )
+    lines = [line.strip() for line in body(found).splitlines()]
+    for line in (
+        "|> Conv(4, 3) as c1",
+        "|> BatchNorm() as norm",
+        '|> onnx.Conv(odd_weights, auto_pad="SAME_UPPER")',
+        "|> Linear(7, transposed=true) as dense",
+        "product = dense @ share",
+        "output y = (product @ share) |> Linear(5, use_bias=false, transposed=true) as linear",
+    ):
+        assert line in lines
+    assert set(found.weights) == {
+        *("c1.weight", "c1.bias", "odd_weights", "share", "dense.weight", "dense.bias"),
+        *("norm.weight", "norm.bias", "norm.running_mean", "norm.running_var", "linear.weight"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("conv1_weights", "conv1"),
+        ("fc1_b", "fc1"),
+        ("conv2_bn_moving_variance", "conv2_bn"),
+        ("mos/dense_2/BiasAdd/ReadVariableOp/resource:0", "dense_2"),
+        ("conv2d_9/kernel:0", "conv2d_9"),
+        ("net/conv2d_5/Conv2D;net/conv2d_5/Conv2D", "conv2d_5"),
+        ("block2_branch2c/BiasAdd_weights_fused_bn", "block2_branch2c"),
+        ("weight", ""),
+        ("427", ""),
+        ("_v_680", ""),
+        ("v37", ""),
+        ("onnx::MatMul_12", ""),
+    ],
+)
+def test_what_a_layer_is_called(name: str, stem: str) -> None:
+    assert stem_of(name) == stem
