@@ -55,23 +55,38 @@ class Stage:
     hint: str = ""
 
 
+PIPE, UNARY, ATOM = 0, 7, 9  # how tight expressions bind; operators lie between
+
+
 @dataclass
 class Chain:
-    """An expression: a head, and stages that it is piped through.
-
-    loose: the head is an operator's, which needs brackets in a pipe
-    """
+    """An expression: a head, and stages that it is piped through. tightness: of the head"""
 
     head: Pieces
     stages: list[Stage] = field(default_factory=list)
-    loose: bool = False
+    tightness: int = ATOM
+
+    @property
+    def loose(self) -> bool:
+        """Whether the head needs brackets in a pipe."""
+        return self.tightness < ATOM
+
+    def operand(self, least: int) -> Pieces:
+        """The expression as an operand, in brackets if it does not bind as tightly as that."""
+        tightness = self.tightness
+        if self.stages:
+            tightness = ATOM if self._is_call() else PIPE
+        return self.pieces() if tightness >= least else ["(", *self.pieces(), ")"]
+
+    def _is_call(self) -> bool:
+        return len(self.stages) == 1 and not self.stages[0].is_block
 
     def pieces(self) -> Pieces:
         """The expression."""
         stages = self.stages
         if not stages:
             return self.head
-        if len(stages) == 1 and not stages[0].is_block:
+        if self._is_call():
             (stage,) = stages
             return [*stage.callee, "(", *self.head, *_after(", ", stage.arguments), ")"]
         written: Pieces = ["(", *self.head, ")"] if self.loose else [*self.head]

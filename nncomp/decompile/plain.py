@@ -20,7 +20,7 @@ from nncomp.ir.rebuild import remap
 from nncomp.ir.sizes import sources
 from nncomp.ops.conv import Conv, ConvTranspose
 from nncomp.ops.conversion import Identity
-from nncomp.ops.elementwise import Add
+from nncomp.ops.elementwise import Add, Div, Mul, Sub
 from nncomp.ops.linear import Gemm, MatMul
 from nncomp.ops.normalization import LayerNormalization
 from nncomp.ops.normalization_batch import BatchNormalization
@@ -52,6 +52,8 @@ def _rewritten(node: Node, nodes: list[Node]) -> Sequence[Value]:
     if product is not None:
         nodes += product
         return product[-1].outputs
+    if isinstance(node.op, _ELEMENTWISE):
+        node = _with_numbers(node, nodes)
     form = _FORMS.get(type(node.op))
     op = form(node.op, node) if form else node.op
     if op != node.op:
@@ -126,6 +128,21 @@ def _product(node: Node, op: Gemm) -> list[Node] | None:
         y = b(Add(), y, bias)
     y.name = node.outputs[0].name
     return b.nodes
+
+
+_ELEMENTWISE = (Add, Sub, Mul, Div)
+
+
+def _with_numbers(node: Node, nodes: list[Node]) -> Node:
+    """Constants of one element as numbers where that does not change the result's shape."""
+    b = Builder(node.origin)
+    numbers: dict[Value, Value] = {}
+    for value, other in zip(node.operands, reversed(node.operands), strict=True):
+        op = value.node.op if value.node is not None else None
+        if isinstance(op, Constant) and op.value.array.size == 1 and 0 < value.rank <= other.rank:
+            numbers[value] = b.constant(op.value.array.reshape(()))
+    nodes += b.nodes
+    return remap(node, numbers)
 
 
 def _convolution(op: Any, node: Node) -> Op:

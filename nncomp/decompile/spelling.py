@@ -15,7 +15,7 @@ from nncomp.decompile.functions import (
     literal_of,
     size_pieces,
 )
-from nncomp.decompile.pieces import Chain, Hole, Pieces, Stage, joined
+from nncomp.decompile.pieces import UNARY, Chain, Hole, Pieces, Stage, joined
 from nncomp.decompile.plain import dim_as_number
 from nncomp.dims import Dim
 from nncomp.ir.constant import Constant, Dims
@@ -26,6 +26,7 @@ from nncomp.ir.op import Op
 from nncomp.types import DType, TensorType
 
 Operand = Callable[[Value], Pieces]
+Side = Callable[[Value, int], Pieces]
 
 _ARITHMETIC = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/", "MatMul": "@", "Pow": "**"}
 _COMPARISONS = {
@@ -38,6 +39,9 @@ _COMPARISONS = {
     "Or": "or",
 }
 _OPERATORS = _ARITHMETIC | _COMPARISONS
+_TIGHTNESS = {"or": 1, "and": 2, "+": 5, "-": 5, "*": 6, "/": 6, "@": 6, "**": 8}
+_TIGHTNESS |= dict.fromkeys(("==", "<", "<=", ">", ">="), 4)
+_CHAINED = ("+", "-", "*", "/", "@", "and", "or")
 _CALLED = {"Concat", "Where", "Not", "Neg"}  # whose first operand is not the subject
 _SIZED = {"Reshape", "Expand", "Split", "Slice", "ConstantOfShape", "Tile"}
 _OF_TWO = {"Max": "maximum", "Min": "minimum", "PRelu": "prelu"}
@@ -109,21 +113,26 @@ def subject_of(node: Node) -> Value | None:
     return None if first is None or literal_of(first) is not None else first
 
 
-def spell(node: Node, operand: Operand, subject: Chain | None) -> Chain:
+def spell(node: Node, operand: Operand, subject: Chain | None, side: Side | None = None) -> Chain:
     """The node as an expression.
 
-    operand: how a value is written where it is read
+    operand: how a value is written where it is read; side: beside an operator that binds so
+        tightly, if not the same
     subject: what comes through the pipe, if `subject_of` names a value
     """
     symbol = operator_of(node)
     if symbol:
-        sides = [_side(v, node, operand) for v in node.operands]
-        return Chain([*sides[0], f" {symbol} ", *sides[1]], loose=True)
+        left, right = node.operands
+        tightness = _TIGHTNESS[symbol]
+        chained = symbol in _CHAINED  # `a - b - c` is `(a - b) - c`
+        first = _side(left, node, operand, side, tightness + (not chained))
+        second = _side(right, node, operand, side, tightness + 1)
+        return Chain([*first, f" {symbol} ", *second], tightness=tightness)
     if _is_called(node):
         return _called(node, operand)
     friendly = function_of(node)
     if friendly is not None and subject is not None:
-        return Chain(subject.head, [*subject.stages, friendly], subject.loose)
+        return Chain(subject.head, [*subject.stages, friendly], subject.tightness)
     callee: Pieces = [_callee(node)]
     if isinstance(node.op, Dims):
         return Chain([*callee, "(", *dims_pieces(node.op.dims), ")"])
@@ -137,7 +146,7 @@ def spell(node: Node, operand: Operand, subject: Chain | None) -> Chain:
         rest.insert(0, subject.head)
     arguments = joined([*rest, *_attributes(node.op)])
     if subject is not None and piped:
-        return Chain(subject.head, [*subject.stages, Stage(callee, arguments)], subject.loose)
+        return Chain(subject.head, [*subject.stages, Stage(callee, arguments)], subject.tightness)
     return Chain([*callee, "(", *arguments, ")"])
 
 
@@ -165,7 +174,7 @@ def _called(node: Node, operand: Operand) -> Chain:
     """`where(c, a, b)`, `concat([a, b], axis=1)`, `not c`, `-x`."""
     parts = [operand_pieces(node, i, v, operand) for i, v in enumerate(node.operands)]
     if node.op.name in ("Not", "Neg"):
-        return Chain(["not " if node.op.name == "Not" else "-", *parts[0]], loose=True)
+        return Chain(["not " if node.op.name == "Not" else "-", *parts[0]], tightness=UNARY)
     if node.op.name == "Where":
         return Chain(["where(", *joined(parts), ")"])
     axis = node.op.attributes().get("axis")
@@ -192,14 +201,14 @@ def operator_of(node: Node) -> str:
     return symbol
 
 
-def _side(value: Value, node: Node, operand: Operand) -> Pieces:
+def _side(value: Value, node: Node, operand: Operand, side: Side | None, least: int) -> Pieces:
     """An operand of `+`: a number takes the dtype of the tensor beside it."""
     array = array_of(value)
     if array is not None and array.ndim == 0:
         text = number_text(array.reshape(-1)[0], DType.of(array))
         if math.isfinite(float(array)) and not text.startswith("-"):
             return [text]
-    return operand_pieces(node, 0, value, operand)
+    return operand_pieces(node, 0, value, operand if side is None else lambda v: side(v, least))
 
 
 def literal_pieces(value: Value) -> Pieces | None:

@@ -11,13 +11,14 @@ from nncomp.decompile.names import snake_case
 from nncomp.decompile.pieces import Chain, Hole, Pieces, Stage, Use, joined, merged
 from nncomp.decompile.regions import Region
 from nncomp.decompile.runs import Run, folded
-from nncomp.decompile.spelling import result_name, spell, subject_of, words
+from nncomp.decompile.spelling import operator_of, result_name, spell, subject_of, words
 from nncomp.dims import DimLike
 from nncomp.ir.graph import Node, ParameterKind, Value
 from nncomp.ir.literals import quoted
 from nncomp.ir.naming import NEVER, Names
 
 _LONGEST = 12  # stages of a pipe
+_LONGEST_SIDE = 48  # characters of an expression beside an operator
 
 
 @dataclass(eq=False)
@@ -125,6 +126,12 @@ class Body:
             self._counts[value] = self._counts.get(value, 0) + 1
         self._left = dict(self._counts)  # reads to come
         self._subjects = {s for item in self.items if (s := self._subject(item)) is not None}
+        self._sides = {
+            value
+            for item in self.items
+            if isinstance(item, Node) and operator_of(item)
+            for value in item.operands
+        }
 
     def declare(self) -> None:
         """The parameters."""
@@ -149,7 +156,8 @@ class Body:
                 self._assign(item.outputs, self._application(item), _hint(item.name))
             else:
                 subject = subject_of(item)
-                chain = spell(item, self.read, None if subject is None else self._chain(subject))
+                stream = None if subject is None else self._chain(subject)
+                chain = spell(item, self.read, stream, self._side)
                 used = max((i for i, v in enumerate(item.outputs) if v in self._counts), default=0)
                 hint = result_name(item)
                 blocks = [stage.hint for stage in chain.stages if stage.hint]
@@ -166,6 +174,11 @@ class Body:
         self._left[value] = self._left.get(value, 0) - 1
         return [self.names[value]]
 
+    def _side(self, value: Value, least: int) -> Pieces:
+        """A value beside an operator: what waits for it, in brackets if need be."""
+        waiting = self.pending.pop(value, None)
+        return self.read(value) if waiting is None else waiting.operand(least)
+
     def _subject(self, item: Node | Region | Run) -> Value | None:
         if isinstance(item, Node):
             return None if item.op.bodies else subject_of(item)
@@ -179,6 +192,7 @@ class Body:
         first = results[0]
         waits = len(results) == 1 and self._counts.get(first, 0) == 1
         goes_on = first in self._subjects or self.region.outputs == [first]
+        goes_on |= first in self._sides and _is_short(chain)
         if waits and goes_on and len(chain.stages) < _LONGEST:
             self.pending[first] = chain
             return
@@ -203,7 +217,7 @@ class Body:
         subject = self._chain(region.inputs[0])
         rest = [self.read(v) for v in region.inputs[1:]]
         stage = self._stage(region, as_name(region.name), rest)
-        return Chain(subject.head, [*subject.stages, stage], subject.loose)
+        return Chain(subject.head, [*subject.stages, stage], subject.tightness)
 
     def _stage(self, region: Region, name: str, rest: list[Pieces]) -> Stage:
         if region in self.templates.layers:
@@ -231,6 +245,13 @@ class Body:
         self.template.lines.append(
             ["for i in range(", *bounds, ") {\n", f"{name} = ", *chain.pieces(), "\n}"]
         )
+
+
+def _is_short(chain: Chain) -> bool:
+    """Whether an expression may stand within another."""
+    piped = len(chain.stages) > 1 or any(stage.is_block for stage in chain.stages)
+    text = sum(len(piece) for piece in chain.pieces() if isinstance(piece, str))
+    return not piped and text <= _LONGEST_SIDE
 
 
 def _operands(item: Node | Region | Run) -> Iterator[Value]:
