@@ -218,7 +218,12 @@ def _apply_binary(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> Any:
         return compare(ctx, expr, left, right)
     if expr.op == "-" and ctx.section is not None:
         doubts.of_difference(ctx, left, right, expr.span)
-    return tensors.binary(ctx, expr.op, left, right)
+    try:
+        return tensors.binary(ctx, expr.op, left, right)
+    except ZeroDivisionError:
+        plain = expr.op == "**" or isinstance(expr.right, (ast.Int, ast.Float))
+        which = "" if plain else f": `{expr.right.span.text}` is {right}"
+        raise ctx.fail("NN0211", f"division by zero{which}", f"{left} {expr.op} {right}") from None
 
 
 def _is_among(ctx: Context, item: Any, items: Sequence[Any]) -> bool:

@@ -53,15 +53,26 @@ def declare(ctx: Context, statement: ast.StateDecl) -> None:
             help="write `float[]` for a scalar",
         )
     type_ = declared_type(ctx, statement.type)
+    of_library = frame.module.is_std and ctx.span is not None  # the user's line comes first
+    span = ctx.span if of_library else statement.type.span
+    notes = [Note(f"`{name}` is declared here", statement.type.span)] if of_library else []
     for dim in type_.shape:
         if not isinstance(dim, int):
-            here = frame.module.is_std and ctx.span is not None  # the user's line comes first
             raise error(
                 "NN0206",
                 f"the {statement.kind} `{name}` would be {type_}: {dim} is known at run time only",
-                ctx.span if here else statement.type.span,
-                notes=[Note(f"`{name}` is declared here", statement.type.span)] if here else [],
-                help="give that dim of the input a fixed size" + ("" if here else _no_batch(type_)),
+                span,
+                notes=notes,
+                help="give that dim of the input a fixed size"
+                + ("" if of_library else _no_batch(type_)),
+            )
+        if of_library and dim == 0:
+            raise error(
+                "NN0205",
+                f"the {statement.kind} `{name}` would be {type_}, without a number in it",
+                span,
+                notes=notes,
+                help="no width of a layer and no size that it is made for can be 0",
             )
     if type_.is_static and prod(type_.static_shape) > MAX_ELEMENTS:
         raise error(
