@@ -267,7 +267,11 @@ def _report(
             )
             wanted = None if other is None else values[other]
             if value is not None and wanted is not None and failure.axis is not None:
-                hint = hint or _missing_pad(source.node.op, value, wanted, failure.axis)
+                hint = (
+                    _kept_axes(source.node, wanted)
+                    or hint
+                    or _missing_pad(source.node.op, value, wanted, failure.axis)
+                )
     span = origin.spans[0] if origin.spans else None
     message = failure.message if span else f"{op.name}: {failure.message}"
     return CompileError(Diagnostic(failure.code, message, span, failure.label, tuple(notes), hint))
@@ -282,6 +286,14 @@ def _missing_pad(op: Op, value: Value, wanted: Value, axis: int) -> str | None:
     if not reach or reach % 2 or equal(wanted.shape[axis] - value.shape[axis], reach) is not True:
         return None
     return f"did you mean `pad={reach // 2}`? It keeps the size"
+
+
+def _kept_axes(node: Node, wanted: Value) -> str | None:
+    """What to do where what is left of a tensor meets the tensor itself, as in x / sum(x, 1)."""
+    whole = node.inputs[0]
+    if getattr(node.op, "keepdims", 1) or whole is None or whole.shape != wanted.shape:
+        return None
+    return "`keepdims=true` leaves an axis of size 1 where one is reduced, which fits any size"
 
 
 def _ordinal(index: int) -> str:

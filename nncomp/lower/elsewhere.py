@@ -101,6 +101,8 @@ _MEMBERS = {
     **dict.fromkeys(
         ["cuda", "cpu", "device"], "where a model runs is said when it runs: `--device`"
     ),
+    **dict.fromkeys(["parameters", "state_dict", "trainable_weights"], "`.params` is all of them"),
+    "backward": "`minimize loss by Adam(lr=1e-3)`, or `grad(loss, net)` as a value",
     **dict.fromkeys(["item", "numpy"], "a value leaves the model as an `output` or a `metric`"),
 }
 _ARGUMENTS = {

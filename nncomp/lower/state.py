@@ -152,11 +152,8 @@ def _own_name(ctx: Context, statement: ast.StateDecl) -> str:
         text = path_text(ctx, statement.path)
         if not text:
             raise error("NN0101", "the name of a parameter is empty", statement.path.span)
-        if len(statement.path.parts) > 1:
-            return text
-    else:
-        text = (statement.path or statement.name).text
-    return ctx.frame.looped(text)
+        return text
+    return ctx.frame.looped((statement.path or statement.name).text)
 
 
 def _initialize(

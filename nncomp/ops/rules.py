@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nncomp.dims import DimLike, equal
+from nncomp.dims import DimLike, bounds, equal, minimum
 from nncomp.ir.op import InferError
 from nncomp.types import DType, Shape, TensorType
 
@@ -56,10 +56,20 @@ def broadcast(*types: TensorType, verb: str = "combine") -> Shape:
                 operand=number,
                 against=owner[axis],
                 axis=axis - rank,
-                help="if they are, declare the one by the other's dims: "
+                help=_bound(current, dim)
+                or "if they are, declare the one by the other's dims: "
                 "`b: float[…] = …` checks it at each run",
             )
     return tuple(result)
+
+
+def _bound(left: DimLike, right: DimLike) -> str | None:
+    """What to do for T and min(64, T), the size of a slice `[:T]` of 64."""
+    for dim, other in ((left, right), (right, left)):
+        _, most = bounds(other)
+        if most is not None and minimum(dim, most) == other:
+            return f"there are no more than {most}: `assert {dim} <= {most}` checks it at each run"
+    return None
 
 
 def axis_name(axis: int, rank: int) -> str:
