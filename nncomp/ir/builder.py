@@ -8,7 +8,7 @@ from typing import overload
 
 import numpy as np
 
-from nncomp.dims import Dim, DimLike, Symbol, equal, substitute, undecided
+from nncomp.dims import DimLike, Symbol, equal, substitute, symbols_in, undecided
 from nncomp.errors import CompileError, Diagnostic, Note, error
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import NOWHERE, Node, Origin, Value
@@ -152,7 +152,7 @@ class Builder:
         for node in self.nodes:
             _substitute(node, values)
         self._dims = {
-            op: value for op, value in self._dims.items() if not _symbols(op.dims) & values.keys()
+            op: value for op, value in self._dims.items() if not symbols_in(op.dims) & values.keys()
         }
 
     def _values(self, inputs: Sequence[Input]) -> list[Value | None]:
@@ -193,15 +193,11 @@ def _follows(types: Sequence[TensorType], values: Iterable[Value | None]) -> boo
     """Whether the types follow from the operands: a size that a run tells is another each time."""
     if any(map(is_container, types)):
         return False
-    own = {s for t in types for s in _symbols((*t.shape, *(t.elements or ())))}
+    own = {s for t in types for s in symbols_in((*t.shape, *(t.elements or ())))}
     if not own:
         return True
     given = (v.type for v in values if v is not None)
-    return own <= {s for t in given for s in _symbols((*t.shape, *(t.elements or ())))}
-
-
-def _symbols(dims: Iterable[DimLike]) -> set[Symbol]:
-    return {symbol for dim in dims if isinstance(dim, Dim) for symbol in dim.symbols()}
+    return own <= {s for t in given for s in symbols_in((*t.shape, *(t.elements or ())))}
 
 
 def weak_dtype(operands: Iterable[object]) -> DType | None:

@@ -19,6 +19,8 @@ _RATES = {
     "CosineAnnealingLR": "cosine_decay(step, 10_000)",
     "OneCycleLR": "one_cycle(step, 10_000)",
 }
+_GIVEN = "{} makes its own weights; with given ones it is {}"
+_CONV = "`onnx.{}(x, w, b, strides=[2, 2], pads=[1, 1, 1, 1])`"
 _NAMES = {
     **dict.fromkeys(["nn", "F", "torch", "tf", "keras", "jax", "np", "numpy"], _PREFIX),
     "self": "an instance is a name: `fc = Linear(4)`, then `fc(x)`, or `x |> fc`",
@@ -51,6 +53,10 @@ _NAMES = {
     "KLDivLoss": "it is called `kl_divergence` here",
     "cat": "it is called `concat` here: `concat([a, b], axis=1)`",
     "concatenate": "it is called `concat` here: `concat([a, b], axis=1)`",
+    "linear": _GIVEN.format("`Linear(8)`", "`x @ transpose(w) + b`"),
+    "embedding": _GIVEN.format("`Embedding(100, 8)`", "`gather(w, index)`"),
+    "conv2d": _GIVEN.format("`Conv(8, 3)`", _CONV.format("Conv")),
+    "conv_transpose2d": _GIVEN.format("`ConvTranspose(8, 3)`", _CONV.format("ConvTranspose")),
     "view": "it is called `reshape` here: `reshape(x, [N, 8])`",
     "permute": "it is called `transpose` here: `transpose(x, perm=[0, 2, 1])`",
     "swapaxes": "`transpose(x, perm=[0, 2, 1])`",
@@ -124,6 +130,7 @@ _ARGUMENTS = {
 _NO_ARGUMENTS = {
     **dict.fromkeys(["in_features", "in_channels", "input_size", "num_features"], _INFERRED),
     **dict.fromkeys(["normalized_shape", "embed_dim", "d_model", "input_shape"], _INFERRED),
+    "weight": _GIVEN.format("a layer", "`x @ transpose(w)`, `onnx.Conv(x, w)`"),
     "inplace": "leave it out: nothing is changed in place",
     "batch_first": "a sequence is [T, N, D]: `transpose(x, perm=[1, 0, 2])` before and after",
     "betas": "write `beta1=0.9, beta2=0.999`",
