@@ -53,6 +53,7 @@ _NAMES = {
     "KLDivLoss": "it is called `kl_divergence` here",
     "cat": "it is called `concat` here: `concat([a, b], axis=1)`",
     "concatenate": "it is called `concat` here: `concat([a, b], axis=1)`",
+    **dict.fromkeys(["tensor", "array", "asarray"], "`f32([0.5, 2.0])`"),
     "linear": _GIVEN.format("`Linear(8)`", "`x @ transpose(w) + b`"),
     "embedding": _GIVEN.format("`Embedding(100, 8)`", "`gather(w, index)`"),
     "conv2d": _GIVEN.format("`Conv(8, 3)`", _CONV.format("Conv")),
@@ -118,6 +119,7 @@ _ARGUMENTS = {
     "kernel_size": "kernel",
     "strides": "stride",
     "bias": "use_bias",
+    "negative_slope": "slope",
     "learning_rate": "lr",
     "epsilon": "eps",
     "hidden_size": "hidden",
@@ -133,13 +135,31 @@ _NO_ARGUMENTS = {
     "weight": _GIVEN.format("a layer", "`x @ transpose(w)`, `onnx.Conv(x, w)`"),
     "inplace": "leave it out: nothing is changed in place",
     "batch_first": "a sequence is [T, N, D]: `transpose(x, perm=[1, 0, 2])` before and after",
+    "reduction": "a loss is the mean of all; of each label it is "
+    '`onnx.SoftmaxCrossEntropyLoss(logits, label, reduction="none")`',
+    **dict.fromkeys(
+        ["clip_norm", "clipnorm", "max_grad_norm"], "`clipped(Adam(lr=1e-3), norm=1.0)`"
+    ),
+    "training": "leave it out: each block and fn knows whether it trains",
     "betas": "write `beta1=0.9, beta2=0.999`",
 }
+_LISTED = "the {} stand in a list: `{}`"
 _SURPLUS = {
+    "reshape": _LISTED.format("dims", "reshape(x, [N, 8])"),
+    **{name: _LISTED.format("dims", f"{name}([N, 8])") for name in ("zeros", "ones")},
+    **{name: _LISTED.format("tensors", f"{name}([a, b], axis=1)") for name in ("concat", "stack")},
     "transpose": "`perm` is the order of all axes: `transpose(x, perm=[0, 2, 1])`; without it the "
     "last two are swapped",
 }
-_STATES = {"LSTM": "(y, h, c)", "GRU": "(y, h)", "RNN": "(y, h)"}
+_STATES = "`{}(…, state=true)` gives `{}`; without it, `y` alone"
+_RESULTS = {
+    "LSTM": _STATES.format("LSTM", "(y, h, c)"),
+    **{name: _STATES.format(name, "(y, h)") for name in ("GRU", "RNN")},
+    **{
+        name: f"`{name}` gives the number; `arg{name}(x, axis=1)` its place"
+        for name in ("max", "min")
+    },
+}
 _PACKAGES = ("torch", "torchvision", "numpy", "tensorflow", "keras", "jax", "flax", "onnx")
 _DTYPES = {
     **dict.fromkeys(["float16", "half"], "f16"),
@@ -195,7 +215,7 @@ def argument_help(name: str, known: Collection[str]) -> str | None:
 
 
 def surplus_help(name: str) -> str | None:
-    """For a fn or block that is given too many arguments."""
+    """For what is given too many arguments."""
     return _SURPLUS.get(name)
 
 
@@ -216,11 +236,9 @@ def unpacking_help(of_tensor: bool, nested: bool) -> str | None:
     return "these are its items along the first axis" if of_tensor else None
 
 
-def states_help(layer: str) -> str | None:
-    """For the result of a layer of the library's that is unpacked as if the states came with it."""
-    if layer not in _STATES:
-        return None
-    return f"`{layer}(…, state=true)` gives `{_STATES[layer]}`; without it, `y` alone"
+def results_help(name: str) -> str | None:
+    """For the one result of a block or fn of the library's that is unpacked as if it were more."""
+    return _RESULTS.get(name)
 
 
 def dtype_help(name: str, known: Iterable[str]) -> str | None:

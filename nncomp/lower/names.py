@@ -73,7 +73,9 @@ def look_up_callable(ctx: Context, ref: ast.Ref) -> Any:
             "NN0201",
             f"`{ref.name}` is {describe(first)} and cannot be called",
             ref.span,
-            help="it may be a parameter of the wrong kind, or a missing import",
+            help=f"in turn: `for layer in {ref.name} {{ x = layer(x) }}`"
+            if isinstance(first, (list, tuple))
+            else "it may be a parameter of the wrong kind, or a missing import",
         )
     raise undefined(ctx, ref)
 

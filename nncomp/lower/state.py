@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from nncomp.dims import equal
+from nncomp.dims import Dim, equal
 from nncomp.errors import Note, did_you_mean, error
 from nncomp.ir.graph import Parameter, ParameterKind, Value
 from nncomp.lower import tensors, trees
@@ -64,7 +64,7 @@ def declare(ctx: Context, statement: ast.StateDecl) -> None:
                 span,
                 notes=notes,
                 help="give that dim of the input a fixed size"
-                + ("" if of_library else _no_batch(type_)),
+                + (_no_pixels(dim) if of_library else _no_batch(type_)),
             )
         if of_library and dim == 0:
             raise error(
@@ -111,6 +111,12 @@ def _no_batch(type_: TensorType) -> str:
     rest = TensorType(type_.dtype, type_.shape[1:])
     batch = rest.rank > 0 and rest.is_static
     return f"; a parameter has no batch axis: `{rest}`" if batch else ""
+
+
+def _no_pixels(dim: Dim) -> str:
+    """What else to do about an image of open height and width that was flattened."""
+    several = len(dim.symbols()) > 1
+    return "; `global_avg_pool` makes an image of any size one vector" if several else ""
 
 
 def _add(ctx: Context, parameter: Parameter, declared: Declared) -> None:

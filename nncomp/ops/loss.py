@@ -62,7 +62,8 @@ class ClassLoss(Op):
                 require_equal(mine, theirs, message)
             except InferError as failure:
                 failure.operand, failure.axis = 1, axis - labels.rank
-                failure.help = _LAST_AXIS if labels.shape == scores.shape[:-1] else None
+                if labels.shape == scores.shape[:-1]:
+                    failure.help = _LAST_AXIS
                 raise
         if weights is not None:
             if weights.rank != 1 or weights.dtype is not scores.dtype:

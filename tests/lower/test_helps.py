@@ -6,11 +6,14 @@ import pytest
 
 from tests.lower.programs import failure, program
 
-HEAD = """from std import Embedding, Linear, MultiHeadAttention, TransformerDecoderLayer
+HALVED = "image |> max_pool(2) |> ConvTranspose(3, 2, stride=2)"
+HEAD = """from std import ConvTranspose, Embedding, Linear
+from std import MultiHeadAttention, TransformerDecoderLayer
 from std.optim import Adam
 block Decoder(out: int)(x: float[N, D]) { return x |> Linear(out) }
 model M {
   input x: f32[N, 4]
+  input image: f32[N, 3, H, W]
   input q: f32[N, T, 4]
   input heads: f32[N, 2, T, 4]
   input index: i64[N, T]
@@ -42,6 +45,25 @@ def trained(minimized: str) -> str:
         ("  output y = x / sum(q, axis=1)[:, :2]", "keepdims"),
         ("  param p: float[64, 4]\n  output y = q + p[:T]", "`assert T <= 64`"),
         ("  output y = Embedding(64, 4)(range(T))", "`arange`"),
+        (f"  y = {HALVED}\n  output z = image + y", "says `2 * h` for it"),
+        (f"  y = {HALVED}\n  output z = concat([image, y], axis=1)", "says `2 * h` for it"),
+        ("  output y = image |> flatten |> Linear(3)", "`global_avg_pool`"),
+        ("  (v, i) = max(x, axis=1)", "`argmax(x, axis=1)`"),
+        ("  y = net(x)\n  output z = l2_penalty(net)", "`.params`"),
+        ("  output y = x * tensor([1.0])", "`f32([0.5, 2.0])`"),
+        ("  output y = leaky_relu(x, negative_slope=0.2)", "`slope`"),
+        (trained("mean(y), mean(one)"), "`minimize a + b by …`"),
+        ("  y = Adam(1e-3, clip_norm=1.0)", "`clipped(Adam(lr=1e-3), norm=1.0)`"),
+        ("  output y = reshape(x, N, 2, 2)", "`reshape(x, [N, 8])`"),
+        ("  output y = zeros(4, 2)", "`zeros([N, 8])`"),
+        ("  output y = concat(x, x, axis=1)", "`concat([a, b], axis=1)`"),
+        ("  f = [Linear(3), Linear(4)]\n  output y = f(x)", "`for layer in f { x = layer(x) }`"),
+        ("  input z", "`input z: f32[N, 8]`"),
+        ("  param scale = 1.0", "`param scale: f32[8] = zeros()`"),
+        ("  input z: f32[?, 8]", "a dim of any size has a name"),
+        ("  input z: f32[:, 8]", "a dim of any size has a name"),
+        ("  output y = x > 0 ? x : 0", "`where(condition, a, b)`"),
+        ('  assert 1 == 1, f"one"', "without `f`"),
         ("  output y = attention(q, q, q, mask)", "`mask[:, none]`"),
         ("  output y = attention(heads, heads, heads, mask)", "`mask[:, none, none]`"),
         ("  output y = MultiHeadAttention(2)(q, mask=mask)", "`mask[:, none, none]`"),
@@ -53,6 +75,7 @@ def trained(minimized: str) -> str:
         ("  y = net(x)\n  buffer w: f32[4, 4] = net.weight", "`copy(net)`"),
         ("  y = x |> Linear(3) as head\n  output z = head(x)", "make it before, `head = …`"),
         (trained("cross_entropy(scores, label)"), "`cross_entropy(logits, label, axis=-1)`"),
+        (trained('cross_entropy(scores, label, reduction="none")'), "`onnx.Softmax"),
         (trained("mse_loss(one, target)"), "`squeeze(…, -1)`"),
         (trained("mse_loss(target, one)"), "`squeeze(…, -1)`"),
         (trained("mean(y) over Decoder"), "did you mean `dec`?"),
