@@ -132,11 +132,8 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
-        near = None
-        if found:
-            known = re.findall(r"[\w.-]+", found[2])
-            elsewhere = _ELSEWHERE.get(found[1])
-            near = did_you_mean(found[1] if elsewhere not in known else elsewhere, known)
+        known = re.findall(r"[\w.-]+", found[2]) if found else []
+        near = found and did_you_mean(_ELSEWHERE.get(found[1], found[1]), known)
         text = f"{message}; {near}" if near else message
         print(f"{self.prog}: error: {text}\nsee `{self.prog} --help`", file=sys.stderr)
         sys.exit(2)
