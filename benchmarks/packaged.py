@@ -79,7 +79,7 @@ def row(file: Path, work: Path) -> list[str]:
         code = f"import onnx\na, b = {str(file)!r}, {str(theirs)!r}\n{peer}\nonnx.save(out, b)"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
         cells.append(nodes(theirs) if done.returncode == 0 else "-")
-    if command("import", file, "-o", text):
+    if command("import", file, "--force", "-o", text):
         weights = text.with_suffix(".safetensors")
         given = ["--weights", weights] if weights.exists() else []
         built = command("build", text, *given, "-o", again)

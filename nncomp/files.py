@@ -162,8 +162,11 @@ def cannot(action: str, path: PathLike, failure: Exception) -> CompileError:
     reason = failure.strerror if isinstance(failure, OSError) and failure.strerror else failure
     help = None
     if action == "read" and isinstance(failure, IsADirectoryError):
-        found = sorted(Path(path).glob("*.nn"))
+        found = [*sorted(Path(path).glob("*.nn")), *Path(path).glob("best.safetensors")]
         help = f"name a file in it, such as {found[0]}" if found else None
+    elif action == "read" and isinstance(failure, FileNotFoundError):
+        whole = Path(path).with_suffix(".nn")
+        help = f"did you mean {whole}?" if not Path(path).suffix and whole.is_file() else None
     return error("NN0001", f"cannot {action} {os.fspath(path)!r}: {reason}", help=help)
 
 

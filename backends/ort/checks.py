@@ -135,7 +135,13 @@ def _factor(dim: str) -> int:
 
 def _misfit(name: str, array: Array, type_: InputType, reason: str = "") -> CompileError:
     tail = f": {reason}" if reason else ""
-    return error("NN0503", f"input `{name}` must be {type_}, not {_shown(array)}{tail}")
+    wanted = type_.dtype.numpy
+    number = array.dtype != wanted and array.dtype.kind in "fiu"
+    return error(
+        "NN0503",
+        f"input `{name}` must be {type_}, not {_shown(array)}{tail}",
+        help=f'`.astype("{wanted}")` converts an array' if number else None,
+    )
 
 
 def _shown(array: Array) -> str:

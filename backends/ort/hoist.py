@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nncomp.dims import Dim, Symbol
+from nncomp.dims import Dim, Symbol, symbols_in
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Dims
 from nncomp.ir.graph import Body, Graph, Node, Value
@@ -68,7 +68,7 @@ class _Hoisting:
         for node in nodes:
             if not isinstance(node.op, Dims):
                 continue
-            symbols = {s for d in node.op.dims if isinstance(d, Dim) for s in d.symbols()}
+            symbols = symbols_in(node.op.dims)
             if symbols <= known:
                 asked[node.op] = None
             else:
@@ -109,7 +109,7 @@ class _Hoisting:
 
 
 def _symbols(values: list[Value] | tuple[Value, ...]) -> set[Symbol]:
-    return {s for v in values for d in v.shape if isinstance(d, Dim) for s in d.symbols()}
+    return symbols_in(d for v in values for d in v.shape)
 
 
 def _order(symbol: Symbol) -> int:

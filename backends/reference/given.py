@@ -69,7 +69,11 @@ def _checked(what: str, type: TensorType, given: Any, code: str) -> Any:
         if array.dtype == object and not all(isinstance(e, str) for e in array.reshape(-1)):
             raise error(code, f"{what} holds what is no text, but is {type}")
     if array.dtype != wanted:
-        raise error(code, f"{what} has dtype {array.dtype}, but is {type} ({wanted})")
+        raise error(
+            code,
+            f"{what} has dtype {array.dtype}, but is {type} ({wanted})",
+            help=f'`.astype("{wanted}")` converts an array' if array.dtype.kind in "fiu" else None,
+        )
     return array
 
 

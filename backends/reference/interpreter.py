@@ -27,7 +27,7 @@ from nncomp.backends.reference.kernels import FIRST_RESULT, KERNELS, Kernel
 from nncomp.backends.reference.symbols import Symbols
 from nncomp.backends.reference.threads import all_cores
 from nncomp.backends.reference.turning import turned_weights
-from nncomp.dims import Dim, Symbol
+from nncomp.dims import Symbol, symbols_in
 from nncomp.errors import error
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant, Dims
@@ -353,13 +353,11 @@ def _changes(op: Op, own: set[Symbol], symbols: Symbols) -> bool:
     """Whether the operator gives sizes that a run of the body brings in or measures."""
     if not isinstance(op, Dims):
         return False
-    return bool(own) or any(
-        s not in symbols.values for d in op.dims if isinstance(d, Dim) for s in d.symbols()
-    )
+    return bool(own) or any(s not in symbols.values for s in symbols_in(op.dims))
 
 
 def _own_symbols(body: Body, symbols: Symbols) -> set[Symbol]:
     """The symbols that the body's varying inputs bring in."""
     varying = body.inputs[: len(body.inputs) - body.captures]
-    found = {s for v in varying for d in v.shape if isinstance(d, Dim) for s in d.symbols()}
+    found = symbols_in(d for v in varying for d in v.shape)
     return {s for s in found if s not in symbols.values}

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nncomp.autodiff.reverse import PASS_NAME
-from nncomp.dims import Dim, Symbol, substitute
+from nncomp.dims import Dim, Symbol, substitute, symbols_in
 from nncomp.errors import did_you_mean, error
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import RECOMPUTED, Graph, Node, Rewrite, Value
@@ -97,7 +97,7 @@ def rematerialize(graph: Graph, memory: Memory, losses: Sequence[Value]) -> Rema
 def _sizes(graph: Graph, sizes: Sizes) -> dict[Symbol, int]:
     """Symbols of the graph's inputs with their sizes."""
     dims = [dim for value in graph.inputs for dim in value.shape]
-    symbols = {symbol for dim in dims if isinstance(dim, Dim) for symbol in dim.symbols()}
+    symbols = symbols_in(dims)
     names = {symbol.name for symbol in symbols}
     for name in sizes:
         if name not in names:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from nncomp.autodiff.expand import expand_gradients
-from nncomp.dims import Dim, Symbol
+from nncomp.dims import Symbol, symbols_in
 from nncomp.errors import CompileError, did_you_mean, error
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Origin, Value
@@ -205,4 +205,4 @@ def _needed(graph: Graph) -> Graph:
 
 
 def _symbols(values: Iterable[Value]) -> set[Symbol]:
-    return {s for v in values for d in v.shape if isinstance(d, Dim) for s in d.symbols()}
+    return symbols_in(d for v in values for d in v.shape)

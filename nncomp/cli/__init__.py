@@ -115,13 +115,25 @@ def _prepare_streams() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
+_ELSEWHERE = {
+    **dict.fromkeys(["export", "compile"], "build"),
+    **dict.fromkeys(["predict", "infer", "eval"], "run"),
+    "fit": "train",
+    "lint": "check",
+    "format": "fmt",
+    "show": "view",
+}
+"""What commands of other tools are called here."""
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what was misspelt, without the thirty lines of all options that would hide it, and of
     a choice, such as a command, which is the nearest one."""
 
     def error(self, message: str) -> NoReturn:
         found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
-        near = found and did_you_mean(found[1], re.findall(r"[\w.-]+", found[2]))
+        known = re.findall(r"[\w.-]+", found[2]) if found else []
+        near = found and did_you_mean(_ELSEWHERE.get(found[1], found[1]), known)
         text = f"{message}; {near}" if near else message
         print(f"{self.prog}: error: {text}\nsee `{self.prog} --help`", file=sys.stderr)
         sys.exit(2)

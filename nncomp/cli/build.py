@@ -22,7 +22,7 @@ from nncomp.cli.arguments import (
     positive,
 )
 from nncomp.cli.deployment import add_deployment, deployment_of, print_deployed
-from nncomp.cli.loading import onnx_output, program_of, state_of, stem_of
+from nncomp.cli.loading import output_of, program_of, state_of, stem_of
 from nncomp.cli.passes import add_passes, add_views
 from nncomp.cli.training import add_objective, add_variant, objective_of, variant_of
 
@@ -90,7 +90,7 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.autodiff.rematerialize import Memory
     from nncomp.driver.building import build
 
-    path = onnx_output(args, f"{stem_of(args, program)}.onnx")
+    path = output_of(args, f"{stem_of(args, program)}.onnx")
     show(program.warnings, args.format)
     viewer = Viewer(args)
     state = state_of(args, program, training=args.train)

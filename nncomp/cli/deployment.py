@@ -93,7 +93,8 @@ def _print_accuracy(accuracy: Accuracy) -> None:
     from nncomp.inspect.tables import report_console
 
     console = report_console()
-    print(f"measured on {accuracy.measured}:")
+    parts = "errors as parts of the largest number and of the mean size"
+    print(f"measured on {accuracy.measured}, {parts}:")
     table = Table("output", "max error", "mean error", "cosine")
     for change in accuracy.outputs:
         numbers = (f"{change.largest:.2g}", f"{change.mean:.2g}", f"{change.cosine:.6f}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 from nncomp.cli.arguments import add_level, add_model, add_opset
-from nncomp.cli.loading import onnx_output, program_of, stem_of
+from nncomp.cli.loading import output_of, program_of, stem_of
 
 _SHOWN = 12  # gradients listed
 
@@ -58,7 +58,7 @@ def execute(args: argparse.Namespace) -> int:
     from nncomp.driver.compiling import onnx_model, state_of
     from nncomp.driver.differentiating import compile_request, find_request
 
-    path = onnx_output(args, f"{stem_of(args, program)}.grad.onnx")
+    path = output_of(args, f"{stem_of(args, program)}.grad.onnx")
     show(program.warnings, args.format)
     asked = find_request(program, args.wrt, loss=args.loss, section=args.section)
     weights = state_of(program, args.weights, training=False) if args.weights else None

@@ -103,8 +103,8 @@ def inputs_of(args: argparse.Namespace, graph: Graph) -> dict[str, Any]:
     }
 
 
-def onnx_output(args: argparse.Namespace, default: str) -> str:
-    """Where an ONNX model is to be written: -o, else `default`. Raises CompileError NN0001 if
+def output_of(args: argparse.Namespace, default: str) -> str:
+    """Where a model is to be written: -o, else `default`. Raises CompileError NN0001 if
     that is the model that it is made from."""
     from nncomp.errors import error
 

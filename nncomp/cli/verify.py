@@ -137,6 +137,7 @@ def print_report(report: Report) -> None:
         report.notes.append(f"{listed}: rounding of float32; in float64 the formulas agree")
     if rows:
         print_table(Table(report.name, tuple(columns), tuple(rows)))
+        print("differences are parts of an answer's largest number")
     for note in report.notes:
         print(f"note: {note}")
     print(runs_text(report))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nncomp.dims import Dim, DimLike
+from nncomp.dims import DimLike, symbols_in
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Graph, Node, Value
@@ -87,7 +87,7 @@ class _Sizes:
         op = value.node.op if value.node is not None else None
         if op is None or isinstance(op, Constant | Dims) or dim_as_number(value) is not None:
             return False
-        symbols = {s for d in elements if isinstance(d, Dim) for s in d.symbols()}
+        symbols = symbols_in(elements)
         return symbols <= self._known
 
     def _dims(self, value: Value) -> Value:

@@ -23,3 +23,4 @@ from nncomp.dims.polynomial import Monomial as Monomial
 from nncomp.dims.polynomial import Symbol as Symbol
 from nncomp.dims.polynomial import new_dim as new_dim
 from nncomp.dims.polynomial import product as product
+from nncomp.dims.polynomial import symbols_in as symbols_in

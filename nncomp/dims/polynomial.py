@@ -245,6 +245,11 @@ def require_small(size: int) -> None:
         raise error("NN0005", f"the formula of a dim is too long: over {MAX_SIZE:,} parts")
 
 
+def symbols_in(dims: Iterable[DimLike]) -> set[Symbol]:
+    """Every symbol in any of the dims."""
+    return {symbol for dim in dims if isinstance(dim, Dim) for symbol in dim.symbols()}
+
+
 def product(dims: Iterable[DimLike]) -> DimLike:
     """The product of all dims; 1 for none."""
     result: DimLike = 1

@@ -52,6 +52,7 @@ def check(
         yield from warnings
         parts = [f"{_parameters(program):,} parameters"]
         parts += [f"with and without {name}" for name in program.optional if not with_inputs]
+        parts += [] if program.graph.outputs else ["no output"]
         parts += [f"entry {entry}" for entry in program.entries]
         parts += [
             section if section == "train" else f"train {section}" for section in program.train

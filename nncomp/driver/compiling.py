@@ -95,7 +95,11 @@ def entry_of(program: Program, name: str | None) -> Graph:
     NN0306, NN0401."""
     if name is None:
         if not program.graph.outputs:
-            raise error("NN0306", f"{program.name} has no output", help="add `output name = …`")
+            raise error(
+                "NN0306",
+                f"{program.name} has no output: all that there is of it is its training",
+                help="`--train` takes the training step; inference needs an `output name = …`",
+            )
         return expand_gradients(program.graph)
     if name not in program.entries:
         known = ", ".join(f"`{entry}`" for entry in program.entries) or "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nncomp.backends.reference.interpreter import evaluate
 from nncomp.decompile.source import Origin, Source, decompile
 from nncomp.driver.constant_inputs import constant_inputs
-from nncomp.errors import Diagnostic
+from nncomp.errors import Diagnostic, error
 from nncomp.files import PathLike, write_atomic
 from nncomp.lower.program import lower
 from nncomp.weights import save_weights
@@ -33,12 +34,17 @@ class ImportResult:
 
 
 def import_file(
-    file: OnnxFile, path: PathLike, settings: Mapping[str, Any] | None = None
+    file: OnnxFile,
+    path: PathLike,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> ImportResult:
     """Writes the model as `path`, and its weights beside it under the same name, `.safetensors`.
 
     settings: values of inputs, which are constants then
-    Raises CompileError for what cannot be imported, or what the language cannot say.
+    Raises CompileError for what cannot be imported, or what the language cannot say; NN0001 for
+    files that are there already, unless they may be overwritten.
     """
     from nncomp.onnx_import.importer import import_model
 
@@ -46,6 +52,8 @@ def import_file(
     source = source_of(imported, file)
     target = Path(path)
     beside = target.with_suffix(".safetensors")
+    if not overwrite:
+        _require_new(target, *([beside] if source.weights else []))
     if source.weights:
         save_weights(beside, source.weights)
     write_atomic(target, source.text.encode())
@@ -57,6 +65,18 @@ def import_file(
         sum(array.nbytes for array in source.weights.values()),
         imported.warnings,
     )
+
+
+def _require_new(*files: Path) -> None:
+    """What else is compiled can be compiled again; a text may have been changed by hand since, and
+    weights may have been trained."""
+    for file in files:
+        if file.is_file():
+            raise error(
+                "NN0001",
+                f"cannot write {os.fspath(file)!r}: there is such a file already",
+                help="name another .nn file with -o, or write over what is there with --force",
+            )
 
 
 def source_of(imported: Imported, file: OnnxFile) -> Source:

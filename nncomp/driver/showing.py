@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nncomp.autodiff.expand import expand_gradients
 from nncomp.backends.reference.interpreter import evaluate
-from nncomp.dims import Dim
+from nncomp.dims import symbols_in
 from nncomp.driver.compiling import entry_of, section_of
 from nncomp.errors import did_you_mean, error
 from nncomp.ir.graph import Graph
@@ -77,9 +77,7 @@ def sizes_for(
         if value.rank and not isinstance(value.shape[0], int)
     }
     given = sizes or {}
-    dims = {
-        s.name for v in graph.inputs for d in v.shape if isinstance(d, Dim) for s in d.symbols()
-    }
+    dims = {s.name for s in symbols_in(d for v in graph.inputs for d in v.shape)}
     for name in given:
         if name not in dims:
             raise error(

@@ -8,7 +8,7 @@ from typing import overload
 
 import numpy as np
 
-from nncomp.dims import Dim, DimLike, Symbol, equal, substitute, undecided
+from nncomp.dims import DimLike, Symbol, equal, substitute, symbols_in, undecided
 from nncomp.errors import CompileError, Diagnostic, Note, error
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import NOWHERE, Node, Origin, Value
@@ -152,7 +152,7 @@ class Builder:
         for node in self.nodes:
             _substitute(node, values)
         self._dims = {
-            op: value for op, value in self._dims.items() if not _symbols(op.dims) & values.keys()
+            op: value for op, value in self._dims.items() if not symbols_in(op.dims) & values.keys()
         }
 
     def _values(self, inputs: Sequence[Input]) -> list[Value | None]:
@@ -193,15 +193,11 @@ def _follows(types: Sequence[TensorType], values: Iterable[Value | None]) -> boo
     """Whether the types follow from the operands: a size that a run tells is another each time."""
     if any(map(is_container, types)):
         return False
-    own = {s for t in types for s in _symbols((*t.shape, *(t.elements or ())))}
+    own = {s for t in types for s in symbols_in((*t.shape, *(t.elements or ())))}
     if not own:
         return True
     given = (v.type for v in values if v is not None)
-    return own <= {s for t in given for s in _symbols((*t.shape, *(t.elements or ())))}
-
-
-def _symbols(dims: Iterable[DimLike]) -> set[Symbol]:
-    return {symbol for dim in dims if isinstance(dim, Dim) for symbol in dim.symbols()}
+    return own <= {s for t in given for s in symbols_in((*t.shape, *(t.elements or ())))}
 
 
 def weak_dtype(operands: Iterable[object]) -> DType | None:
@@ -267,7 +263,11 @@ def _report(
             )
             wanted = None if other is None else values[other]
             if value is not None and wanted is not None and failure.axis is not None:
-                hint = hint or _missing_pad(source.node.op, value, wanted, failure.axis)
+                hint = (
+                    _kept_axes(source.node, wanted)
+                    or hint
+                    or _missing_pad(source.node.op, value, wanted, failure.axis)
+                )
     span = origin.spans[0] if origin.spans else None
     message = failure.message if span else f"{op.name}: {failure.message}"
     return CompileError(Diagnostic(failure.code, message, span, failure.label, tuple(notes), hint))
@@ -282,6 +282,14 @@ def _missing_pad(op: Op, value: Value, wanted: Value, axis: int) -> str | None:
     if not reach or reach % 2 or equal(wanted.shape[axis] - value.shape[axis], reach) is not True:
         return None
     return f"did you mean `pad={reach // 2}`? It keeps the size"
+
+
+def _kept_axes(node: Node, wanted: Value) -> str | None:
+    """What to do where what is left of a tensor meets the tensor itself, as in x / sum(x, 1)."""
+    whole = node.inputs[0]
+    if getattr(node.op, "keepdims", 1) or whole is None or whole.shape != wanted.shape:
+        return None
+    return "`keepdims=true` leaves an axis of size 1 where one is reduced, which fits any size"
 
 
 def _ordinal(index: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from nncomp.dims import Dim, Symbol
+from nncomp.dims import Symbol, symbols_in
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Body, Node, Value
@@ -91,7 +91,7 @@ class _Closing:
     def _is_invariant(self, node: Node) -> bool:
         op = node.op
         if isinstance(op, Dims):
-            symbols = {s for d in op.dims if isinstance(d, Dim) for s in d.symbols()}
+            symbols = symbols_in(op.dims)
             return symbols.isdisjoint(self.local)
         return op.pure and not any(v in self.inner for v in node.operands)
 

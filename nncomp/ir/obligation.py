@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nncomp.dims import Dim, DimLike, Symbol, bounds, equal, substitute
+from nncomp.dims import Dim, DimLike, Symbol, bounds, equal, substitute, symbols_in
 from nncomp.errors import CompileError, error
 from nncomp.source import Span
 
@@ -50,7 +50,7 @@ class Comparison:
         return Comparison(left, self.relation, right)
 
     def symbols(self) -> set[Symbol]:
-        return {s for d in (self.left, self.right) if isinstance(d, Dim) for s in d.symbols()}
+        return symbols_in((self.left, self.right))
 
 
 def _known(hardest: int | None, easiest: int | None, holds: Callable[[int], bool]) -> bool | None:

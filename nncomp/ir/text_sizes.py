@@ -10,9 +10,9 @@ The first type gives the size its name, the last says that another one is the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from nncomp.dims import Dim, DimLike, Symbol
+from nncomp.dims import DimLike, Symbol, symbols_in
 from nncomp.ir.constant import Dims
 from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.types import OptionalType, SequenceType, TensorType
@@ -21,19 +21,19 @@ from nncomp.types import OptionalType, SequenceType, TensorType
 def typed_results(graph: Graph) -> set[Value]:
     """The results that are written with their types."""
     values = [*graph.inputs, *(p.value for p in graph.parameters)]
-    known = _symbols(d for v in values for d in v.shape)
+    known = symbols_in(d for v in values for d in v.shape)
     wanted: set[Symbol] = set()
     makers: dict[Symbol, dict[Node, list[Value]]] = {}
     for node in _nodes(graph):
         if isinstance(node.op, Dims):
-            wanted |= _symbols(node.op.dims)
+            wanted |= symbols_in(node.op.dims)
         for body in node.op.bodies:
-            wanted |= _symbols(d for v in body.inputs if _is_sequence(v) for d in _sizes(v.type))
-        made = _symbols(d for v in node.outputs for d in v.shape)
+            wanted |= symbols_in(d for v in body.inputs if _is_sequence(v) for d in _sizes(v.type))
+        made = symbols_in(d for v in node.outputs for d in v.shape)
         if made:
-            made -= _symbols(d for v in node.operands for d in _sizes(v.type))
+            made -= symbols_in(d for v in node.operands for d in _sizes(v.type))
         for symbol in made:
-            having = [v for v in node.outputs if symbol in _symbols(v.shape)]
+            having = [v for v in node.outputs if symbol in symbols_in(v.shape)]
             makers.setdefault(symbol, {})[node] = having
     typed: set[Value] = set()
     for symbol, by_node in makers.items():
@@ -67,7 +67,3 @@ def _sizes(type_: TensorType) -> Iterator[DimLike]:
     else:
         yield from type_.shape
         yield from type_.elements or ()
-
-
-def _symbols(dims: Iterable[DimLike]) -> set[Symbol]:
-    return {s for dim in dims if isinstance(dim, Dim) for s in dim.symbols()}

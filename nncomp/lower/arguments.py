@@ -41,7 +41,12 @@ def matched(
                 help=argument_help(key, names) or f"it takes {', '.join(names) or 'none'}",
             )
         if key in given:
-            raise error("NN0202", f"`{key}` of `{name}` is given twice", argument.span)
+            raise error(
+                "NN0202",
+                f"`{key}` of `{name}` is given twice",
+                argument.span,
+                help=surplus_help(name),
+            )
         given[key] = argument
     return given
 

@@ -98,8 +98,13 @@ def _range(ctx: Context, args: list[Any], named: dict[str, Any]) -> list[int]:
         raise ctx.fail("NN0202", "`range` takes a stop, or start, stop and step")
     for value in args:
         if isinstance(value, bool) or not isinstance(value, int):
-            hint = "`scan` runs along an axis of any size" if isinstance(value, Dim) else None
-            raise ctx.fail("NN0212", f"`range` takes ints, not {describe(value)}", help=hint)
+            raise ctx.fail(
+                "NN0212",
+                f"`range` takes ints, not {describe(value)}",
+                help="`scan` runs along an axis of any size; `arange` makes a tensor of numbers"
+                if isinstance(value, Dim)
+                else None,
+            )
     if len(args) == 3 and args[2] == 0:
         raise ctx.fail("NN0208", "the step of `range` cannot be 0")
     items = range(*args)

@@ -15,6 +15,7 @@ from nncomp.ir.graph import Origin, Parameter, Value
 from nncomp.ir.obligation import Clause, Comparison, Message, Obligation, spelt
 from nncomp.ir.op import Data
 from nncomp.ir.sizes import sources
+from nncomp.lower.elsewhere import surplus_help
 from nncomp.lower.expansion import Expansion
 from nncomp.lower.spreading import spread
 from nncomp.lower.store import SCALAR, Store
@@ -249,7 +250,8 @@ class Context:
         if named or len(args) != count:
             given = len(args) + len(named)
             takes = f"{count} value{'' if count == 1 else 's'}, all without names"
-            raise self.fail("NN0202", f"`{name}` takes {takes}; {given} are given")
+            what = f"`{name}` takes {takes}; {given} are given"
+            raise self.fail("NN0202", what, help=surplus_help(name))
         return args
 
     def fail(self, code: str, message: str, label: str = "", **more: Any) -> CompileError:

@@ -6,16 +6,17 @@ program means, and what its writer may have meant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from nncomp.errors import Diagnostic, Note, error
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Value
 from nncomp.lower.context import Context
-from nncomp.lower.values import Arguments, Instance
+from nncomp.lower.values import Argument, Arguments, Instance
 from nncomp.source import Span
 from nncomp.syntax import ast
+from nncomp.types import Shape
 
 # what passes numbers on as they are
 _CARRIERS = {"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Cast", "Identity"}
@@ -43,15 +44,17 @@ _LOSSES: dict[str, tuple[str, dict[str, str], str]] = {
     "nll_loss": ("log_probability", _WANTS_LOGARITHMS, "use `log_softmax` in place of `{}`"),
     "kl_divergence": ("log_q", _WANTS_LOGARITHMS, "use `log_softmax` in place of `{}`"),
 }
-_ATTENTION = ("MultiHeadAttention", "TransformerEncoderLayer", "TransformerDecoderLayer")
 _MANY_LAYERS = 8  # of a recurrent network; a width is more
 
 
 def of_fn(ctx: Context, decl: ast.FnDecl, span: Span) -> None:
-    """Of a call of a fn of the library, whose arguments are bound in the current frame."""
+    """Of a call of a fn of the library, whose arguments are bound in the current frame. Raises
+    NN0207 where that is sure to fail."""
     name, given = decl.name.text, ctx.frame.names
     if name == "softmax":
         _of_softmax(ctx, given, span)
+    elif name == "attention":
+        _of_mask(given["mask"], given["q"].shape[:-1], span)
     elif name in _LOSSES:
         argument, unwanted, help = _LOSSES[name]
         _of_loss(ctx, name, given[argument], unwanted, help, span)
@@ -137,47 +140,27 @@ def kind(value: Value) -> str | None:
 
 
 def of_block(ctx: Context, instance: Instance, arguments: Arguments) -> None:
-    """Of an application of a block of the library. Raises NN0205, NN0206, NN0209 where
+    """Of an application of a block of the library. Raises NN0205, NN0206, NN0207, NN0209 where
     that is sure to fail."""
-    name = instance.factory.decl.name.text
-    if name == "MultiHeadAttention":
-        _of_attention(instance, arguments)
-    find = _BLOCKS.get(name)
-    values = arguments.values
-    if find is None or not values or not isinstance(values[0], Value) or values[0].rank < 2:
+    decl = instance.factory.decl
+    finds = _BLOCKS.get(decl.name.text, ())
+    formals = [formal.name.text for formal in decl.tensors] if finds else []
+    given = dict(zip(formals, arguments.positional, strict=False)) | arguments.named
+    x = given["x"].value if "x" in given else None
+    if not isinstance(x, Value) or x.rank < 2:
         return
-    for message, help in find(ctx, instance, values[0]):
-        _warn(ctx, "NN0213", message, instance.span, help=help)
+    for find in finds:
+        for message, help in find(ctx, instance, x, given):
+            _warn(ctx, "NN0213", message, instance.span, help=help)
 
 
-def _of_attention(instance: Instance, arguments: Arguments) -> None:
-    """Query, key and value, as other frameworks take them."""
-    given = dict(zip(("x", "memory", "mask"), arguments.positional, strict=False))
-    given |= arguments.named
-    if not given.keys() >= {"memory", "mask"}:
-        return
-    memory, mask = given["memory"].value, given["mask"].value
-    if not isinstance(memory, Value) or not isinstance(mask, Value) or mask.shape != memory.shape:
-        return
-    heads = instance.hyperparameters["heads"]
-    if mask is not memory and mask.rank and mask.shape[0] in (1, heads):
-        return  # it may be a mask of each head
-    own = "x" in given and memory is given["x"].value
-    raise error(
-        "NN0206",
-        f"the mask of this attention, {mask.type}, is of the memory's shape",
-        given["mask"].span,
-        help="keys and values are both made of the memory: write "
-        f"`MultiHeadAttention({heads})({'x' if own else 'x, memory'})`",
-    )
+_Given = Mapping[str, Argument]
+_Found = Iterable[tuple[str, str]]
 
 
-_Found = Iterator[tuple[str, str]]
-
-
-def _convolution(ctx: Context, instance: Instance, x: Value) -> _Found:
-    given = instance.hyperparameters
-    (out, kernel, stride), channels = (given[n] for n in ("out", "kernel", "stride")), x.shape[1]
+def _convolution(ctx: Context, instance: Instance, x: Value, given: _Given) -> _Found:
+    settings, channels = instance.hyperparameters, x.shape[1]
+    out, kernel, stride = (settings[n] for n in ("out", "kernel", "stride"))
     # a kernel as large and even as a number of channels, with a stride that is odd as a kernel is
     looks_so = isinstance(kernel, int) and kernel >= 8 and kernel % 2 == 0
     if instance.by_position >= 3 and out == channels and looks_so and stride in (1, 3, 5, 7, 9, 11):
@@ -201,7 +184,7 @@ def _convolution(ctx: Context, instance: Instance, x: Value) -> _Found:
         )
 
 
-def _transposed(ctx: Context, instance: Instance, x: Value) -> _Found:
+def _transposed(ctx: Context, instance: Instance, x: Value, given: _Given) -> _Found:
     if instance.by_position >= 5 and instance.hyperparameters["dilation"] == 1:
         yield (
             "the fifth argument of this convolution is its dilation, and 1 changes nothing",
@@ -209,19 +192,59 @@ def _transposed(ctx: Context, instance: Instance, x: Value) -> _Found:
         )
 
 
-def _heads(ctx: Context, instance: Instance, x: Value) -> _Found:
-    name, given = instance.factory.decl.name.text, instance.hyperparameters
-    heads, second = given["heads"], given["width" if "width" in given else "hidden"]
+def _memory(ctx: Context, instance: Instance, x: Value, given: _Given) -> _Found:
+    """Query, key and value, as other frameworks take them."""
+    if not given.keys() >= {"memory", "mask"}:
+        return ()
+    memory, mask = given["memory"].value, given["mask"].value
+    if not isinstance(memory, Value) or not isinstance(mask, Value) or mask.shape != memory.shape:
+        return ()
+    heads = instance.hyperparameters["heads"]
+    if mask is not memory and mask.rank and mask.shape[0] in (1, heads):
+        return ()  # it may be a mask of each head
+    raise error(
+        "NN0206",
+        f"the mask of this attention, {mask.type}, is of the memory's shape",
+        given["mask"].span,
+        help="keys and values are both made of the memory: write "
+        f"`MultiHeadAttention({heads})({'x' if memory is x else 'x, memory'})`",
+    )
+
+
+def _masks(ctx: Context, instance: Instance, x: Value, given: _Given) -> _Found:
+    for name in given.keys() & {"mask", "memory_mask"}:
+        places = (x.shape[0], instance.hyperparameters["heads"], *x.shape[1:-1])
+        _of_mask(given[name].value, places, given[name].span)
+    return ()
+
+
+def _of_mask(mask: Any, places: Shape, span: Span) -> None:
+    """Of a mask [N, …, S] that lacks axes behind the first, where scores are [*places, S]."""
+    lacking = len(places) + 1 - mask.rank if isinstance(mask, Value) and mask.rank > 1 else 0
+    if lacking < 1 or mask.shape[0] in (1, places[lacking]) or mask.shape[0] != places[0]:
+        return
+    shown = ", ".join(map(str, places))
+    raise error(
+        "NN0207",
+        f"the mask of this attention, {mask.type}, does not broadcast to its scores, [{shown}, …]",
+        span,
+        help=f"axes of size 1 behind that of the samples: `mask[:{', none' * lacking}]`",
+    )
+
+
+def _heads(ctx: Context, instance: Instance, x: Value, given: _Given) -> _Found:
+    name, settings = instance.factory.decl.name.text, instance.hyperparameters
+    heads, second = settings["heads"], settings["width" if "width" in settings else "hidden"]
     if instance.by_position < 2 or heads != x.shape[-1] or not 0 < second < heads:
         return
     message = f"this attention has {heads} heads, for each number of {x.type} one"
     help = f"the width of the input is inferred: for {second} heads write `{name}({second})`"
-    if "width" in given:  # which does not divide into so many
+    if "width" in settings:  # which does not divide into so many
         raise error("NN0209", message, instance.span, help=help)
     yield message, help
 
 
-def _recurrent(ctx: Context, instance: Instance, x: Value) -> _Found:
+def _recurrent(ctx: Context, instance: Instance, x: Value, given: _Given) -> _Found:
     hidden, layers = (instance.hyperparameters[n] for n in ("hidden", "layers"))
     if instance.by_position >= 2 and hidden == x.shape[-1] and layers >= _MANY_LAYERS:
         name = instance.factory.decl.name.text
@@ -231,7 +254,7 @@ def _recurrent(ctx: Context, instance: Instance, x: Value) -> _Found:
         )
 
 
-def _norm(ctx: Context, instance: Instance, x: Value) -> _Found:
+def _norm(ctx: Context, instance: Instance, x: Value, given: _Given) -> _Found:
     name = instance.factory.decl.name.text
     for formal, most in (("momentum", 1), ("eps", 0.5)):
         value = instance.hyperparameters.get(formal)
@@ -245,12 +268,14 @@ def _norm(ctx: Context, instance: Instance, x: Value) -> _Found:
             )
 
 
-_BLOCKS: dict[str, Callable[[Context, Instance, Value], _Found]] = {
-    "Conv": _convolution,
-    "ConvTranspose": _transposed,
-    **dict.fromkeys(_ATTENTION, _heads),
-    **dict.fromkeys(["RNN", "LSTM", "GRU"], _recurrent),
-    **dict.fromkeys(["BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm"], _norm),
+_BLOCKS: dict[str, tuple[Callable[[Context, Instance, Value, _Given], _Found], ...]] = {
+    "Conv": (_convolution,),
+    "ConvTranspose": (_transposed,),
+    "MultiHeadAttention": (_memory, _masks, _heads),
+    "TransformerEncoderLayer": (_masks, _heads),
+    "TransformerDecoderLayer": (_masks, _heads),
+    **dict.fromkeys(["RNN", "LSTM", "GRU"], (_recurrent,)),
+    **dict.fromkeys(["BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm"], (_norm,)),
 }
 
 

@@ -19,6 +19,8 @@ _RATES = {
     "CosineAnnealingLR": "cosine_decay(step, 10_000)",
     "OneCycleLR": "one_cycle(step, 10_000)",
 }
+_GIVEN = "{} makes its own weights; with given ones it is {}"
+_CONV = "`onnx.{}(x, w, b, strides=[2, 2], pads=[1, 1, 1, 1])`"
 _NAMES = {
     **dict.fromkeys(["nn", "F", "torch", "tf", "keras", "jax", "np", "numpy"], _PREFIX),
     "self": "an instance is a name: `fc = Linear(4)`, then `fc(x)`, or `x |> fc`",
@@ -51,6 +53,11 @@ _NAMES = {
     "KLDivLoss": "it is called `kl_divergence` here",
     "cat": "it is called `concat` here: `concat([a, b], axis=1)`",
     "concatenate": "it is called `concat` here: `concat([a, b], axis=1)`",
+    **dict.fromkeys(["tensor", "array", "asarray"], "`f32([0.5, 2.0])`"),
+    "linear": _GIVEN.format("`Linear(8)`", "`x @ transpose(w) + b`"),
+    "embedding": _GIVEN.format("`Embedding(100, 8)`", "`gather(w, index)`"),
+    "conv2d": _GIVEN.format("`Conv(8, 3)`", _CONV.format("Conv")),
+    "conv_transpose2d": _GIVEN.format("`ConvTranspose(8, 3)`", _CONV.format("ConvTranspose")),
     "view": "it is called `reshape` here: `reshape(x, [N, 8])`",
     "permute": "it is called `transpose` here: `transpose(x, perm=[0, 2, 1])`",
     "swapaxes": "`transpose(x, perm=[0, 2, 1])`",
@@ -101,6 +108,8 @@ _MEMBERS = {
     **dict.fromkeys(
         ["cuda", "cpu", "device"], "where a model runs is said when it runs: `--device`"
     ),
+    **dict.fromkeys(["parameters", "state_dict", "trainable_weights"], "`.params` is all of them"),
+    "backward": "`minimize loss by Adam(lr=1e-3)`, or `grad(loss, net)` as a value",
     **dict.fromkeys(["item", "numpy"], "a value leaves the model as an `output` or a `metric`"),
 }
 _ARGUMENTS = {
@@ -110,6 +119,7 @@ _ARGUMENTS = {
     "kernel_size": "kernel",
     "strides": "stride",
     "bias": "use_bias",
+    "negative_slope": "slope",
     "learning_rate": "lr",
     "epsilon": "eps",
     "hidden_size": "hidden",
@@ -122,15 +132,34 @@ _ARGUMENTS = {
 _NO_ARGUMENTS = {
     **dict.fromkeys(["in_features", "in_channels", "input_size", "num_features"], _INFERRED),
     **dict.fromkeys(["normalized_shape", "embed_dim", "d_model", "input_shape"], _INFERRED),
+    "weight": _GIVEN.format("a layer", "`x @ transpose(w)`, `onnx.Conv(x, w)`"),
     "inplace": "leave it out: nothing is changed in place",
     "batch_first": "a sequence is [T, N, D]: `transpose(x, perm=[1, 0, 2])` before and after",
+    "reduction": "a loss is the mean of all; of each label it is "
+    '`onnx.SoftmaxCrossEntropyLoss(logits, label, reduction="none")`',
+    **dict.fromkeys(
+        ["clip_norm", "clipnorm", "max_grad_norm"], "`clipped(Adam(lr=1e-3), norm=1.0)`"
+    ),
+    "training": "leave it out: each block and fn knows whether it trains",
     "betas": "write `beta1=0.9, beta2=0.999`",
 }
+_LISTED = "the {} stand in a list: `{}`"
 _SURPLUS = {
+    "reshape": _LISTED.format("dims", "reshape(x, [N, 8])"),
+    **{name: _LISTED.format("dims", f"{name}([N, 8])") for name in ("zeros", "ones")},
+    **{name: _LISTED.format("tensors", f"{name}([a, b], axis=1)") for name in ("concat", "stack")},
     "transpose": "`perm` is the order of all axes: `transpose(x, perm=[0, 2, 1])`; without it the "
     "last two are swapped",
 }
-_STATES = {"LSTM": "(y, h, c)", "GRU": "(y, h)", "RNN": "(y, h)"}
+_STATES = "`{}(…, state=true)` gives `{}`; without it, `y` alone"
+_RESULTS = {
+    "LSTM": _STATES.format("LSTM", "(y, h, c)"),
+    **{name: _STATES.format(name, "(y, h)") for name in ("GRU", "RNN")},
+    **{
+        name: f"`{name}` gives the number; `arg{name}(x, axis=1)` its place"
+        for name in ("max", "min")
+    },
+}
 _PACKAGES = ("torch", "torchvision", "numpy", "tensorflow", "keras", "jax", "flax", "onnx")
 _DTYPES = {
     **dict.fromkeys(["float16", "half"], "f16"),
@@ -186,7 +215,7 @@ def argument_help(name: str, known: Collection[str]) -> str | None:
 
 
 def surplus_help(name: str) -> str | None:
-    """For a fn or block that is given too many arguments."""
+    """For what is given too many arguments."""
     return _SURPLUS.get(name)
 
 
@@ -207,11 +236,9 @@ def unpacking_help(of_tensor: bool, nested: bool) -> str | None:
     return "these are its items along the first axis" if of_tensor else None
 
 
-def states_help(layer: str) -> str | None:
-    """For the result of a layer of the library's that is unpacked as if the states came with it."""
-    if layer not in _STATES:
-        return None
-    return f"`{layer}(…, state=true)` gives `{_STATES[layer]}`; without it, `y` alone"
+def results_help(name: str) -> str | None:
+    """For the one result of a block or fn of the library's that is unpacked as if it were more."""
+    return _RESULTS.get(name)
 
 
 def dtype_help(name: str, known: Iterable[str]) -> str | None:

@@ -13,7 +13,7 @@ from nncomp.lower import calls, control, doubts, indexing, tensors
 from nncomp.lower.context import Context
 from nncomp.lower.names import attribute, look_up
 from nncomp.lower.targets import bind
-from nncomp.lower.values import MAX_ITEMS, Deferred, Results, Tree, describe
+from nncomp.lower.values import MAX_ITEMS, Deferred, Instance, Results, Tree, describe
 from nncomp.syntax import ast
 from nncomp.types import SequenceType
 
@@ -132,6 +132,7 @@ def iterate(ctx: Context, expr: ast.Expr) -> list[Any]:
         value = list(value.items())
     if not isinstance(value, (list, tuple)):
         hint = f"write `range({expr.span.text})`" if isinstance(value, int) else None
+        hint = "its parameters are `.params`" if isinstance(value, Instance) else hint
         raise error(
             "NN0201", f"cannot loop over {describe(value)}", expr.span, "not a list", help=hint
         )
@@ -218,7 +219,12 @@ def _apply_binary(ctx: Context, expr: ast.Binary, left: Any, right: Any) -> Any:
         return compare(ctx, expr, left, right)
     if expr.op == "-" and ctx.section is not None:
         doubts.of_difference(ctx, left, right, expr.span)
-    return tensors.binary(ctx, expr.op, left, right)
+    try:
+        return tensors.binary(ctx, expr.op, left, right)
+    except ZeroDivisionError:
+        plain = expr.op == "**" or isinstance(expr.right, (ast.Int, ast.Float))
+        which = "" if plain else f": `{expr.right.span.text}` is {right}"
+        raise ctx.fail("NN0211", f"division by zero{which}", f"{left} {expr.op} {right}") from None
 
 
 def _is_among(ctx: Context, item: Any, items: Sequence[Any]) -> bool:

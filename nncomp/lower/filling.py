@@ -12,6 +12,7 @@ from nncomp.dims import Dim, DimLike
 from nncomp.ir.graph import Value
 from nncomp.lower import tensors
 from nncomp.lower.context import Context
+from nncomp.lower.elsewhere import surplus_help
 from nncomp.lower.values import Builtin, Deferred, describe
 from nncomp.types import DType, TensorType
 
@@ -21,7 +22,7 @@ def _constant_fill(name: str, value: float) -> Builtin:
         shape, rest = _shape_argument(ctx, name, args, named)
         dtype = named.get("dtype")
         if rest or set(named) - {"shape", "dtype"}:
-            raise ctx.fail("NN0202", f"`{name}` takes a shape and a dtype")
+            raise ctx.fail("NN0202", f"`{name}` takes a shape and a dtype", help=surplus_help(name))
 
         def make(ctx: Context, type_: TensorType) -> Value:
             return tensors.filled(ctx, value, type_)

@@ -10,7 +10,7 @@ from nncomp.ir.graph import Value
 from nncomp.lower.context import Context, Prelude
 from nncomp.lower.elsewhere import member_help, name_help
 from nncomp.lower.recovery import POISON, PoisonError
-from nncomp.lower.sites import places_bound
+from nncomp.lower.sites import join, places_bound
 from nncomp.lower.static_types import DTYPES
 from nncomp.lower.trees import parameters_of
 from nncomp.lower.values import (
@@ -73,7 +73,9 @@ def look_up_callable(ctx: Context, ref: ast.Ref) -> Any:
             "NN0201",
             f"`{ref.name}` is {describe(first)} and cannot be called",
             ref.span,
-            help="it may be a parameter of the wrong kind, or a missing import",
+            help=f"in turn: `for layer in {ref.name} {{ x = layer(x) }}`"
+            if isinstance(first, (list, tuple))
+            else "it may be a parameter of the wrong kind, or a missing import",
         )
     raise undefined(ctx, ref)
 
@@ -93,6 +95,9 @@ def undefined(ctx: Context, ref: ast.Ref) -> CompileError | PoisonError:
         if place.start > ref.span.end:
             hint = f"it has a value from line {place.line} on: move that up"
             return error("NN0103", f"`{ref.name}` is not defined yet", ref.span, help=hint)
+    if join(ctx.frame.path, ref.name) in ctx.frame.sites:
+        hint = f"`as` names parameters: to use the instance again, make it before, `{ref.name} = …`"
+        return error("NN0103", f"`{ref.name}` is not defined", ref.span, help=hint)
     if len(ctx.store.undefined) > _MOST_COMPARED:
         return error("NN0103", f"`{ref.name}` is not defined", ref.span)
     return unknown(ref, [name for names in _scopes(ctx) for name in names], ctx.prelude)
@@ -192,5 +197,7 @@ def _member(ctx: Context, path: str, name: ast.Name, owner: str) -> Any:
         "NN0103",
         f"{owner} has no parameter or block `{name.text}`",
         name.span,
-        help=did_you_mean(name.text, members) or f"it has {', '.join(sorted(members))}",
+        help=member_help(name.text)
+        or did_you_mean(name.text, members)
+        or f"it has {', '.join(sorted(members))}",
     )

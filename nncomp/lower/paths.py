@@ -23,7 +23,9 @@ def take_path(ctx: Context, site: ast.Call, name: SiteName) -> str:
             f"two instances are called `{path}`",
             name.span if name else site.span,
             notes=[Note("the other one", frame.sites[path])],
-            help="give one of them another name with `as`, or apply the first one twice",
+            help='a name in quotes takes the loop\'s index in braces, `as "layer{i}"`'
+            if isinstance(name, ast.String) and frame.loops
+            else "give one of them another name with `as`, or apply the first one twice",
         )
     if path in frame.state.values():
         raise error(
@@ -70,11 +72,5 @@ def path_text(ctx: Context, name: ast.String) -> str:
 
 def _site_name(ctx: Context, site: ast.Call, name: SiteName) -> str:
     if isinstance(name, ast.String):
-        text = path_text(ctx, name)
-        if len(name.parts) > 1 or not text:
-            return text
-    elif name is not None:
-        text = name.text
-    else:
-        text = site_names(ctx.frame.decl)[id(site)]
-    return ctx.frame.looped(text)
+        return path_text(ctx, name)
+    return ctx.frame.looped(name.text if name else site_names(ctx.frame.decl)[id(site)])

@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from typing import Any
 
 from nncomp.collector import collector_paused
-from nncomp.dims import Dim
+from nncomp.dims import symbols_in
 from nncomp.errors import CompileError, Diagnostic, error
 from nncomp.ir.drawn import Drawn
 from nncomp.ir.graph import Graph, Node, Value
@@ -287,10 +287,10 @@ def _needed(
         own = {s.name.text for s in section.body if isinstance(s, ast.InputDecl)}
     inputs = [v for v in ctx.inputs.values() if v in live or v.name in own]
     shapes = [v.shape for v in [*results, *(o for node in nodes for o in node.outputs)]]
-    needed = {s for shape in shapes for d in shape if isinstance(d, Dim) for s in d.symbols()}
+    needed = symbols_in(d for shape in shapes for d in shape)
     for value in ctx.inputs.values():
-        known = {s for v in inputs for d in v.shape if isinstance(d, Dim) for s in d.symbols()}
-        has = {s for d in value.shape if isinstance(d, Dim) for s in d.symbols()}
+        known = symbols_in(d for v in inputs for d in v.shape)
+        has = symbols_in(value.shape)
         if value not in inputs and has & needed - known:
             inputs.append(value)
     return inputs

@@ -11,13 +11,13 @@ for their own paths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from nncomp.dims import Dim, DimLike, Symbol, substitute
+from nncomp.dims import Dim, Symbol, substitute, symbols_in
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Node, Origin, Value
 from nncomp.ir.opaque import Opaque
@@ -300,16 +300,12 @@ class _Pattern:
                 type_ = output.type
                 if type_.__class__ is not TensorType:
                     raise _Unknown
-                if not _symbols((*type_.shape, *(type_.elements or ()))) <= symbols:
+                if not symbols_in((*type_.shape, *(type_.elements or ()))) <= symbols:
                     raise _Unknown
         results = [*_tensors(self.done.result), *(v for _, v in self.updates)]
         if not known.union(constants).issuperset(results):
             raise _Unknown
         return list(constants)
-
-
-def _symbols(dims: Iterable[DimLike]) -> set[Symbol]:
-    return {symbol for dim in dims if isinstance(dim, Dim) for symbol in dim.symbols()}
 
 
 class _Copy:

@@ -31,6 +31,8 @@ from nncomp.types import DType, SequenceType, Shape, is_container
 _CONVERTED = {"float": "f32", "int": "i64"}
 _NO_ROWS = "labels are numbers of classes: `cast(…, i64)`, or `argmax(…, axis=1)` of one-hot rows"
 
+_SQUEEZE = "one has an axis of size 1 more: `squeeze(…, -1)` takes it away"
+
 
 def check(
     ctx: Context,
@@ -259,6 +261,7 @@ def _bind_splice(ctx: Context, splice: ast.Splice, dims: Shape, claim: _Claim) -
             claim.span,
             "size {} where {} is needed".format(*unequal[0]) if unequal else "",
             notes=_came_from(claim.value),
+            help=_SQUEEZE if [*bound, 1] == [*dims] or [*dims, 1] == [*bound] else None,
         )
     for (comparison,) in [] if answer is True else answer:
         claim.unknown(ctx, comparison)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from nncomp.dims import equal
+from nncomp.dims import Dim, equal
 from nncomp.errors import Note, did_you_mean, error
 from nncomp.ir.graph import Parameter, ParameterKind, Value
 from nncomp.lower import tensors, trees
@@ -53,15 +53,26 @@ def declare(ctx: Context, statement: ast.StateDecl) -> None:
             help="write `float[]` for a scalar",
         )
     type_ = declared_type(ctx, statement.type)
+    of_library = frame.module.is_std and ctx.span is not None  # the user's line comes first
+    span = ctx.span if of_library else statement.type.span
+    notes = [Note(f"`{name}` is declared here", statement.type.span)] if of_library else []
     for dim in type_.shape:
         if not isinstance(dim, int):
-            here = frame.module.is_std and ctx.span is not None  # the user's line comes first
             raise error(
                 "NN0206",
                 f"the {statement.kind} `{name}` would be {type_}: {dim} is known at run time only",
-                ctx.span if here else statement.type.span,
-                notes=[Note(f"`{name}` is declared here", statement.type.span)] if here else [],
-                help="give that dim of the input a fixed size" + ("" if here else _no_batch(type_)),
+                span,
+                notes=notes,
+                help="give that dim of the input a fixed size"
+                + (_no_pixels(dim) if of_library else _no_batch(type_)),
+            )
+        if of_library and dim == 0:
+            raise error(
+                "NN0205",
+                f"the {statement.kind} `{name}` would be {type_}, without a number in it",
+                span,
+                notes=notes,
+                help="no width of a layer and no size that it is made for can be 0",
             )
     if type_.is_static and prod(type_.static_shape) > MAX_ELEMENTS:
         raise error(
@@ -100,6 +111,12 @@ def _no_batch(type_: TensorType) -> str:
     rest = TensorType(type_.dtype, type_.shape[1:])
     batch = rest.rank > 0 and rest.is_static
     return f"; a parameter has no batch axis: `{rest}`" if batch else ""
+
+
+def _no_pixels(dim: Dim) -> str:
+    """What else to do about an image of open height and width that was flattened."""
+    several = len(dim.symbols()) > 1
+    return "; `global_avg_pool` makes an image of any size one vector" if several else ""
 
 
 def _add(ctx: Context, parameter: Parameter, declared: Declared) -> None:
@@ -141,11 +158,8 @@ def _own_name(ctx: Context, statement: ast.StateDecl) -> str:
         text = path_text(ctx, statement.path)
         if not text:
             raise error("NN0101", "the name of a parameter is empty", statement.path.span)
-        if len(statement.path.parts) > 1:
-            return text
-    else:
-        text = (statement.path or statement.name).text
-    return ctx.frame.looped(text)
+        return text
+    return ctx.frame.looped((statement.path or statement.name).text)
 
 
 def _initialize(

@@ -86,7 +86,8 @@ class Store:
                     "NN0307",
                     "an initial value cannot depend on inputs or parameters",
                     span,
-                    help="it is computed once, before training, from the seed alone",
+                    help="it is computed once, before training, from the seed alone; "
+                    "`copy(net)` is an instance whose buffers start as the parameters of `net`",
                 )
             missing = [] if node is None else [v for v in node.operands if v not in self._known]
             if missing and node not in self._adopted:

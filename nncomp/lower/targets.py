@@ -9,7 +9,7 @@ from nncomp.errors import error
 from nncomp.ir.graph import Value
 from nncomp.lower import indexing
 from nncomp.lower.context import Context
-from nncomp.lower.elsewhere import states_help, unpacking_help
+from nncomp.lower.elsewhere import results_help, unpacking_help
 from nncomp.lower.recovery import POISON, PoisonError
 from nncomp.lower.signature import check
 from nncomp.lower.values import Instance, Results, describe
@@ -35,7 +35,7 @@ def bind(ctx: Context, target: ast.Target, value: Any, span: Span) -> None:
 
 def _bind_tuple(ctx: Context, target: ast.TupleTarget, value: Any, span: Span) -> None:
     if of_tensor := isinstance(value, Value):
-        hint = states_help(_maker(ctx, value))
+        hint = results_help(_maker(ctx, value))
         if hint is not None and value.shape[:1] != (len(target.items),):
             message = f"{len(target.items)} names for one tensor, {value.type}"
             raise error("NN0202", message, target.span, help=hint)

@@ -148,7 +148,7 @@ MAX_INT_BITS = 64
 
 
 def binary(ctx: Context, symbol: str, left: Any, right: Any) -> Any:
-    """`left symbol right` for arithmetic."""
+    """`left symbol right` for arithmetic. Raises ZeroDivisionError, for static numbers."""
     left, right = _first(left), _first(right)
     if isinstance(left, Tree) or isinstance(right, Tree):
         return combine(ctx, symbol, left, right, binary)
@@ -202,8 +202,6 @@ def _static_binary(ctx: Context, symbol: str, left: Any, right: Any) -> Any:
         if repeats and len(left) * right > MAX_ITEMS:
             raise OverflowError
         value = _power(left, right) if symbol == "**" else _ARITHMETIC[symbol](left, right)
-    except ZeroDivisionError:
-        raise ctx.fail("NN0211", "division by zero", f"{left} {symbol} {right}") from None
     except (OverflowError, ValueError):
         raise ctx.fail("NN0005", f"{left} {symbol} {right} is too large") from None
     if isinstance(value, (list, tuple, str)):
@@ -237,10 +235,7 @@ def _dim_binary(ctx: Context, symbol: str, left: Any, right: Any) -> Any:
             return result
         base = f"({left})" if " " in f"{left}" else left
         raise ctx.fail("NN0206", f"`{base} ** {right}` is no dim")
-    try:
-        return _ARITHMETIC[symbol](left, right)
-    except ZeroDivisionError:
-        raise ctx.fail("NN0211", "division by zero", f"{left} {symbol} {right}") from None
+    return _ARITHMETIC[symbol](left, right)
 
 
 def _operands(ctx: Context, symbol: str, left: Any, right: Any) -> tuple[Value, Value]:

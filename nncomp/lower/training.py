@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nncomp.errors import error
+from nncomp.errors import CompileError, error
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Value
 from nncomp.lower import calls, doubts, tensors
@@ -150,16 +150,36 @@ def _chosen_paths(ctx: Context, statement: ast.Minimize) -> list[str]:
         owner = ctx.evaluate(expr)
         if isinstance(owner, (Instance, Tree)):
             prefix = join(owner.path, "")
-            chosen.update(dict.fromkeys(p for p in learnt if p.startswith(prefix)))
-        elif isinstance(owner, Value):
-            chosen.update(dict.fromkeys(p for p in learnt if ctx.current[p] is owner))
+            found = [p for p in ctx.parameters if p.startswith(prefix)]
         else:
-            raise error(
-                "NN0201",
-                f"`over` needs instances or parameters, this is {describe(owner)}",
-                expr.span,
-            )
+            found = [p for p in learnt if owner in (ctx.current[p], ctx.parameters[p].value)]
+        if not found:
+            raise _no_parameters(ctx, expr, owner)
+        chosen.update(dict.fromkeys(p for p in found if ctx.parameters[p].kind == "param"))
     return list(chosen)
+
+
+def _no_parameters(ctx: Context, expr: ast.Expr, owner: Any) -> CompileError:
+    """What stands behind `over` and has no parameters."""
+    what, hint = describe(owner), None
+    if isinstance(owner, Instance):
+        block = owner.factory.decl.name.text
+        what = f"an instance of `{block}` without parameters"
+        hint = f"it is another one than those before: give that a name, `net = {block}(…)`"
+    elif isinstance(owner, Factory):
+        made = [
+            name
+            for name, value in ctx.frame.names.items()
+            if isinstance(value, Instance) and value.factory.decl is owner.decl
+        ]
+        hint = f"did you mean `{made[0]}`?" if made else "make an instance and give it a name"
+    elif isinstance(owner, str):
+        hint = f"write it without quotes: {owner}"
+    elif isinstance(owner, (list, tuple)):
+        hint = "they stand side by side: `over a, b`"
+    return error(
+        "NN0201", f"`over` needs instances or parameters, this is {what}", expr.span, help=hint
+    )
 
 
 def _ancestors(value: Value) -> set[Value]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import onnx
 
 from nncomp.collector import collector_paused
-from nncomp.dims import Dim, DimLike, Symbol, undecided
+from nncomp.dims import Dim, DimLike, Symbol, symbols_in, undecided
 from nncomp.errors import CompileError, Diagnostic, did_you_mean, error
 from nncomp.ir.builder import Builder, substitute_bodies
 from nncomp.ir.graph import Graph, Node, Origin, Parameter, Value
@@ -148,7 +148,7 @@ class Importer:
         graph = Graph(name, tuple(inputs), (), tuple(nodes), outputs)
         read = {v for node in graph.nodes for v in node.operands} | set(outputs.values())
         kept = tuple(p for p in self.parameters.values() if p.value in read)
-        sizes = {s for v in inputs for d in v.shape if isinstance(d, Dim) for s in d.symbols()}
+        sizes = symbols_in(d for v in inputs for d in v.shape)
         graph = Graph(
             name,
             graph.inputs,
@@ -169,7 +169,7 @@ class Importer:
         type_ = self.signatures.value(info, f"the input `{info.name}`", None)
         scope.names[info.name] = value = Value(type_, info.name)
         scope.inputs.append(value)
-        self.fixed |= {s for d in type_.shape if isinstance(d, Dim) for s in d.symbols()}
+        self.fixed |= symbols_in(type_.shape)
         return value
 
     def _check_names(self, inputs: Sequence[Value]) -> None:
@@ -281,7 +281,7 @@ class Importer:
         values = {symbol: size}
         if symbol in self.fixed:
             self._say(symbol, size, op)
-            self.fixed |= set(size.symbols()) if isinstance(size, Dim) else set()
+            self.fixed |= symbols_in([size])
         substitute_bodies(op, values)
         for scope in self.scopes:
             scope.b.substitute(values)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from nncomp.dims import Dim, DimLike, Symbol, equal, new_dim
+from nncomp.dims import Dim, DimLike, Symbol, equal, new_dim, symbols_in
 from nncomp.ir.graph import Body, Value
 from nncomp.ir.op import InferError, Op, operator
 from nncomp.ops.rules import normalize_axis
@@ -213,9 +213,7 @@ class Loop(Op):
     def growing(self, carried: Sequence[TensorType]) -> frozenset[Symbol]:
         """The symbols of the body's own that stand for a size of a carried value which changes
         from run to run, or which is another one before the first run."""
-        fixed = {
-            s for v in self.captures for d in v.shape if isinstance(d, Dim) for s in d.symbols()
-        }
+        fixed = symbols_in(d for v in self.captures for d in v.shape)
         return frozenset(
             inner.symbol
             for given, state, after in zip(carried, self.states, self.next_states, strict=False)

@@ -21,6 +21,7 @@ _SAME_RANK = (
     "labels are numbers of classes, without an axis for them: `squeeze(label, 1)` of [N, 1], "
     "`argmax(label, axis=1)` of one-hot rows"
 )
+_LAST_AXIS = "where the classes are the last axis, `cross_entropy(logits, label, axis=-1)`"
 _ONE_LABEL = "for one label a row, make one row of scores: `… |> flatten |> Linear(classes)`"
 
 
@@ -61,6 +62,8 @@ class ClassLoss(Op):
                 require_equal(mine, theirs, message)
             except InferError as failure:
                 failure.operand, failure.axis = 1, axis - labels.rank
+                if labels.shape == scores.shape[:-1]:
+                    failure.help = _LAST_AXIS
                 raise
         if weights is not None:
             if weights.rank != 1 or weights.dtype is not scores.dtype:

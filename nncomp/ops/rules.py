@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nncomp.dims import DimLike, equal
+from nncomp.dims import DimLike, bounds, equal, minimum, new_dim, substitute, symbols_in
 from nncomp.ir.op import InferError
 from nncomp.types import DType, Shape, TensorType
 
@@ -56,10 +56,28 @@ def broadcast(*types: TensorType, verb: str = "combine") -> Shape:
                 operand=number,
                 against=owner[axis],
                 axis=axis - rank,
-                help="if they are, declare the one by the other's dims: "
+                help=_assumed(current, dim)
+                or "if they are, declare the one by the other's dims: "
                 "`b: float[…] = …` checks it at each run",
             )
     return tuple(result)
+
+
+def _assumed(left: DimLike, right: DimLike) -> str | None:
+    """What to assume where one of two sizes was cut to the other: T and min(64, T), of a slice
+    `[:T]` of 64; H and 2*(H // 2), of a map that was halved and doubled."""
+    for dim, other in ((left, right), (right, left)):
+        _, most = bounds(other)
+        if most is not None and minimum(dim, most) == other:
+            return f"there are no more than {most}: `assert {dim} <= {most}` checks it at each run"
+    symbols = symbols_in((left, right))
+    for symbol in symbols if len(symbols) == 1 else ():
+        for by in (2, 4, 8, 16, 32, 64):
+            whole = {symbol: by * new_dim(symbol.name)}
+            if substitute(left, whole) == substitute(right, whole):
+                form = f"{by} * {symbol.name.lower()}"
+                return f"where {symbol.name} is a multiple of {by}, the input says `{form}` for it"
+    return None
 
 
 def axis_name(axis: int, rank: int) -> str:
@@ -107,7 +125,8 @@ def require_equal(left: DimLike, right: DimLike, message: str, *, code: str = "N
     if same is False:
         raise InferError(code, message)
     if same is None:
-        raise InferError("NN0206", f"{message} (not known to be equal)")
+        what = f"{message} (not known to be equal)"
+        raise InferError("NN0206", what, help=_assumed(left, right))
 
 
 def require_same_shape(left: TensorType, right: TensorType, *, operand: int = 1) -> None:

@@ -45,7 +45,7 @@ class Concat(Op):
                         mine, theirs, f"{facts}: size {mine} of axis {place} is not {theirs}"
                     )
                 except InferError as failure:
-                    failure.help = _other_axis(first, t)
+                    failure.help = _other_axis(first, t) or failure.help
                     raise
         types = (first, *others)
         length: DimLike = 0

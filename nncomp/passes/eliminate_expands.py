@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nncomp.dims import Dim, equal, product
+from nncomp.dims import equal, product, symbols_in
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.op import InferError
@@ -105,7 +105,7 @@ class ExpandLater(Rule):
             return None
         if isinstance(node.op, Gather) and (node.op.axis or node.inputs[0] is not inputs[0]):
             return None
-        symbols = {s for dim in y.shape if isinstance(dim, Dim) for s in dim.symbols()}
+        symbols = symbols_in(y.shape)
         if symbols & facts.found:
             return None
 

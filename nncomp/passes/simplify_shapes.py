@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nncomp.dims import Dim, DimLike, equal
+from nncomp.dims import DimLike, equal, symbols_in
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.op import Data, InferError
@@ -34,7 +34,7 @@ class KnownElements(Rule):
         if all(isinstance(e, int) for e in elements):
             array = np.array(elements, type_.dtype.numpy).reshape(type_.static_shape)
             return Replacement(lambda b: b(Constant(Data(array))))
-        symbols = {s for e in elements if isinstance(e, Dim) for s in e.symbols()}
+        symbols = symbols_in(elements)
         if symbols & facts.found:  # nothing would hold the size, once nobody reads the tensor
             return None
         if type_.dtype is DType.I64 and type_.rank == 1:

@@ -65,8 +65,11 @@ def _chained_comparison(p: Place) -> CompileError | None:
 
 
 def _minimize_by(p: Place) -> CompileError | None:
-    if not {"BY", "OVER"} <= set(p.expected) or p.kind() not in ENDS:
+    if not {"BY", "OVER"} <= set(p.expected) or p.kind() not in (*ENDS, "COMMA"):
         return None
+    if p.kind() == "COMMA":
+        hint = "add them up, `minimize a + b by …`, or write a `minimize` for each"
+        return error("NN0101", "one loss is minimized at a time", p.span, help=hint)
     return error(
         "NN0101",
         "which optimiser is to minimize this?",
@@ -274,6 +277,9 @@ _GUESSES: tuple[Callable[[Place], CompileError | None], ...] = (
     _minimize_by,
     _type_without_dtype,
     foreign.type_in_round_brackets,
+    foreign.untyped,
+    foreign.open_dim,
+    foreign.choice,
     _after_stage,
     _chained_comparison,
     foreign.word,

@@ -25,6 +25,11 @@ _WORDS = {
     "with": "there are no contexts: `stop_gradient(x)` is a constant for gradients",
     "try": "what must hold stands in an `assert`",
 }
+_TYPED = {
+    "input": "f32[N, 8]",
+    **dict.fromkeys(["param", "buffer"], "f32[8] = zeros()"),
+    "state": "float[S...] = zeros()",
+}
 _METHODS = {
     **dict.fromkeys(["append", "extend", "insert"], _GROWS),
     **dict.fromkeys(["backward", "step", "zero_grad"], _LEARNS),
@@ -36,6 +41,35 @@ def type_in_round_brackets(p: Place) -> CompileError | None:
         return None
     help = f"write `{p.text(-1)}[…]`"
     return error("NN0101", "the dims of a type stand in `[ ]`", p.span, help=help)
+
+
+def untyped(p: Place) -> CompileError | None:
+    """`input x`, `param scale = 1.0`."""
+    word = p.text(-2)
+    if word not in _TYPED or p.index != p.first + 2 or "COLON" not in p.expected:
+        return None
+    what, help = (
+        f"the type of `{p.text(-1)}` is missing",
+        f"write `{word} {p.text(-1)}: {_TYPED[word]}`",
+    )
+    return error("NN0101", what, p.span, "expected `:`", help=help)
+
+
+def open_dim(p: Place) -> CompileError | None:
+    """`input x: f32[?, 8]`."""
+    stands_alone = p.text(-1) in ("[", ",") and p.text(1) in ("]", ",")
+    if p.text() not in ("?", ":", "*") or not stands_alone or p.tokens.kinds[p.first] != "INPUT":
+        return None
+    help = "a dim of any size has a name: `f32[N, 8]`"
+    return error("NN0101", f"`{p.text()}` is no dim", p.span, help=help)
+
+
+def choice(p: Place) -> CompileError | None:
+    """`condition ? a : b`."""
+    if p.text() != "?":
+        return None
+    help = "write `a if condition else b`, of tensors `where(condition, a, b)`"
+    return error("NN0101", "there is no `? :`", p.span, help=help)
 
 
 def word(p: Place) -> CompileError | None:
@@ -87,9 +121,10 @@ def lambda_(p: Place) -> CompileError | None:
 
 
 def prefixed_string(p: Place) -> CompileError | None:
-    if p.kind() != "STRING" or p.kind(-1) != "NAME" or not p.touches(-1):
+    at = -1 if p.kind() == "STRING" else 0
+    if p.kind(at) != "NAME" or p.kind(at + 1) != "STRING" or not p.touches(at):
         return None
-    help = f'write it without `{p.text(-1)}`: in any string "{{i}}" is the value of i'
+    help = f'write it without `{p.text(at)}`: in any string "{{i}}" is the value of i'
     return error("NN0101", "a string has no prefix", p.span, help=help)
 
 

@@ -38,6 +38,20 @@ def test_check_goes_on_after_an_error(capsys: pytest.CaptureFixture[str]) -> Non
     assert "--> bad.nn:1:18" in captured.err
 
 
+def test_what_can_only_be_trained(capsys: pytest.CaptureFixture[str]) -> None:
+    """`check` says what `build` without --train will find."""
+    Path("t.nn").write_text("model T { param w: f32[] = zeros()\n train { metric m = w } }\n")
+    assert main(["check", "t.nn"]) == 0
+    assert "T is fine (1 parameters, no output, train)" in capsys.readouterr().out
+    assert main(["build", "t.nn"]) == 1
+    err = capsys.readouterr().err
+    assert "error[NN0306]: T has no output: all that there is of it is its training" in err
+    assert "`--train` takes the training step" in err
+    assert main(["build", "t.nn", "--train"]) == 0
+    assert not Path("t.onnx").exists()
+    assert main(["inspect", "t.nn", "--train"]) == 0
+
+
 def test_check_of_a_library(capsys: pytest.CaptureFixture[str]) -> None:
     Path("lib.nn").write_text("fn f(x: float[S...]) -> float[S...] = x\n")
     assert main(["check", "lib.nn"]) == 0

@@ -236,6 +236,36 @@ def test_a_misspelt_command(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"did you mean `{near}`?" in capsys.readouterr().err
 
 
+def test_commands_of_other_tools(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, here in [("export", "build"), ("predict", "run"), ("fit", "train")]:
+        with pytest.raises(SystemExit):
+            main([command, LENET])
+        assert f"did you mean `{here}`?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "help"),
+    [
+        (["check", "infer"], "did you mean infer.nn?"),
+        (["build", LENET, "--weights", "infer.safetensors"], None),
+        (["build", LENET, "--weights", "run"], "such as run/best.safetensors"),
+        (["train", LENET, "--data", "digits"], "did you mean `sklearn:digits`?"),
+        (["run", LENET, "--input", "image=wide.npy"], '`.astype("float32")`'),
+        (["run", LENET, "--backend", "numpy", "--input", "image=wide.npy"], '`.astype("float32")`'),
+    ],
+)
+def test_what_was_meant(
+    arguments: list[str], help: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("run").mkdir()
+    Path("run/best.safetensors").write_bytes(b"")
+    np.save("wide.npy", np.zeros((2, 1, 28, 28)))
+    assert main(arguments) == 1
+    err = capsys.readouterr().err
+    assert (help or "") in err
+    assert ("help:" in err) == (help is not None)
+
+
 def test_states_of_optimisers_are_no_concern_of_inference(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

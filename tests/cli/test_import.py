@@ -83,7 +83,7 @@ def test_import_and_build_again(lenet: Path, capsys: pytest.CaptureFixture[str])
     assert first.startswith(f"wrote {target}: ")
     assert second == f"wrote {target.with_suffix('.safetensors')}: 0.25 MB of weights"
     before = target.read_bytes(), target.with_suffix(".safetensors").read_bytes()
-    assert main(["import", str(lenet), "-o", str(target)]) == 0
+    assert main(["import", str(lenet), "-o", str(target), "--force"]) == 0
     assert (target.read_bytes(), target.with_suffix(".safetensors").read_bytes()) == before
     assert main(["fmt", "--check", str(target)]) == 0
     x = np.random.default_rng(0).normal(size=(2, 1, 28, 28)).astype(np.float32)
@@ -94,6 +94,33 @@ def test_import_and_build_again(lenet: Path, capsys: pytest.CaptureFixture[str])
     np.testing.assert_array_equal(
         other.run({"image": x}, backend="numpy", level=0)["logits"], expected
     )
+
+
+def test_what_is_there_already(
+    lenet: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A text that somebody wrote, and weights that somebody trained, are not lost."""
+    monkeypatch.chdir(lenet.parent)
+    weights, text = Path("lenet5.safetensors"), Path("lenet5.nn")
+    for mine in (weights, text):
+        mine.write_text("mine")
+        assert main(["import", lenet.name]) == 1
+        err = capsys.readouterr().err
+        assert f"error[NN0001]: cannot write '{mine}': there is such a file already" in err
+        assert "--force" in err
+        assert mine.read_text() == "mine"
+        assert [f.name for f in Path().iterdir() if f != mine] == [lenet.name]
+        mine.unlink()
+    text.write_text("mine")
+    assert main(["import", lenet.name, "--force"]) == 0
+    assert text.read_text() != "mine"
+
+
+def test_the_model_itself_is_not_written_over(lenet: Path) -> None:
+    odd = lenet.rename(lenet.with_suffix(".nn"))
+    before = odd.read_bytes()
+    assert main(["import", str(odd), "-o", str(odd), "--force"]) == 1
+    assert odd.read_bytes() == before
 
 
 def test_hostile_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,6 +57,10 @@ CASES = [
     ("  for i in 3 { x = relu(x) }", "NN0201", 5, ["range(3)"]),
     ('  assert 1 > 2, "so {1 + 1}"', "NN0209", 5, ["so 2"]),
     ("  output y = 1 / 0", "NN0211", 5, ["division by zero"]),
+    ("  w = 3\n  output y = 1 / (w // 4)", "NN0211", 6, ["by zero: `w // 4` is 0", "1 / 0"]),
+    ("  output y = x |> Conv(8, 3, groups=0)", "NN0211", 5, ["`groups` is 0", "3 % 0"]),
+    ("  w = 3\n  y = x |> Linear(w // 4) |> Linear(3)", "NN0205", 6, ["`weight`", "f32[0, 10]"]),
+    ("  y = x[..., 10:] |> Linear(3)", "NN0205", 5, ["f32[3, 0], without a number", "size"]),
     ("  output y = f32(2 ** 2 ** 30)", "NN0005", 5, []),
     ("  output y = sqrt(-1)", "NN0211", 5, ["sqrt(-1)"]),
     (

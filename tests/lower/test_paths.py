@@ -55,6 +55,36 @@ model M {
     ]
 
 
+def test_a_name_in_quotes_is_the_whole_name() -> None:
+    text = (
+        STD
+        + """
+block Scaled()(x: float[N, D]) {
+  for i in range(2) {
+    param w: float[D] = ones() as "scale{i + 1}"
+    if i == 0 { param b: float[D] = ones() as "shift"
+      x = x + b }
+    x = x * w
+  }
+  return x
+}
+model M {
+  input x: f32[N, 5]
+  for i in range(2) {
+    if i == 0 { x = x |> Linear(6) as "stem" |> Scaled() as s }
+    x = x |> Linear(6) as layer
+  }
+  output y = x
+}"""
+    )
+    found = [p.removesuffix(".weight") for p in paths(program(text).graph) if "bias" not in p]
+    assert found == ["stem", "s.0.scale1", "s.0.shift", "s.0.scale2", "layer.0", "layer.1"]
+    again = failure(text.replace("if i == 0 { x = x |>", "if true { x = x |>"))
+    assert again.code == "NN0302"
+    assert again.help is not None
+    assert '`as "layer{i}"`' in again.help
+
+
 def test_counting_follows_the_source_not_the_branch_taken() -> None:
     text = (
         STD

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nncomp.errors import error
 from nncomp.training.sources.array_files import read_archive, read_array_files
-from nncomp.training.sources.bundled import read_bundled
+from nncomp.training.sources.bundled import BUNDLED, read_bundled
 from nncomp.training.sources.derived import karate
 from nncomp.training.sources.generated import read_generated
 from nncomp.training.sources.pictures import IMAGES, read_pictures
@@ -57,11 +57,12 @@ def read_data(
         return read_archive(spec)
     if suffix in TABLES:
         return read_table(spec, inputs, reading)
+    bundled = f"did you mean `sklearn:{spec}`?" if spec in BUNDLED else None
     raise error(
         "NN0501",
         f"`{spec}` is no data: neither sklearn:NAME nor generated:NAME, nor a folder, nor an "
         f"{', '.join((*ARCHIVES, '.npy', *TABLES))} file",
-        help="for example `--data sklearn:digits` or `--data samples.npz`",
+        help=bundled or "for example `--data sklearn:digits` or `--data samples.npz`",
     )
 
 
