@@ -378,7 +378,8 @@ def test_layers_of_which_no_name_tells_the_block() -> None:
         "|> BatchNorm() as norm",
         '|> onnx.Conv(odd_weights, auto_pad="SAME_UPPER")',
         "|> Linear(7, transposed=true) as dense",
-        "output y = (dense @ share @ share) |> Linear(5, use_bias=false, transposed=true) as linear",
+        "output y = (dense @ share @ share)"
+        " |> Linear(5, use_bias=false, transposed=true) as linear",
     ):
         assert line in lines
     assert set(found.weights) == {
