@@ -125,6 +125,12 @@ class TestDraws:
         assert found["w"] is state["w"]
         assert found["count"] is state["count"]
 
+    def test_states_of_optimizers_make_no_nan(self) -> None:
+        """The root of a mean of squares, and of what it is above the square of the mean."""
+        state = {"adam.w.v": np.zeros(99, np.float32), "adam.w.m": np.zeros(99, np.float32)}
+        found = lively(state, optimizer=state.keys())
+        assert (found["adam.w.v"] >= np.square(found["adam.w.m"])).all()
+
 
 class TestCoverage:
     def test_both_sides_of_all(self) -> None:
