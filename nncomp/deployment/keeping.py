@@ -13,7 +13,7 @@ import numpy as np
 
 from nncomp.dims import DimLike, product
 from nncomp.ir.constant import Constant
-from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.graph import Node, Value
 from nncomp.ops.products import PRODUCTS
 from nncomp.ops.reduction import Reduction
 from nncomp.types import DType
