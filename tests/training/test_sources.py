@@ -150,6 +150,40 @@ def test_folders_and_names_tell_the_parts(tmp_path: Path) -> None:
         assert [size_of(p) for p in (found.train, found.validation, found.test)] == [9, 4, 3]
 
 
+def test_classes_may_be_whole_floats(tmp_path: Path) -> None:
+    """As tables hold them after a gap was filled."""
+    rows = [f"{i},{i % 2}.0" for i in range(20)]
+    (tmp_path / "d.csv").write_text("\n".join(["a,label", *rows]))
+    path, inputs = str(tmp_path / "d.csv"), {"a": floats(1), "label": LABEL}
+    assert load_data(path, inputs).train["label"].dtype == np.int64
+    (tmp_path / "d.csv").write_text("\n".join(["a,label", *rows, "20,0.5"]))
+    message = refusal(path, inputs)
+    assert message == f"line 22 of {path}: 0.5 for the input `label`, which takes whole numbers"
+    huge = {"a": np.zeros((20, 1)), "label": np.full(20, 1e30)}
+    assert "`label[0]` of the data: 1e+30 for the input `label`" in refusal(huge, inputs)
+
+
+def test_columns_are_of_tables(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", features=np.zeros((20, 2)), label=np.zeros(20, int))
+    for reading, option in (
+        (Reading(label="label"), "--label label"),
+        (Reading(columns=("a", "b")), "--columns a,b"),
+    ):
+        with pytest.raises(CompileError, match=f"`{option}` is for the columns of a table"):
+            load_data(str(tmp_path / "d.npz"), TABLE, reading=reading)
+
+
+def test_damaged_files_are_data_that_cannot_be_used(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", features=np.zeros((20, 2)), label=np.zeros(20, int))
+    path = tmp_path / "d.npz"
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(CompileError, match=f"NN0501.: cannot use {path}: File is not a zip file"):
+        load_data(str(path), TABLE)
+    (tmp_path / "features.npy").write_bytes(b"")
+    with pytest.raises(CompileError, match=r"NN0501.*features\.npy: it is no \.npy file"):
+        load_data([str(tmp_path / "features.npy")], TABLE)
+
+
 def test_bad_arrays_are_refused_by_row(tmp_path: Path) -> None:
     x = np.zeros((20, 2), np.float32)
     x[7, 1] = x[9, 0] = np.nan
