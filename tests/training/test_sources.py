@@ -30,6 +30,7 @@ def floats(*shape: int) -> TensorType:
 
 TABLE: Inputs = {"features": floats(2), "label": LABEL}
 IMAGES: Inputs = {"image": floats(1, 6, 6), "label": LABEL}
+PICTURES: Inputs = {"image": floats(1, 6, 6)}
 
 
 def refusal(data: str | list[str], inputs: Inputs, **options: object) -> str:
@@ -261,7 +262,7 @@ def test_deep_and_turned_images(tmp_path: Path) -> None:
     exif[0x0112] = 3  # upside down
     turned.save(tmp_path / "a" / "2.png", exif=exif)
     whole = Split(1.0, 0.0, 0.0)
-    images = load_data(str(tmp_path), IMAGES, split=whole).train["image"]
+    images = load_data(str(tmp_path), PICTURES, split=whole).train["image"]
     np.testing.assert_allclose(images[0], 128 / 255)
     np.testing.assert_array_equal(images[1, 0, :, 0], [1, 1, 1, 0, 0, 0])
 
@@ -270,10 +271,10 @@ def test_parts_in_folders(tmp_path: Path) -> None:
     for part, count in (("train", 5), ("test", 2)):
         for i in range(count):
             picture(tmp_path / part / "a" / f"{i}.png", i)
-    data = load_data(str(tmp_path), IMAGES)
+    data = load_data(str(tmp_path), PICTURES)
     assert size_of(data.test) == 2
     picture(tmp_path / "test" / "z" / "1.png", 0)
-    assert "is a class that there is no image to train on of" in refusal(str(tmp_path), IMAGES)
+    assert "is a class that there is no image to train on of" in refusal(str(tmp_path), PICTURES)
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, None])
@@ -282,7 +283,16 @@ def test_an_unreadable_image_is_named(tmp_path: Path, content: bytes | None) -> 
         picture(tmp_path / "a" / f"{i}.png", i, (40, 40))
     bad = tmp_path / "a" / "3.png"
     bad.write_bytes(bad.read_bytes()[:60] if content is None else content)
-    assert f"cannot read the image {bad}: " in refusal(str(tmp_path), IMAGES)
+    assert f"cannot read the image {bad}: " in refusal(str(tmp_path), PICTURES)
+
+
+def test_classes_without_images(tmp_path: Path) -> None:
+    """One class does where no label is learnt."""
+    picture(tmp_path / "a" / "1.png", 0)
+    assert "holds one class of images, `a`" in refusal(str(tmp_path), IMAGES)
+    assert size_of(load_data(str(tmp_path), PICTURES, split=Split(1, 0, 0)).train) == 1
+    (tmp_path / "b").mkdir()
+    assert refusal(str(tmp_path), IMAGES) == f"{tmp_path / 'b'} holds no images"
 
 
 def test_images_without_classes_or_input(tmp_path: Path) -> None:
