@@ -45,6 +45,18 @@ class TestSizes:
         for sizes in islice(candidates(graph), 20):
             assert len({*sizes.values()}) == 2
 
+    def test_nothing_is_empty_inside_if_that_can_be(self) -> None:
+        """The mean of nothing is no number, and hides all that follows."""
+        text = """model M {
+  input x: f32[N, T]
+  output y = mean(x[:, 6:], axis=1)
+}
+"""
+        (_, t), first = symbols_of(graph_of(text)), next(candidates(graph_of(text)))
+        assert [size for symbol, size in first.items() if symbol.name == t.name][0] > 6
+        empty = graph_of(text.replace("6:", "5_000:"))
+        assert next(candidates(empty))  # better than none
+
     def test_obligations_hold(self) -> None:
         graph = graph_of(
             """model M {
