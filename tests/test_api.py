@@ -155,6 +155,8 @@ def test_what_cannot_be_asked(tmp_path: Path) -> None:
         "no data is None": lambda: model.train(None, tmp_path),
         "no data is of the type `int`": lambda: model.train(3, tmp_path),
         "no samples to validate are of": lambda: model.train([], tmp_path, validation=[x]),
+        "samples are one mapping, {'x': …, 'label': …}": lambda: model.train((x, x), tmp_path),
+        "data is arrays by name, and 3": lambda: model.train({3: x}, tmp_path),
         "`x` in the data is no array": lambda: model.train({"x": [[1], [2, 3]]}, tmp_path),
         "`x[1]` of the data is masked": lambda: model.train({**few(), "x": masked}, tmp_path),
         "the batches of epoch 1 are no iterable": lambda: model.train(lambda epoch: 3, tmp_path),

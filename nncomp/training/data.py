@@ -99,8 +99,10 @@ def load_data(
     return DataSet(source.name, train, validation, test, tuple(notes))
 
 
-def _array(name: str, given: Any) -> Array:
+def _array(name: object, given: Any) -> Array:
     """What Python holds as an array. Raises CompileError NN0501."""
+    if not isinstance(name, str):
+        raise error("NN0501", f"data is arrays by name, and {name!r} is no name")
     if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
         row = int(np.argmax(np.ma.getmaskarray(given).reshape(len(given), -1).any(axis=1)))
         raise error("NN0501", f"`{name}[{row}]` of the data is masked", help="`array.filled(…)`")

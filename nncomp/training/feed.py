@@ -142,6 +142,8 @@ class StreamFeed:
                 raise error(
                     "NN0501",
                     f"{where} has {len(given)} arrays for the inputs {_listed(self._inputs)}",
+                    help="a batch is a mapping by input name, or a tuple; samples are one mapping, "
+                    f"{{{', '.join(f'{name!r}: …' for name in self._inputs)}}}",
                 )
             given = dict(zip(self._inputs, given, strict=True))
         if set(given) != set(self._inputs):
