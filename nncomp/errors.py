@@ -21,9 +21,11 @@ from __future__ import annotations
 
 import difflib
 import heapq
+import math
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Any, Literal
 
 from nncomp.codes import CODES
@@ -201,6 +203,36 @@ def require_choice(name: str, given: object, choices: Sequence[object]) -> None:
     if given not in choices:
         *others, last = map(repr, choices)
         raise error("NN0202", f"`{name}` is {', '.join(others)} or {last}, not {given!r}")
+
+
+def require_count(name: str, given: object, least: int = 1) -> int:
+    """The whole number of the Python API's argument, one of NumPy's too. Raises CompileError NN0202
+    for what is none, or is less."""
+    if isinstance(given, bool) or not isinstance(given, Integral) or given < least:
+        raise error("NN0202", f"`{name}` is a whole number from {least} on, not {given!r}")
+    return int(given)
+
+
+def require_number(name: str, given: object, below: float = math.inf) -> float:
+    """The number from 0 on of the Python API's argument. Raises CompileError NN0202 for what is
+    none, is negative, or not below the bound."""
+    if isinstance(given, bool) or not isinstance(given, Real) or not 0 <= float(given) < below:
+        bound = "" if below == math.inf else f", below {below:g}"
+        raise error("NN0202", f"`{name}` is a number from 0 on{bound}, not {given!r}")
+    return float(given)
+
+
+def require_names(name: str, given: object) -> tuple[str, ...]:
+    """The names of the Python API's argument; a text is one. Raises CompileError NN0202 for what
+    is none."""
+    found = (given,) if isinstance(given, str) else given
+    if not isinstance(found, Iterable) or isinstance(found, Mapping):
+        raise error("NN0202", f"`{name}` is a list of names, not {given!r}")
+    names = tuple(found)
+    for part in names:
+        if not isinstance(part, str):
+            raise error("NN0202", f"`{name}` is a list of names, and {part!r} is none")
+    return names
 
 
 _MAX_WIDTH = 160

@@ -245,6 +245,6 @@ def _parse_npy(data: bytes | mmap, name: str, code: str) -> Array:
 def _unusable(path: PathLike, reason: str) -> CompileError:
     return error(
         "NN0502",
-        f"cannot use {Path(path).name} as weights: {reason}",
-        help="weights are .safetensors files, or .npz files without pickled objects",
+        f"cannot use {path}: {reason}",
+        help="a .safetensors file is needed, or an .npz file without pickled objects",
     )

@@ -22,6 +22,11 @@ def mlp(**settings: object) -> nncomp.Model:
     return nncomp.load(MODELS / "mlp.nn", **{"widths": [16], **settings})
 
 
+def few() -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    return {"x": rng.normal(size=(20, 64)).astype(np.float32), "label": np.arange(20) % 10}
+
+
 def test_a_model_runs() -> None:
     model = nncomp.load(MODELS / "lenet5.nn", classes=7)
     assert model.inputs == {"image": "f32[N, 1, 28, 28]"}
@@ -116,6 +121,7 @@ def test_what_cannot_be_asked(tmp_path: Path) -> None:
     model: Any = mlp()  # what a type checker would not let through
     gradient: Any = nncomp.grad(model)
     x = np.zeros((2, 64), np.float32)
+    masked = np.ma.masked_array(x, [[False], [True]] * np.ones((1, 64), bool))
     asked: dict[str, Callable[[], object]] = {
         "NN0503]: inputs are given by their names": lambda: model(x),
         "help: `(x=…, label=…)`": lambda: gradient(x),
@@ -132,10 +138,64 @@ def test_what_cannot_be_asked(tmp_path: Path) -> None:
         "`epochs` is a whole number from 1 on, not 0": lambda: model.train({}, tmp_path, epochs=0),
         "`batch_size` is": lambda: model.train({}, tmp_path, batch_size="64"),
         "`schedule` is": lambda: model.train({}, tmp_path, schedule="cos"),
+        "`noise` is a number from 0 on": lambda: model.train({}, tmp_path, noise=float("nan")),
+        "`flip` is True or False": lambda: model.train({}, tmp_path, flip="no"),
+        "`seed` is a whole number": lambda: model.train({}, tmp_path, seed=1.5),
+        "`lr` is a number from 0 on, not -1": lambda: model.train(few(), tmp_path, lr=-1),
+        "`average` is a number from 0 on, below 1": lambda: model.training_step(average=1.5),
+        "`accumulate` is a whole number": lambda: model.training_step(accumulate=0),
+        "`freeze` is a list of names": lambda: model.training_step(freeze=3),
+        "nothing to freeze of the name `body`": lambda: model.training_step(freeze="body"),
+        "`threads` is": lambda: model.training_step(threads=0),
+        "`memory_budget` is": lambda: model.train(few(), tmp_path, memory_budget=0),
+        "`split` is three shares": lambda: model.train(few(), tmp_path, split=(1, 2)),
+        "`split` leaves nothing to train": lambda: model.train(few(), tmp_path, split=(0, 1, 1)),
+        "`steps` is of an epoch of batches": lambda: model.train(few(), tmp_path, steps=3),
+        "`steps` is a whole": lambda: model.train([(x, x)], tmp_path, steps=0),
+        "no data is None": lambda: model.train(None, tmp_path),
+        "no data is of the type `int`": lambda: model.train(3, tmp_path),
+        "no samples to validate are of": lambda: model.train([], tmp_path, validation=[x]),
+        "samples are one mapping, {'x': …, 'label': …}": lambda: model.train((x, x), tmp_path),
+        "data is arrays by name, and 3": lambda: model.train({3: x}, tmp_path),
+        "`x` in the data is no array": lambda: model.train({"x": [[1], [2, 3]]}, tmp_path),
+        "`x[1]` of the data is masked": lambda: model.train({**few(), "x": masked}, tmp_path),
+        "the batches of epoch 1 are no iterable": lambda: model.train(lambda epoch: 3, tmp_path),
     }
     for says, ask in asked.items():
         with pytest.raises(nncomp.CompileError, match=re.escape(says)):
             ask()
+
+
+def test_what_is_of_the_training_step_is_not_asked_without_it(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {
+        "memory_budget": 10**6,
+        "sizes": {"N": 4},
+        "target": "onnxruntime-cpu",
+        "batch_size": 4,
+        "freeze": "head",
+        "average": 0.9,
+        "accumulate": 2,
+        "trainable": ["head"],
+        "precision": "mixed",
+    }
+    for name, value in asked.items():
+        with pytest.raises(nncomp.CompileError, match=f"NN0202.*`{name}` is for the training step"):
+            mlp().build(tmp_path / "m.onnx", **{name: value})
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    """They are written into the log and the checkpoint, too."""
+    options: Any = {"epochs": np.int64(1), "batch_size": np.int32(8), "lr": np.float32(0.5)}
+    trained = mlp().train(few(), tmp_path / "run", seed=np.int64(3), split=(70, 10, 20), **options)
+    assert trained.outcome.best_epoch == 1
+    mlp().build(tmp_path / "m.onnx", train=True, batch_size=np.int64(4))
+
+
+def test_data_is_a_path(tmp_path: Path) -> None:
+    np.savez(tmp_path / "few.npz", **few())
+    trained = mlp().train(tmp_path / "few.npz", tmp_path / "run", epochs=1)
+    assert trained.outcome.best_epoch == 1
 
 
 def test_parameters_are_copies() -> None:

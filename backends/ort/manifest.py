@@ -59,7 +59,7 @@ def step_manifest(
             v.name: _described(written["inputs"][v.name], v.type, dims)
             | {"default": graph.defaults[v.name]}
             for v in graph.inputs
-            if v.name in graph.defaults
+            if v.name in graph.defaults and v not in counters
         },
         **{v.name: written["inputs"][v.name] for v in counters},
         "losses": {name: written["outputs"][name] for name in chosen},

@@ -34,6 +34,7 @@ for (let epoch = 0, step = 0; epoch < epochs; epoch++) {
     for (const { input, default: rate } of Object.values(manifest.hyperparameters))
       feeds[input] = new ort.Tensor("float32", [rate], []);
     if (manifest.step) feeds[manifest.step] = new ort.Tensor("int64", [BigInt(step)], []);
+    if (manifest.seed) feeds[manifest.seed] = new ort.Tensor("int64", [0n], []);
     const results = await session.run(feeds);
     for (const { input, output } of manifest.state) if (output) state[input] = results[output];
     total += results[manifest.losses.loss].data[0];

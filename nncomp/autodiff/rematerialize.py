@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from nncomp.autodiff.reverse import PASS_NAME
 from nncomp.dims import Dim, Symbol, substitute, symbols_in
-from nncomp.errors import did_you_mean, error
+from nncomp.errors import did_you_mean, error, require_count
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import RECOMPUTED, Graph, Node, Rewrite, Value
 from nncomp.ir.rebuild import ancestors
@@ -40,6 +40,11 @@ class Memory:
 
     budget: int
     sizes: Sizes
+
+    def __post_init__(self) -> None:
+        require_count("memory_budget", self.budget)
+        for name, size in self.sizes.items():
+            require_count(f"sizes[{name!r}]", size)
 
 
 def memory_of(budget: int | None, sizes: Mapping[str, int] | None) -> Memory | None:

@@ -87,7 +87,7 @@ def execute(args: argparse.Namespace) -> int:
     everything = args.train or args.weights or args.calibration
     kinds = ("entry", "train") if everything else entry
     program = program_of(args, kinds, objective=objective_of(args))
-    from nncomp.autodiff.rematerialize import Memory
+    from nncomp.autodiff.rematerialize import memory_of
     from nncomp.driver.building import build
 
     path = output_of(args, f"{stem_of(args, program)}.onnx")
@@ -104,7 +104,7 @@ def execute(args: argparse.Namespace) -> int:
         entry=args.entry,
         level=viewer.plan,
         opset=args.opset,
-        memory=Memory(args.memory_budget, dict(args.sizes)) if args.memory_budget else None,
+        memory=memory_of(args.memory_budget, dict(args.sizes)),
         target=args.target,
         batch_size=args.batch_size,
         variant=variant_of(args),

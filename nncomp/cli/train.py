@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from nncomp.cli.arguments import add_model, add_weights, positive
 from nncomp.cli.loading import program_of, state_of, stem_of
-from nncomp.cli.training import add_data, add_objective, add_training, objective_of
+from nncomp.cli.training import add_data, add_objective, add_training, amount, objective_of
 
 if TYPE_CHECKING:
     from nncomp.lower.program import Program
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint-every",
         metavar="SECONDS",
-        type=float,
+        type=amount,
         default=60.0,
         help="how old a checkpoint may grow within an epoch (default: 60)",
     )

@@ -45,14 +45,14 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--noise",
         metavar="STD",
-        type=_amount,
+        type=amount,
         default=0.0,
         help="add Gaussian noise to the model's inputs (default: 0)",
     )
     group.add_argument(
         "--intensity",
         metavar="SHARE",
-        type=_amount,
+        type=amount,
         default=0.0,
         help="multiply each sample by a factor in 1 ± SHARE (default: 0)",
     )
@@ -90,7 +90,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training")
     group.add_argument("--epochs", metavar="N", type=positive, default=20, help="(default: 20)")
     group.add_argument("--batch-size", metavar="N", type=positive, default=64, help="(default: 64)")
-    group.add_argument("--lr", metavar="RATE", type=_amount, help="(default: the model's own)")
+    group.add_argument("--lr", metavar="RATE", type=amount, help="(default: the model's own)")
     group.add_argument(
         "--schedule",
         choices=NAMES,
@@ -257,7 +257,7 @@ def _count(text: str) -> int:
     return value
 
 
-def _amount(text: str) -> float:
+def amount(text: str) -> float:
     value = float(text)
     if not (value >= 0 and math.isfinite(value)):
         raise argparse.ArgumentTypeError("must be a number from 0 on")
@@ -273,5 +273,5 @@ def _share(text: str) -> float:
 
 _share.__name__ = "number"
 _count.__name__ = "integer"  # argparse shows them
-_amount.__name__ = "number"
+amount.__name__ = "number"
 _split.__name__ = "shares"

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from nncomp.deployment.keeping import Role, holders_of_products, role_of
+from nncomp.deployment.keeping import Role, role_of
 from nncomp.deployment.placing import halves
 from nncomp.errors import error
 from nncomp.ir.builder import Builder
@@ -21,6 +21,7 @@ from nncomp.ir.op import Data
 from nncomp.ir.rebuild import remap
 from nncomp.ir.verify import verify
 from nncomp.ops.conversion import Cast
+from nncomp.ops.products import holders_of_products
 from nncomp.passes.retype import retyped_op
 from nncomp.source import Span
 from nncomp.types import DType

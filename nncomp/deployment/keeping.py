@@ -13,7 +13,8 @@ import numpy as np
 
 from nncomp.dims import DimLike, product
 from nncomp.ir.constant import Constant
-from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.graph import Node, Value
+from nncomp.ops.products import PRODUCTS
 from nncomp.ops.reduction import Reduction
 from nncomp.types import DType
 
@@ -36,9 +37,6 @@ class Role(Enum):
     FULL = "full"
     NONE = "none"
 
-
-PRODUCTS = frozenset({"Conv", "FusedConv", "ConvTranspose", "Gemm", "MatMul", "Einsum"})
-"""They take the time, and their weights the memory."""
 
 SUMS = frozenset({"ReduceSum", "ReduceMean", "ReduceL1", "GlobalAveragePool"})
 
@@ -112,19 +110,6 @@ def role_of(node: Node, largest: float | None = None) -> tuple[Role, str]:
     if reason is not None:
         return Role.FULL, reason
     return (Role.HALF if name in PRODUCTS else Role.FREE), ""
-
-
-def holders_of_products(graph: Graph) -> list[str]:
-    """The operators of the graph in whose bodies products stand, which stay float32."""
-    return sorted({node.op.name for node in graph.holders if _holds_product(node)})
-
-
-def _holds_product(node: Node) -> bool:
-    return any(
-        inner.op.name in PRODUCTS or _holds_product(inner)
-        for body in node.op.bodies
-        for inner in body.nodes
-    )
 
 
 def _of_operands(node: Node) -> str | None:

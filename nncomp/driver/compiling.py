@@ -10,7 +10,7 @@ from nncomp.autodiff.expand import expand_gradients
 from nncomp.autodiff.rematerialize import Memory, Rematerialized, rematerialize
 from nncomp.backends.reference.interpreter import evaluate, run
 from nncomp.driver.programs import graphs
-from nncomp.errors import CompileError, did_you_mean, error
+from nncomp.errors import CompileError, did_you_mean, error, require_count
 from nncomp.files import PathLike
 from nncomp.ir.bind import bind
 from nncomp.ir.bind_dims import bind_dims
@@ -220,6 +220,7 @@ def sized(step: Graph, batch_size: int | None) -> Graph:
     from the data. CompileError NN0501 if that axis has another size, or is no lone symbol."""
     if batch_size is None:
         return step
+    batch_size = require_count("batch_size", batch_size)
     for name, type_ in data_inputs(step).items():
         size = type_.shape[0] if type_.rank else 1
         symbol = None if isinstance(size, int) else size.symbol

@@ -10,6 +10,7 @@ import numpy as np
 from nncomp.backends.reference.interpreter import Results, run
 from nncomp.driver.compiling import COUNTERS, Step, TargetName, data_inputs, onnx_model, sized
 from nncomp.driver.running import require_place
+from nncomp.errors import require_count
 from nncomp.ir.graph import Graph
 from nncomp.training.averages import averaged
 from nncomp.training.learner import Learner, Numbers
@@ -166,6 +167,8 @@ def make_learner(
     target, batch_size, threads: of onnxruntime's step, see `OnnxLearner`
     """
     require_place(backend, device)
+    if threads is not None:
+        require_count("threads", threads)
     if backend == "numpy":
         return NumpyLearner(step, state, seed)
     return OnnxLearner(step, state, seed, device, target, batch_size, threads)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from nncomp.autodiff.rematerialize import memory_of
+from nncomp.driver.arguments import require_no_step, split_of, variant_of
 from nncomp.driver.building import BuildResult, build
 from nncomp.driver.compiling import (
     TargetName,
@@ -22,14 +23,7 @@ from nncomp.driver.importing import open_file
 from nncomp.driver.learners import make_learner
 from nncomp.driver.notebook import register, signature
 from nncomp.driver.programs import KINDS, load_program
-from nncomp.driver.running import (
-    Backend,
-    Device,
-    open_session,
-    require_place,
-    run_numpy,
-    run_onnx,
-)
+from nncomp.driver.running import Backend, Device, open_session, require_place, run_numpy, run_onnx
 from nncomp.driver.stepping import TrainingStep, require_named
 from nncomp.driver.train import Trained, samples_for, train
 from nncomp.files import PathLike
@@ -38,11 +32,11 @@ from nncomp.ir.graph import Graph
 from nncomp.lower.objective import Objective
 from nncomp.lower.program import Program
 from nncomp.renaming import Rename
-from nncomp.training.data import Data, Split
+from nncomp.training.data import Data
 from nncomp.training.feed import Batches
 from nncomp.training.options import options_of
 from nncomp.training.reporter import Reporter
-from nncomp.training.variants import Precision, Variant
+from nncomp.training.variants import Precision
 from nncomp.types import Array
 from nncomp.weights import save_weights
 
@@ -262,14 +256,18 @@ class Model:
         opset: the lowest from 17 on that expresses the graph, if not given
         memory_budget, sizes, target: of the training step; see `training_step`
         batch_size: of the training step, the only size that it takes then
-        freeze, average, accumulate, trainable, precision: of the training step; see
-            `nncomp.training.variants.Variant`
+        freeze, average, accumulate, trainable, precision: see `nncomp.training.variants.Variant`
         dtype, io, quantize, calibration: of the inference model; see
             `nncomp.driver.deploying.Deployment`. The result's `deployed` says what they change
         external_data: whether weights lie beside the model; see `nncomp.driver.building.build`
-        Raises CompileError NN0001, NN0601, NN0602 (no such target), NN0403 (nothing to train),
-        NN0404 (gradients cannot be accumulated), NN0405, NN0606 (no less precision).
+        Raises CompileError NN0001, NN0202 (of the training step, without `train`), NN0601, NN0602,
+        NN0403 (nothing to train), NN0404 (gradients cannot be accumulated), NN0405, NN0606.
         """
+        memory = memory_of(memory_budget, sizes)
+        variant = variant_of(freeze, average, accumulate, trainable, precision)
+        if not train:
+            given = {"memory_budget": memory, "sizes": sizes, "batch_size": batch_size}
+            require_no_step(variant, target, given)
         return build(
             self.program,
             self.state,
@@ -278,10 +276,10 @@ class Model:
             entry=entry,
             level=level,
             opset=opset,
-            memory=memory_of(memory_budget, sizes),
+            memory=memory,
             target=target,
             batch_size=batch_size,
-            variant=Variant(tuple(freeze), average, accumulate, tuple(trainable), precision),
+            variant=variant,
             deployment=Deployment(dtype, io, quantize, calibration),
             external_data=external_data,
         )
@@ -329,7 +327,7 @@ class Model:
         """
         chosen = options_of({"seed": self.seed, **options})
         found, stream = samples_for(
-            self.program, data, section, validation=validation, split=Split(*split), steps=steps
+            self.program, data, section, validation=validation, split=split_of(split), steps=steps
         )
         trained = train(
             self.program,
@@ -346,7 +344,7 @@ class Model:
             memory_budget=memory_budget,
             resume=resume,
             reporter=reporter,
-            variant=Variant(tuple(freeze), average, accumulate, tuple(trainable), precision),
+            variant=variant_of(freeze, average, accumulate, trainable, precision),
         )
         self._state |= {path: a for path, a in trained.outcome.best.items() if path in self._state}
         self._training = None
@@ -383,7 +381,7 @@ class Model:
         Raises CompileError NN0403 (nothing to train), NN0401, NN0405, NN0602.
         """
         _, chosen = section_of(self.program, section)
-        variant = Variant(tuple(freeze), average, accumulate, tuple(trainable), precision)
+        variant = variant_of(freeze, average, accumulate, trainable, precision)
         chosen = replace(chosen, step=variant.of(chosen.step))
         learner = make_learner(
             compiled_step(chosen, memory_of(memory_budget, sizes)),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from nncomp.autodiff.rematerialize import Memory, Rematerialized
 from nncomp.dims import Dim
@@ -14,7 +15,7 @@ from nncomp.driver.building import build, write_model
 from nncomp.driver.compiling import TargetName, compiled_step, data_inputs, rates, section_of
 from nncomp.driver.diagnosing import first_bad_operator
 from nncomp.driver.learners import make_learner
-from nncomp.errors import error
+from nncomp.errors import error, require_number
 from nncomp.files import PathLike
 from nncomp.lower.program import Program
 from nncomp.training.curves import draw_curves
@@ -99,17 +100,35 @@ def samples_for(
     validation: its samples, where `data` does not hold them
     """
     whole = Split(1.0, 0.0, 0.0)
+    if validation is not None and not _is_data(validation):
+        raise error("NN0501", f"no samples to validate are {_kind(validation)}", help=_FORMS)
     held = data_for(program, validation, section, split=whole) if validation is not None else None
-    if isinstance(data, str | Mapping) or (
-        isinstance(data, list | tuple) and all(isinstance(part, str) for part in data)
-    ):
+    if _is_data(data):
+        if steps is not None:
+            raise error("NN0202", "`steps` is of an epoch of batches; samples have their number")
         if held is None:
             return data_for(program, data, section, split=split), None
         rest = dataclasses.replace(split, train=split.train + split.validation, validation=0.0)
         found = data_for(program, data, section, split=rest)
         return dataclasses.replace(found, validation=held.train), None
+    if not (callable(data) or isinstance(data, Iterable)):
+        raise error("NN0501", f"no data is {_kind(data)}", help=_FORMS)
     feed = stream_for(program, data, section, steps=steps)
     return DataSet(feed.name, {}, held.train if held else {}, {}), feed
+
+
+_FORMS = "data is a path, arrays by name, or batches: an iterable, or a function that makes one"
+
+
+def _is_data(given: object) -> TypeGuard[Data]:
+    """Whether it is what `--data` takes, or arrays by name."""
+    return isinstance(given, str | os.PathLike | Mapping) or (
+        isinstance(given, list | tuple) and all(isinstance(part, str) for part in given)
+    )
+
+
+def _kind(given: object) -> str:
+    return "None" if given is None else f"of the type `{type(given).__name__}`"
 
 
 def train(
@@ -145,13 +164,14 @@ def train(
     state = variant.state(chosen.step, state)
     own = rates(chosen.step)
     if lr is not None:
+        lr = require_number("lr", lr)
         if not own:
             raise error("NN0403", "the training step takes no learning rate")
         own = dict.fromkeys(own, lr)
     inputs = data_inputs(chosen.step)
     _check_batch(inputs, imported=program.original is not None)
     memory = None
-    if memory_budget:
+    if memory_budget is not None:
         memory = Memory(memory_budget, _sizes(inputs, data, options.batch_size))
     step = compiled_step(chosen, memory)
     learners = [

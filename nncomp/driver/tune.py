@@ -21,6 +21,7 @@ from nncomp.lower.program import hyperparameters
 from nncomp.source import SourceFile
 from nncomp.training import schedules
 from nncomp.training.data import Data, Split
+from nncomp.training.lock import sole_run
 from nncomp.training.options import Options
 from nncomp.training.results import objective
 from nncomp.training.search import EXAMPLES, Choices, Space, written
@@ -154,7 +155,6 @@ def tune(
 
     if search.goal is not None:
         _require_goal(program_of, proposer.values([]), section, search.goal)
-    log = TrialLog(root, same, resume)
     count = proposer.count(trials)
     failure: CompileError | None = None
 
@@ -183,24 +183,26 @@ def tune(
             trial, value=_goal(results, search.goal), results=results, epochs=len(records)
         )
 
-    while len(log.trials) < count:
-        trial = Trial(len(log.trials), proposer.values(log.trials), None)
-        began = time.monotonic()
-        try:
-            trial = run(trial)
-        except CompileError as problem:
-            failure = problem
-            first = problem.diagnostics[0]
-            trial = dataclasses.replace(trial, failure=f"{first.code}: {first.message}")
-        log.add(dataclasses.replace(trial, seconds=round(time.monotonic() - began, 3)))
-        told(log.trials[-1], count)
-        if len(log.trials) == HOPELESS and best_of(log.trials, search.maximize) is None:
-            break
-    write_atomic(root / "trials.csv", as_csv(log.trials))
-    best = best_of(log.trials, search.maximize)
-    if best is None:
-        raise failure or error("NN0404", f"every trial in {root} has failed")
-    return Tuned(log.trials, best, folder_of(root, best))
+    with sole_run(root, create=not resume):
+        log = TrialLog(root, same, resume)
+        while len(log.trials) < count:
+            trial = Trial(len(log.trials), proposer.values(log.trials), None)
+            began = time.monotonic()
+            try:
+                trial = run(trial)
+            except CompileError as problem:
+                failure = problem
+                first = problem.diagnostics[0]
+                trial = dataclasses.replace(trial, failure=f"{first.code}: {first.message}")
+            log.add(dataclasses.replace(trial, seconds=round(time.monotonic() - began, 3)))
+            told(log.trials[-1], count)
+            if len(log.trials) == HOPELESS and best_of(log.trials, search.maximize) is None:
+                break
+        write_atomic(root / "trials.csv", as_csv(log.trials))
+        best = best_of(log.trials, search.maximize)
+        if best is None:
+            raise failure or error("NN0404", f"every trial in {root} has failed")
+        return Tuned(log.trials, best, folder_of(root, best))
 
 
 def _begun(folder: Path, trial: Mapping[str, Any]) -> bool:
@@ -215,7 +217,10 @@ def _begun(folder: Path, trial: Mapping[str, Any]) -> bool:
 def _require_names(
     own: Sequence[str], spaces: Sequence[Space], settings: Mapping[str, Any]
 ) -> None:
+    names = [space.name for space in spaces]
     for space in spaces:
+        if names.count(space.name) > 1:
+            raise error("NN0407", f"`{space.name}` is searched over twice")
         if space.name not in own and space.name not in KNOWN:
             known = ", ".join(f"`{name}`" for name in (*own, *KNOWN))
             raise error(

@@ -69,10 +69,11 @@ def verify_step(
     for training. Raises CompileError, NN0403 without a train section."""
     _, found = section_of(program, section)
     graph = expand_gradients(found.step)
+    optimizer = {p.path for p in graph.parameters if p.kind == "state"}
     return _checked(
         graph,
         TRAINING if passes is None else passes,
-        lively(state, seed),
+        lively(state, seed, optimizer),
         runtime,
         seed,
         on_progress,

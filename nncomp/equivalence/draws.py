@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -159,16 +159,25 @@ def _array(
     return np.asarray(whole).astype(dtype.numpy)
 
 
-def lively(state: Mapping[str, Array], seed: int = 0) -> dict[str, Array]:
+def lively(
+    state: Mapping[str, Array], seed: int = 0, optimizer: Container[str] = ()
+) -> dict[str, Array]:
     """Parameters that differ from each other: where all numbers of a float tensor are one, as in a
-    new batch norm, each is moved by up to a half. Scales of 1 would hide what is forgotten."""
+    new batch norm, each is moved by up to a half. Scales of 1 would hide what is forgotten.
+
+    optimizer: the paths of its states, which are moved up, by a quarter at least: a mean of squares
+        is never negative, nor less than the square of the mean, and its root would be NaN
+    """
     rng = np.random.default_rng([seed, 1])
-    return {path: _moved(array, rng) if _is_even(array) else array for path, array in state.items()}
+    return {
+        path: _moved(array, rng, 0.25 if path in optimizer else -0.5) if _is_even(array) else array
+        for path, array in state.items()
+    }
 
 
 def _is_even(array: Array) -> bool:
     return bool(array.size and array.dtype.kind == "f" and (array == array.flat[0]).all())
 
 
-def _moved(array: Array, rng: np.random.Generator) -> Array:
-    return np.asarray(array + rng.uniform(-0.5, 0.5, array.shape)).astype(array.dtype)
+def _moved(array: Array, rng: np.random.Generator, least: float) -> Array:
+    return np.asarray(array + rng.uniform(least, 0.5, array.shape)).astype(array.dtype)

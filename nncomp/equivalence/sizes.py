@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nncomp.dims import Dim, Symbol, substitute
+from nncomp.dims import Dim, DimLike, Symbol, substitute
 from nncomp.errors import CompileError
 from nncomp.ir.graph import Graph
 
@@ -31,13 +31,16 @@ def symbols_of(graph: Graph) -> list[Symbol]:
 
 def candidates(graph: Graph, seed: int = 0) -> Iterator[Sizes]:
     """Assignments that fulfil the graph's obligations: small sizes before large ones, distinct
-    ones before those that repeat. One empty assignment for a graph without symbols."""
+    ones before those that repeat; at last those with which something inside is empty, whose mean
+    is no number. One empty assignment for a graph without symbols."""
     symbols = symbols_of(graph)
     if not symbols:
         yield {}
         return
     rng = np.random.default_rng(seed)
     seen: set[tuple[int, ...]] = set()
+    inner = {d for node in graph.nodes for v in node.outputs for d in v.shape if isinstance(d, Dim)}
+    emptying: list[Sizes] = []
     for repeats in (False, True):
         for pool in _POOLS:
             numbers = [*pool]
@@ -51,8 +54,20 @@ def candidates(graph: Graph, seed: int = 0) -> Iterator[Sizes]:
                     continue
                 seen.add(found)
                 sizes = dict(zip(symbols, found, strict=True))
-                if _fits(graph, sizes):
+                if not _fits(graph, sizes):
+                    continue
+                if any(_size(dim, sizes) == 0 for dim in inner):
+                    emptying.append(sizes)
+                else:
                     yield sizes
+    yield from emptying
+
+
+def _size(dim: Dim, sizes: Sizes) -> DimLike:
+    try:
+        return substitute(dim, sizes)
+    except ZeroDivisionError:
+        return dim
 
 
 def _fits(graph: Graph, sizes: Sizes) -> bool:

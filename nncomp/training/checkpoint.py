@@ -15,7 +15,7 @@ from typing import Any
 from nncomp.errors import error
 from nncomp.files import PathLike
 from nncomp.types import Array
-from nncomp.weights import load_with_metadata, save_weights
+from nncomp.weights import describe, load_with_metadata, save_weights
 
 _VERSION = 1
 
@@ -54,6 +54,11 @@ def load_checkpoint(path: PathLike, run: Mapping[str, Any]) -> tuple[dict[str, A
             raise ValueError("unknown version")
         progress = Progress(**notes)
         before = dict(progress.run)
+        counts = (progress.epoch, progress.step, progress.best_epoch, progress.batch)
+        if any(type(count) is not int or count < 0 for count in counts):
+            raise ValueError("no number of epochs or steps")
+        if type(progress.best_loss) is not float:
+            raise ValueError("no loss")
     except (KeyError, TypeError, ValueError):
         raise error("NN0502", f"{path} is not a checkpoint of a training run") from None
     for name, value in run.items():
@@ -63,6 +68,27 @@ def load_checkpoint(path: PathLike, run: Mapping[str, Any]) -> tuple[dict[str, A
                 f"cannot resume from {path}: its {name} was {before.get(name)}, now it is {value}",
             )
     return state, progress
+
+
+def require_same_state(
+    path: PathLike, state: Mapping[str, Array], own: Mapping[str, Array]
+) -> None:
+    """That the state of a checkpoint is one of the step that is to go on. Raises CompileError
+    NN0404."""
+    found = ""
+    for name in sorted({*state, *own}):
+        if name not in state:
+            found = f"it lacks `{name}`"
+        elif name not in own:
+            found = f"its `{name}` is not learnt with now"
+        elif state[name].shape != own[name].shape or state[name].dtype != own[name].dtype:
+            found = f"its `{name}` is {describe(state[name])}, now it is {describe(own[name])}"
+        if found:
+            raise error(
+                "NN0404",
+                f"cannot resume from {path}: {found}",
+                help="a run goes on with the model, the optimiser, and the options that it had",
+            )
 
 
 def remove_unfinished(folder: Path, names: Collection[str]) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 
 from nncomp.errors import CompileError, error
 from nncomp.training.ranges import Range
-from nncomp.types import Array
+from nncomp.types import Array, DType
 
 _BLOCK = 1 << 22  # elements looked at in one go
+_WHOLE = 2.0**53  # beyond, float64 does not tell whole numbers apart
 
 
 def require_good(array: Array, name: str, place: Callable[[int], str], limit: Range | None) -> None:
@@ -25,6 +26,16 @@ def require_good(array: Array, name: str, place: Callable[[int], str], limit: Ra
         _require(
             array, lambda block: _within(block, limit), lambda n: _outside(n, name, limit), place
         )
+
+
+def in_whole_numbers(array: Array, dtype: DType, name: str, place: Callable[[int], str]) -> Array:
+    """Floats for an input of integers, as tables hold classes after a gap was filled: as integers
+    where they are whole. Raises CompileError NN0501 that names the first sample that is not."""
+    if not dtype.is_int or array.dtype.kind != "f":
+        return array
+    _require(array, lambda block: np.abs(block) < _WHOLE, lambda n: _not_whole(n, name), place)
+    _require(array, lambda block: block == np.rint(block), lambda n: _not_whole(n, name), place)
+    return array.astype(np.int64)
 
 
 def _require(
@@ -56,6 +67,10 @@ def _within(block: Array, limit: Range) -> Array:
 
 def _not_finite(number: object, name: str) -> tuple[str, str | None]:
     return f"{number} for the input `{name}`, which is not finite", None
+
+
+def _not_whole(number: object, name: str) -> tuple[str, str | None]:
+    return f"{number} for the input `{name}`, which takes whole numbers", None
 
 
 def _outside(number: object, name: str, limit: Range) -> tuple[str, str | None]:

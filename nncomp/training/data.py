@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from nncomp.errors import error
-from nncomp.training.checks import require_good
+from nncomp.files import PathLike
+from nncomp.training.checks import in_whole_numbers, require_good
 from nncomp.training.lazy import HELD, LazyArray, Place, Samples, part_of
 from nncomp.training.matching import adapt, match
 from nncomp.training.ranges import Range
@@ -18,7 +21,7 @@ from nncomp.training.sources.source import PARTS, Source, assembled
 from nncomp.types import Array, TensorType
 
 Batch = dict[str, Array]
-Data = str | Sequence[str] | Mapping[str, Array]  # what `--data` takes, or arrays by name
+Data = PathLike | Sequence[str] | Mapping[str, Array]  # what `--data` takes, or arrays by name
 Part = Mapping[str, Samples]
 
 
@@ -80,9 +83,10 @@ def load_data(
         if type.rank == 0:
             raise error("NN0501", f"the input `{name}: {type}` has no axis of samples")
     if isinstance(data, Mapping):
-        source = assembled("the data", {name: np.asarray(array) for name, array in data.items()})
+        source = assembled("the data", {name: _array(name, a) for name, a in data.items()})
     else:
-        source = read_data(data, inputs, reading)
+        specs = os.fspath(data) if isinstance(data, os.PathLike) else data
+        source = read_data(specs, inputs, reading)
     chosen = match(inputs, source.train, source.name)
     renamed = [f"{name}: the array `{array}`" for name, array in chosen.items() if name != array]
     notes = [*source.notes, *renamed]
@@ -93,6 +97,20 @@ def load_data(
         notes += done if part == "train" else []
     train, validation, test = _divided(source.name, parts, split)
     return DataSet(source.name, train, validation, test, tuple(notes))
+
+
+def _array(name: object, given: Any) -> Array:
+    """What Python holds as an array. Raises CompileError NN0501."""
+    if not isinstance(name, str):
+        raise error("NN0501", f"data is arrays by name, and {name!r} is no name")
+    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+        row = int(np.argmax(np.ma.getmaskarray(given).reshape(len(given), -1).any(axis=1)))
+        raise error("NN0501", f"`{name}[{row}]` of the data is masked", help="`array.filled(…)`")
+    try:
+        return np.asarray(given)
+    except ValueError as failure:
+        reason = f"{failure}".partition("\n")[0]
+        raise error("NN0501", f"`{name}` in the data is no array: {reason}") from None
 
 
 def _fitted(
@@ -141,6 +159,7 @@ class _Fit:
 
     def noted(self, array: Array, place: Place) -> tuple[Array, list[str]]:
         """And what was done to them, in words."""
+        array = in_whole_numbers(array, self.type.dtype, self.name, place)
         whole, notes = adapt(array, self.type, self.name, self.origin, self.samples)
         require_good(whole, self.name, place, self.limit)
         return whole, notes

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from nncomp.errors import error
+from nncomp.errors import error, require_count
 from nncomp.training.augment import Augmentation
-from nncomp.training.checks import require_good
+from nncomp.training.checks import in_whole_numbers, require_good
 from nncomp.training.data import Batch, DataSet, Part, batches, size_of
 from nncomp.training.lazy import LazyArray
 from nncomp.training.matching import adapt
@@ -102,7 +102,7 @@ class StreamFeed:
         limits: Mapping[str, Range] | None = None,
         name: str = "the iterable",
     ) -> None:
-        self.name, self.steps = name, steps
+        self.name, self.steps = name, None if steps is None else require_count("steps", steps)
         self._source, self._inputs, self._limits = source, inputs, limits or {}
         self._once = iter(source) if isinstance(source, Iterator) else None
 
@@ -114,6 +114,9 @@ class StreamFeed:
             source: Batches = self._once
         else:
             source = self._source(number) if callable(self._source) else self._source
+        if not isinstance(source, Iterable):
+            kind = type(source).__name__
+            raise error("NN0501", f"the batches of epoch {number} are no iterable, but `{kind}`")
         index = 0
         for given in source:
             if index >= first:
@@ -139,6 +142,8 @@ class StreamFeed:
                 raise error(
                     "NN0501",
                     f"{where} has {len(given)} arrays for the inputs {_listed(self._inputs)}",
+                    help="a batch is a mapping by input name, or a tuple; samples are one mapping, "
+                    f"{{{', '.join(f'{name!r}: …' for name in self._inputs)}}}",
                 )
             given = dict(zip(self._inputs, given, strict=True))
         if set(given) != set(self._inputs):
@@ -157,10 +162,13 @@ class StreamFeed:
                 ) from None
             if not array.ndim or not len(array):
                 raise error("NN0501", f"{where} has no samples for the input `{name}`")
+
+            def place(row: int) -> str:
+                return f"sample {row} of {where}"
+
+            array = in_whole_numbers(array, type.dtype, name, place)
             batch[name], _ = adapt(array, type, name, where)
-            require_good(
-                batch[name], name, lambda row: f"sample {row} of {where}", self._limits.get(name)
-            )
+            require_good(batch[name], name, place, self._limits.get(name))
         if len({len(array) for array in batch.values()}) > 1:
             sizes = ", ".join(f"{name} {len(array)}" for name, array in batch.items())
             raise error("NN0501", f"{where} has arrays of different lengths: {sizes}")

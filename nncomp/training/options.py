@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from numbers import Integral
 from typing import Any, Literal, get_args
 
-from nncomp.errors import did_you_mean, error, require_choice
+from nncomp.errors import did_you_mean, error, require_choice, require_count, require_number
 from nncomp.training import schedules
 from nncomp.training.augment import Augmentation
 
@@ -23,6 +23,8 @@ _LEAST = {
     "workers": 1,
     "sync_every": 1,
 }
+_AMOUNTS = ("noise", "intensity", "checkpoint_seconds")
+_FLAGS = ("flip", "shuffle")
 
 
 def options_of(given: Mapping[str, Any]) -> Options:
@@ -74,13 +76,21 @@ class Options:
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if name == "patience" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-                raise error("NN0202", f"`{name}` is a whole number from {least} on, not {value!r}")
+            if name != "patience" or self.patience is not None:
+                self._set(name, require_count(name, getattr(self, name), least))
+        for name in _AMOUNTS:
+            self._set(name, require_number(name, getattr(self, name)))
+        for name in _FLAGS:
+            require_choice(name, getattr(self, name), (True, False))
+        if isinstance(self.seed, bool) or not isinstance(self.seed, Integral):
+            raise error("NN0202", f"`seed` is a whole number, not {self.seed!r}")
+        self._set("seed", int(self.seed))
         require_choice("schedule", self.schedule, schedules.NAMES)
         require_choice("keep", self.keep, get_args(Keep))
+
+    def _set(self, name: str, value: float) -> None:
+        """As Python's own number, which JSON takes, too."""
+        object.__setattr__(self, name, value)
 
     @property
     def augmentation(self) -> Augmentation:

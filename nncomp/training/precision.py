@@ -29,11 +29,11 @@ from nncomp.ops.comparison import Equal, Less
 from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Add, Div, Mul
 from nncomp.ops.grad import Grad
+from nncomp.ops.products import PRODUCTS, holders_of_products
 from nncomp.ops.reduction import ReduceSumSquare
 from nncomp.training.accumulation import Accumulation
 from nncomp.types import DType, TensorType
 
-PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum"})
 FOLLOWING = frozenset(
     {
         *("Add", "Sub", "Mul", "Neg", "Abs", "Max", "Min", "Where", "Clip"),
@@ -55,11 +55,18 @@ def mixed(
 
     learning: the `Grad` nodes whose gradients change parameters
     accumulation: of their gradients, if the graph sums them up
-    Raises CompileError NN0404 if no product of the graph is in float32.
+    Raises CompileError NN0404 if no product of the graph can be computed in float16.
     """
     halves = _Halves(graph, learning, accumulation)
     if not halves.products:
-        raise error("NN0404", f"{graph.name} has no product in float32 to compute in float16")
+        holders = " and ".join(f"`{holder}`" for holder in holders_of_products(graph))
+        raise error(
+            "NN0404",
+            f"the products of {graph.name} stand in the body of {holders}, which stays float32"
+            if holders
+            else f"{graph.name} has no product in float32 to compute in float16",
+            help="without `--precision mixed` it trains in float32",
+        )
     return halves.graph()
 
 

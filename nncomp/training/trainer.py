@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from nncomp.training.checkpoint import (
     Progress,
     load_checkpoint,
     remove_unfinished,
+    require_same_state,
     save_checkpoint,
 )
 from nncomp.training.data import Batch, DataSet, Part, size_of
@@ -24,6 +25,7 @@ from nncomp.training.failure import Failure, not_finite, still_finite
 from nncomp.training.feed import ArrayFeed, Feed, in_order
 from nncomp.training.interrupt import Interrupt, deferred_interrupt
 from nncomp.training.learner import Learner, Numbers
+from nncomp.training.lock import sole_run
 from nncomp.training.log import Log, Record
 from nncomp.training.options import Options
 from nncomp.training.reporter import Reporter, Reporters
@@ -102,15 +104,19 @@ class Trainer:
         resume: goes on from the folder's `last.safetensors`, bit for bit as if never stopped (if
             the options are the same, and the batches, where they come from an iterable)
         Raises CompileError NN0001, NN0501; NN0404 if a loss is not finite or the run cannot be
-        resumed. KeyboardInterrupt, and errors of the data, leave a checkpoint of the last step.
+        resumed. Ctrl-C, SIGTERM and errors of the data leave a checkpoint of the last step.
         """
+        with sole_run(self.folder, create=not resume):
+            return self._run(resume)
+
+    def _run(self, resume: bool) -> Outcome:
         self._best = self.learner.state()
         self._progress = Progress(0, 0, 0, math.inf, self._same)
         if resume:
             self._restore()
         remove_unfinished(self.folder, (LAST, BEST, LOG))
         self._log = Log(self.folder / LOG, self._progress.step, self._progress.epoch)
-        self._results = _steps_of_epoch(self._log.records, self._progress)
+        self._results = _steps_of_epoch(self._log, self._progress)
         self._saved = (self.learner.state(), self._progress)
         self._saved_at = time.monotonic()
         with deferred_interrupt() as interrupt:
@@ -131,6 +137,7 @@ class Trainer:
                 help="leave --resume out to start, or name the folder of the first run",
             )
         state, self._progress = load_checkpoint(self.folder / LAST, self._same)
+        require_same_state(self.folder / LAST, state, self.learner.state())
         if self._progress.best_epoch:
             self._best, _ = load_checkpoint(self.folder / BEST, self._same)
         self.learner.restore(state, self._progress.step)
@@ -262,12 +269,19 @@ class Trainer:
         return patience is not None and self._progress.epoch - self._progress.best_epoch >= patience
 
 
-def _steps_of_epoch(records: Sequence[Record], progress: Progress) -> list[tuple[Numbers, int]]:
-    """The results and sizes of the steps since the last whole epoch, from the log."""
-    steps = [dict(record) for record in records if "epoch" not in record]
-    chosen = steps[len(steps) - progress.batch :]
+def _steps_of_epoch(log: Log, progress: Progress) -> list[tuple[Numbers, int]]:
+    """The results and sizes of the steps since the last whole epoch, from the log. Raises
+    CompileError NN0404 if they are not all there: nobody could tell how far the epoch has come."""
+    first = progress.step - progress.batch + 1
+    steps = [dict(r) for r in log.records if "epoch" not in r and r["step"] >= first]
+    if len(steps) != progress.batch:
+        raise error(
+            "NN0404",
+            f"cannot resume: {log.path} has {len(steps)} of the {progress.batch} steps from step "
+            f"{first} on",
+        )
     return [
         ({name: n for name, n in record.items() if name not in ("step", "samples")}, size)
-        for record in chosen
+        for record in steps
         for size in (record["samples"],)
     ]

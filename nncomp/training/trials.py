@@ -84,9 +84,12 @@ class Proposer:
     def _known(self, optuna: Any, trial: Trial, spread: Mapping[str, Any]) -> Any:
         values: dict[str, Any] = {}
         for space in self.spaces:
-            text = trial.values[space.name]
+            text = trial.values.get(space.name, "")
             kind = str if isinstance(space, Choices) else int if space.whole else float
-            values[space.name] = kind(text)
+            try:
+                values[space.name] = kind(text)
+            except ValueError:
+                raise error("NN0404", f"`{text}` of trial {trial.number} is no number") from None
         states = optuna.trial.TrialState
         failed = trial.value is None
         return optuna.trial.create_trial(
@@ -155,8 +158,8 @@ class TrialLog:
         lines = read_bytes(self.path).decode("utf-8", "replace").splitlines()
         try:
             first, *rest = (json.loads(line) for line in lines)
-            before, trials = first["search"], [Trial(**record) for record in rest]
-        except (ValueError, TypeError, KeyError, RecursionError):
+            before, trials = first["search"], [_trial(record) for record in rest]
+        except (AttributeError, ValueError, TypeError, KeyError, RecursionError):
             raise error("NN0404", f"{self.path} is not the log of a search") from None
         for name, value in self._search.items():
             if before.get(name) != value:
@@ -174,6 +177,16 @@ class TrialLog:
     def _write(self) -> None:
         records: list[Any] = [{"search": self._search}, *map(asdict, self.trials)]
         write_atomic(self.path, "".join(f"{json.dumps(r)}\n" for r in records).encode())
+
+
+def _trial(record: Mapping[str, Any]) -> Trial:
+    """Raises ValueError or TypeError for a record that is none."""
+    trial = Trial(**record)
+    if not all(isinstance(value, str) for value in trial.values.values()):
+        raise TypeError("values are texts")
+    if trial.value is not None and not isinstance(trial.value, int | float):
+        raise TypeError("what a trial gives is a number")
+    return trial
 
 
 def best_of(trials: Sequence[Trial], maximize: bool) -> Trial | None:

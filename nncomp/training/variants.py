@@ -12,7 +12,14 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from nncomp.errors import CompileError, did_you_mean, error, require_choice
+from nncomp.errors import (
+    CompileError,
+    did_you_mean,
+    error,
+    require_choice,
+    require_count,
+    require_number,
+)
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Graph, Node, Parameter
 from nncomp.ir.naming import matches
@@ -47,6 +54,9 @@ class Variant:
 
     def __post_init__(self) -> None:
         require_choice("precision", self.precision, get_args(Precision))
+        require_count("accumulate", self.accumulate)
+        if self.average is not None:
+            require_number("average", self.average, below=1)
 
     def of(self, step: Graph) -> Graph:
         """The changed step graph. Raises CompileError NN0403 if nothing is left to learn or a

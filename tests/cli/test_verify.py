@@ -85,6 +85,29 @@ def test_a_training_step(capsys: pytest.CaptureFixture[str]) -> None:
     assert "equal after each of" in capsys.readouterr().out
 
 
+def test_all_numbers_of_a_step_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    """What an optimiser begins with as zeros is not drawn so that a root is none."""
+    Path("ode.nn").write_text("""nn 1
+from std import Linear
+from std.optim import Adam
+
+model ODE {
+  input x: f32[N, 2]
+  field = Linear(2)
+  (z, i) = loop (z: float[N, 2] = x, i=0) while i < 3 {
+    z = z + 0.1 * tanh(field(z))
+    i = i + 1
+  }
+  output z
+  train { minimize mean(square(z)) by Adam(lr=1e-2) }
+}
+""")
+    assert main(["verify", "ode.nn", "--train"]) == 0
+    out = capsys.readouterr().out
+    assert "equal after each of" in out
+    assert "NaN" not in out
+
+
 @pytest.mark.usefixtures("_without_epsilon")
 def test_a_fault(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "tiny.nn"]) == 1

@@ -45,6 +45,17 @@ class TestSizes:
         for sizes in islice(candidates(graph), 20):
             assert len({*sizes.values()}) == 2
 
+    def test_nothing_is_empty_inside_if_that_can_be(self) -> None:
+        """The mean of nothing is no number, and hides all that follows."""
+        text = """model M {
+  input x: f32[N, T]
+  output y = mean(x[:, 6:], axis=1)
+}
+"""
+        _, length = next(candidates(graph_of(text))).values()
+        assert length > 6
+        assert next(candidates(graph_of(text.replace("6:", "5000:"))))  # better than none
+
     def test_obligations_hold(self) -> None:
         graph = graph_of(
             """model M {
@@ -124,6 +135,12 @@ class TestDraws:
         assert (found["scale"] > 0).all()
         assert found["w"] is state["w"]
         assert found["count"] is state["count"]
+
+    def test_states_of_optimizers_make_no_nan(self) -> None:
+        """The root of a mean of squares, and of what it is above the square of the mean."""
+        state = {"adam.w.v": np.zeros(99, np.float32), "adam.w.m": np.zeros(99, np.float32)}
+        found = lively(state, optimizer=state.keys())
+        assert (found["adam.w.v"] >= np.square(found["adam.w.m"])).all()
 
 
 class TestCoverage:

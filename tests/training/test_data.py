@@ -104,7 +104,7 @@ def test_arrays_of_different_lengths(tmp_path: Path) -> None:
 
 def test_pickles_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x=np.array([{}], object))
-    with pytest.raises(CompileError, match="NN0502"):
+    with pytest.raises(CompileError, match="NN0501"):
         load_data(str(tmp_path / "d.npz"), {"x": floats(2)})
 
 

@@ -217,6 +217,43 @@ def test_an_interrupt_leaves_a_checkpoint(tmp_path: Path, at: int) -> None:
         assert ours.read_bytes() == theirs.read_bytes()
 
 
+def test_a_request_to_end_leaves_a_checkpoint(tmp_path: Path) -> None:
+    """As systems that share machines make it; the process then ends as it would have."""
+    ended: list[int] = []
+
+    class Ending(Interrupting):
+        def step(self, number: int, results: Numbers, samples: int) -> None:
+            if number == self.at:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            model(tmp_path, FINE).train(
+                SAMPLES, tmp_path / "run", reporter=Ending(3), epochs=3, batch_size=7
+            )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended == [signal.SIGTERM]
+    assert [r["step"] for r in read_log(tmp_path / "run" / LOG)] == [1, 2, 3]
+    assert (tmp_path / "run" / LAST).exists()
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    found, other = model(tmp_path, FINE), model(tmp_path, FINE)
+
+    class Meanwhile(Interrupting):
+        def epoch(self, record: Record) -> None:
+            said = refusal(other, SAMPLES, tmp_path, epochs=1, resume=record["epoch"] > 1)
+            assert (said.code, said.message) == (
+                "NN0001",
+                f"another run is writing into {tmp_path / 'run'}",
+            )
+
+    found.train(SAMPLES, tmp_path / "run", reporter=Meanwhile(0), epochs=2, batch_size=8)
+    found.train(SAMPLES, tmp_path / "run", epochs=3, batch_size=8, resume=True)
+
+
 def test_labels_out_of_range_are_found_before_training(tmp_path: Path) -> None:
     (tmp_path / "m.nn").write_text(
         """from std import Embedding, Linear
@@ -249,3 +286,48 @@ model M {
             f"`{name}[4]` of the data: {bad} for the input `{name}`, which takes {takes}"
         )
         assert not (tmp_path / "run").exists()
+
+
+def test_a_run_goes_on_with_what_it_was_begun_with(tmp_path: Path) -> None:
+    """Other optimisers, averages and sizes are told by what the checkpoint holds."""
+    found = model(tmp_path, FINE)
+    found.train(SAMPLES, tmp_path / "run", epochs=1, batch_size=8)
+    before = (tmp_path / "run" / LAST).read_bytes()
+    options: dict[str, Any] = {"epochs": 2, "resume": True}
+    said = refusal(found, SAMPLES, tmp_path, average=0.9, **options)
+    assert said.code == "NN0404"
+    assert said.message.endswith(f"{LAST}: it lacks `ema.linear.bias.average`")
+    (tmp_path / "m.nn").write_text((HEAD + FINE).replace("SGD", "Adam"))
+    said = refusal(nncomp.load(tmp_path / "m.nn"), SAMPLES, tmp_path, **options)
+    assert said.message.endswith("it lacks `adam.linear.bias.m`")
+    wide = {"x": SAMPLES["x"], "target": np.ones((40, 3), np.float32)}
+    text = (HEAD + FINE).replace("Linear(1)", "Linear(3)").replace("1]", "3]")
+    (tmp_path / "m.nn").write_text(text)
+    said = refusal(nncomp.load(tmp_path / "m.nn"), wide, tmp_path, **options)
+    assert said.message.endswith("its `linear.bias` is f32[1], now it is f32[3]")
+    assert (tmp_path / "run" / LAST).read_bytes() == before
+
+
+def test_a_log_that_lacks_steps_of_the_epoch(tmp_path: Path) -> None:
+    """How far an epoch has come is read from the log: without, batches would be taken twice."""
+    x, target = SAMPLES["x"], SAMPLES["target"]
+    good = [(x[:8], target[:8]), (x[8:16], target[8:16])]
+    found = model(tmp_path, FINE)
+    refusal(found, [*good, (x[:8], np.full((8, 1), np.nan, np.float32))], tmp_path, epochs=1)
+    log = tmp_path / "run" / LOG
+    log.write_text(log.read_text().splitlines(keepends=True)[0])
+    said = refusal(found, [*good, good[0]], tmp_path, epochs=1, resume=True)
+    assert said.message == f"cannot resume: {log} has 1 of the 2 steps from step 1 on"
+
+
+def test_a_checkpoint_whose_counts_are_none(tmp_path: Path) -> None:
+    found = model(tmp_path, FINE)
+    found.train(SAMPLES, tmp_path / "run", epochs=1, batch_size=8)
+    last = tmp_path / "run" / LAST
+    for old, new in ((b'"batch\\": 0', b'"batch\\":-1'), (b'"step\\": 4', b'"step\\":{}')):
+        data = last.read_bytes()
+        assert old in data
+        last.write_bytes(data.replace(old, new))
+        said = refusal(found, SAMPLES, tmp_path, epochs=2, resume=True)
+        assert said.message == f"{last} is not a checkpoint of a training run"
+        last.write_bytes(data)

@@ -166,7 +166,7 @@ def test_an_iterator_goes_on_or_ends() -> None:
             {"x": np.ones((3, 4)), "label": [0] * 3},
             "batch 2 of epoch 1: f64[3, 4] does not",
         ),
-        ({"x": np.ones((3, 2)), "label": [0.5] * 3}, "batch 2 of epoch 1: f64[3] does not"),
+        ({"x": np.ones((3, 2)), "label": [0.5] * 3}, "sample 0 of batch 2 of epoch 1: 0.5 for"),
         ({"x": np.ones((3, 2)), "label": [0] * 2}, "arrays of different lengths: x 3, label 2"),
         ({"x": np.ones((0, 2)), "label": []}, "has no samples for the input `x`"),
         ({"x": [[0, 1], [2, np.nan]], "label": [0, 0]}, "sample 1 of batch 2 of epoch 1: nan"),

@@ -201,6 +201,25 @@ def test_what_does_not_go_together() -> None:
         MIXED.of(load_program(source).train["train"].step)
 
 
+def test_products_in_a_body() -> None:
+    """They are products, though float16 does not reach them."""
+    text = """from std import Linear
+from std.optim import SGD
+model M {
+  input x: f32[T, N, 3]
+  cell = Linear(3)
+  ys = scan (h: f32[N, 3] = zeros()) over xt = x {
+    h = tanh(cell(xt + h))
+    yield h
+  }
+  train { minimize mean(square(ys)) by SGD(lr=0.1) }
+}
+"""
+    said = "NN0404.*products of M.train stand in the body of `Scan`, which stays float32"
+    with pytest.raises(CompileError, match=said):
+        MIXED.of(load_program(SourceFile("m.nn", text)).train["train"].step)
+
+
 def test_commands_and_api(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run goes on where it was stopped, its scale too; `build` writes the same step."""
     (tmp_path / "m.nn").write_text(program_text())

@@ -30,6 +30,7 @@ def floats(*shape: int) -> TensorType:
 
 TABLE: Inputs = {"features": floats(2), "label": LABEL}
 IMAGES: Inputs = {"image": floats(1, 6, 6), "label": LABEL}
+PICTURES: Inputs = {"image": floats(1, 6, 6)}
 
 
 def refusal(data: str | list[str], inputs: Inputs, **options: object) -> str:
@@ -150,6 +151,40 @@ def test_folders_and_names_tell_the_parts(tmp_path: Path) -> None:
         assert [size_of(p) for p in (found.train, found.validation, found.test)] == [9, 4, 3]
 
 
+def test_classes_may_be_whole_floats(tmp_path: Path) -> None:
+    """As tables hold them after a gap was filled."""
+    rows = [f"{i},{i % 2}.0" for i in range(20)]
+    (tmp_path / "d.csv").write_text("\n".join(["a,label", *rows]))
+    path, inputs = str(tmp_path / "d.csv"), {"a": floats(1), "label": LABEL}
+    assert load_data(path, inputs).train["label"].dtype == np.int64
+    (tmp_path / "d.csv").write_text("\n".join(["a,label", *rows, "20,0.5"]))
+    message = refusal(path, inputs)
+    assert message == f"line 22 of {path}: 0.5 for the input `label`, which takes whole numbers"
+    huge = {"a": np.zeros((20, 1)), "label": np.full(20, 1e30)}
+    assert "`label[0]` of the data: 1e+30 for the input `label`" in refusal(huge, inputs)
+
+
+def test_columns_are_of_tables(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", features=np.zeros((20, 2)), label=np.zeros(20, int))
+    for reading, option in (
+        (Reading(label="label"), "--label label"),
+        (Reading(columns=("a", "b")), "--columns a,b"),
+    ):
+        with pytest.raises(CompileError, match=f"`{option}` is for the columns of a table"):
+            load_data(str(tmp_path / "d.npz"), TABLE, reading=reading)
+
+
+def test_damaged_files_are_data_that_cannot_be_used(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", features=np.zeros((20, 2)), label=np.zeros(20, int))
+    path = tmp_path / "d.npz"
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(CompileError, match=f"NN0501.: cannot use {path}: File is not a zip file"):
+        load_data(str(path), TABLE)
+    (tmp_path / "features.npy").write_bytes(b"")
+    with pytest.raises(CompileError, match=r"NN0501.*features\.npy: it is no \.npy file"):
+        load_data([str(tmp_path / "features.npy")], TABLE)
+
+
 def test_bad_arrays_are_refused_by_row(tmp_path: Path) -> None:
     x = np.zeros((20, 2), np.float32)
     x[7, 1] = x[9, 0] = np.nan
@@ -227,7 +262,7 @@ def test_deep_and_turned_images(tmp_path: Path) -> None:
     exif[0x0112] = 3  # upside down
     turned.save(tmp_path / "a" / "2.png", exif=exif)
     whole = Split(1.0, 0.0, 0.0)
-    images = load_data(str(tmp_path), IMAGES, split=whole).train["image"]
+    images = load_data(str(tmp_path), PICTURES, split=whole).train["image"]
     np.testing.assert_allclose(images[0], 128 / 255)
     np.testing.assert_array_equal(images[1, 0, :, 0], [1, 1, 1, 0, 0, 0])
 
@@ -236,10 +271,10 @@ def test_parts_in_folders(tmp_path: Path) -> None:
     for part, count in (("train", 5), ("test", 2)):
         for i in range(count):
             picture(tmp_path / part / "a" / f"{i}.png", i)
-    data = load_data(str(tmp_path), IMAGES)
+    data = load_data(str(tmp_path), PICTURES)
     assert size_of(data.test) == 2
     picture(tmp_path / "test" / "z" / "1.png", 0)
-    assert "is a class that there is no image to train on of" in refusal(str(tmp_path), IMAGES)
+    assert "is a class that there is no image to train on of" in refusal(str(tmp_path), PICTURES)
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, None])
@@ -248,7 +283,16 @@ def test_an_unreadable_image_is_named(tmp_path: Path, content: bytes | None) -> 
         picture(tmp_path / "a" / f"{i}.png", i, (40, 40))
     bad = tmp_path / "a" / "3.png"
     bad.write_bytes(bad.read_bytes()[:60] if content is None else content)
-    assert f"cannot read the image {bad}: " in refusal(str(tmp_path), IMAGES)
+    assert f"cannot read the image {bad}: " in refusal(str(tmp_path), PICTURES)
+
+
+def test_classes_without_images(tmp_path: Path) -> None:
+    """One class does where no label is learnt."""
+    picture(tmp_path / "a" / "1.png", 0)
+    assert "holds one class of images, `a`" in refusal(str(tmp_path), IMAGES)
+    assert size_of(load_data(str(tmp_path), PICTURES, split=Split(1, 0, 0)).train) == 1
+    (tmp_path / "b").mkdir()
+    assert refusal(str(tmp_path), IMAGES) == f"{tmp_path / 'b'} holds no images"
 
 
 def test_images_without_classes_or_input(tmp_path: Path) -> None:

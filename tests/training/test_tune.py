@@ -238,6 +238,37 @@ def test_what_cannot_be_searched(
     assert message in failure.value.diagnostics[0].message
 
 
+def test_a_name_is_searched_over_once(tmp_path: Path) -> None:
+    twice = [*spaces(width="1|2"), *spaces(width="3|4")]
+    with pytest.raises(CompileError, match=r"NN0407.*`width` is searched over twice"):
+        searched(tmp_path, Search(twice, "grid"))
+
+
+def test_a_log_of_trials_that_lies(tmp_path: Path) -> None:
+    search = Search(spaces(width="2..8"), "random")
+    searched(tmp_path, search, trials=1)
+    log = tmp_path / TRIALS
+    first, line = log.read_text().splitlines()
+    for change, said in (
+        ({"value": "low"}, "is not the log of a search"),
+        ({"values": [2]}, "is not the log of a search"),
+        ({"values": {"width": "x"}}, "`x` of trial 0 is no number"),
+    ):
+        log.write_text(f"{first}\n{json.dumps({**json.loads(line), **change})}\n")
+        with pytest.raises(CompileError, match=f"NN0404.*{said}"):
+            searched(tmp_path, search, trials=2, resume=True)
+
+
+def test_two_searches_do_not_share_a_folder(tmp_path: Path) -> None:
+    search = Search(spaces(width="2"), "grid")
+
+    def told(trial: Trial, count: int) -> None:
+        with pytest.raises(CompileError, match="another run is writing into"):
+            searched(tmp_path, search)
+
+    assert searched(tmp_path, search, told=told).best.number == 0
+
+
 def test_a_goal_must_exist(tmp_path: Path) -> None:
     with pytest.raises(CompileError, match="NN0404") as failure:
         searched(tmp_path, Search([Choices("width", ("2",))], "grid", "eror"))

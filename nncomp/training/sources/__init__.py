@@ -29,10 +29,16 @@ def read_data(
     `NAME=FILE.npy`.
 
     inputs: what the data is for: the size of images, the target of a table
-    Raises CompileError NN0001, NN0002, NN0501, NN0502.
+    Raises CompileError NN0001, NN0002, NN0501.
     """
     specs = [specs] if isinstance(specs, str) else list(specs)
     inputs = inputs or {}
+    if reading != Reading() and not any(Path(spec).suffix.lower() in TABLES for spec in specs):
+        option, value = reading.given
+        raise error(
+            "NN0501",
+            f"`{option} {value}` is for the columns of a table, {', '.join(specs)} is none",
+        )
     if specs and all(spec.endswith(".npy") for spec in specs):
         return read_array_files(specs)
     if len(specs) != 1:

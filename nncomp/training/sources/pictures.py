@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nncomp.errors import error
+from nncomp.errors import CompileError, error
 from nncomp.training.lazy import HELD, LazyArray, Samples
 from nncomp.training.sources.source import Arrays, Source, listing
 from nncomp.types import Array, TensorType
@@ -52,7 +52,9 @@ def read_pictures(
         found = _files(folder, classes)
         files[part] = [path for path, _ in found]
         if not found:
-            raise error("NN0501", f"{folder} holds no images", help=f"known: {' '.join(IMAGES)}")
+            raise _nothing(folder)
+        if part == "train":
+            _require_classes(folder, classes, {number for _, number in found}, inputs)
         example = _decoded(files[part][:1], form)
         form = Form(form.channels, *example.shape[2:])
         pixels: Samples
@@ -73,6 +75,25 @@ def read_pictures(
         (f"the classes {listed}{more}", f"image: {form.height}×{form.width}", *notes),
         lambda part, _, row: _name(files[part], row),
     )
+
+
+def _nothing(folder: Path) -> CompileError:
+    return error("NN0501", f"{folder} holds no images", help=f"known: {' '.join(IMAGES)}")
+
+
+def _require_classes(
+    folder: Path, classes: Sequence[str], there: Collection[int], inputs: Mapping[str, TensorType]
+) -> None:
+    """That there are images of each class, and several classes where the model learns labels."""
+    for number, name in enumerate(classes):
+        if number not in there:
+            raise _nothing(folder / name)
+    if len(classes) == 1 and any(type.dtype.is_int for type in inputs.values()):
+        raise error(
+            "NN0501",
+            f"{folder} holds one class of images, `{classes[0]}`: there is nothing to tell apart",
+            help="put the images of each class into a folder of its own, named as the class",
+        )
 
 
 def _form(inputs: Mapping[str, TensorType]) -> Form:

@@ -27,6 +27,11 @@ class Reading:
     label: str | None = None
     columns: tuple[str, ...] = ()
 
+    @property
+    def given(self) -> tuple[str, str]:
+        """The option that says so, and its value."""
+        return ("--label", self.label) if self.label else ("--columns", ",".join(self.columns))
+
 
 @dataclass(frozen=True)
 class Source:
