@@ -194,14 +194,22 @@ class MergeReshapes(Rule):
         plain = plain_shape(x, y.shape)
         if plain is None:  # the dims have to be computed at run time
             shape = node.inputs[1] if isinstance(node.op, Reshape) else None
-            if shape is None or facts.constant(shape) is not None:
+            if shape is None or facts.constant(shape) is not None or _copies(node.op, shape):
                 return None
             return by_node(node.op, (x, shape), inner, node)
         return Replacement(lambda b: b(Reshape(), x, b.ints(*plain)), (inner, node))
 
 
+def _copies(op: Op, shape: Value) -> bool:
+    """Whether a 0 in the shape may stand for a size of the operand, so that another operand would
+    give another."""
+    assert isinstance(op, Reshape)
+    return not op.allowzero and (shape.type.elements is None or 0 in shape.type.elements)
+
+
 class MergeCasts(Rule):
-    """Cast(Cast(x, A), B) → Cast(x, B), where A holds every number of x's dtype."""
+    """Cast(Cast(x, A), B) → Cast(x, B), where A holds every number of x's dtype. Not to strings:
+    they tell one dtype from another."""
 
     name = "merge-casts"
     roots = (Cast,)
@@ -213,6 +221,8 @@ class MergeCasts(Rule):
         x = inner.inputs[0]
         assert x is not None
         if not is_wider(x.type.dtype, inner.outputs[0].type.dtype):
+            return None
+        if node.outputs[0].type.dtype is DType.STRING:
             return None
         return by_node(node.op, (x,), inner, node)
 

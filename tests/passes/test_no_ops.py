@@ -22,6 +22,7 @@ from nncomp.passes.base import PassContext
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
 from nncomp.passes.eliminate_no_ops import EliminateNoOps, is_wider
 from nncomp.passes.fold_constants import FoldConstants
+from nncomp.passes.manager import run_passes
 from nncomp.types import DType
 from tests.passes.support import Body, Net, check, names
 
@@ -180,6 +181,30 @@ def test_a_reshape_by_zeros_keeps_the_one_before() -> None:
     first = net(Reshape(), net.input(N, T, 4), net.b.dims((T, N, 4)))
     graph = net.graph(net(Reshape(), first, net.b.ints(0, 0, 2, 2)))
     check(graph, EXACT, names(graph), exact=True)
+
+
+def test_a_reshape_by_a_computed_shape_with_a_zero_keeps_the_one_before() -> None:
+    net = Net()
+    first = net(Reshape(), net.input(N, T, 4), net.b.dims((T, N, 4)))
+    graph = net.graph(net(Reshape(), first, net.b.dims((0, 2 * N, -1))))
+    check(graph, EXACT, names(graph), exact=True)
+
+
+def test_a_reshape_by_a_shape_that_the_run_tells_keeps_the_one_before() -> None:
+    """It may be 0 somewhere; with `allowzero` that copies nothing."""
+    for allowzero, left in ((0, "Dims Reshape Reshape"), (1, "Reshape")):
+        net = Net()
+        first = net(Reshape(), net.input(N, T, 4), net.b.dims((T, N, 4)))
+        given = net.input(3, dtype=DType.I64)
+        graph = net.graph(net(Reshape(allowzero=allowzero), first, given))
+        assert names(run_passes(graph, EXACT).graph) == left.split()
+
+
+def test_a_cast_to_string_tells_dtypes_apart() -> None:
+    """0.1 of float32 is 0.10000000149011612 of float64."""
+    net = Net()
+    graph = net.graph(net(Cast(DType.STRING), net(Cast(DType.F64), net.input(4))))
+    assert names(run_passes(graph, EXACT).graph) == ["Cast", "Cast"]
 
 
 def test_stop_gradient_stays_while_a_grad_is_there() -> None:
