@@ -267,8 +267,8 @@ def is_wider(dtype: DType, other: DType) -> bool:
 
 
 class MergeSums(Rule):
-    """(x + c) + d → x + (c + d), for constants c and d whose sum is no larger than they are, if
-    nothing else reads x + c."""
+    """(x + c) + d → x + (c + d), for constants c and d whose sum is no larger than they are and
+    does not overflow, if nothing else reads x + c."""
 
     name = "merge-sums"
     roots: ClassVar[tuple[type[Op], ...]] = (Add,)
@@ -295,6 +295,12 @@ class MergeSums(Rule):
 
     def one(self, c: Value, d: Value, facts: Facts) -> Make | str:
         """The constant for both, or why there is none."""
+        left, right = facts.computed(lambda b: c), facts.computed(lambda b: d)
+        if c.type.dtype.is_float and left is not None and right is not None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                finite = np.isfinite(left + right)
+            if np.any(~finite & np.isfinite(left) & np.isfinite(right)):
+                return "the sum of the constants overflows"
         return lambda b: b(Add(), c, d)
 
 
@@ -311,9 +317,10 @@ class MergeScales(MergeSums):
             return "one of the constants is a parameter"
         with np.errstate(over="ignore", under="ignore"):
             product = np.asarray(left * right)
-        if product.dtype.kind != "f":
+        dtype = c.type.dtype
+        if not dtype.is_float:
             return lambda b: b.constant(product)
-        least = np.finfo(product.dtype).tiny
+        least = dtype.least_normal
         lost = (np.abs(product) < least) & (np.abs(left) >= least) & (np.abs(right) >= least)
         if lost.any() or not np.isfinite(product).all():
             return f"products of the constants are no normal numbers of {product.dtype}"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from nncomp.backends.reference.interpreter import evaluate
 from nncomp.dims import new_dim
 from nncomp.ir.graph import Value
 from nncomp.ops.activation import Relu
@@ -265,6 +266,20 @@ class TestMergeSums:
             y = net(Mul(), y, number)
         (refusal,) = check(net.bound(y), self.PASSES, "Mul Mul").refusals
         assert "no normal numbers of float32" in refusal.reason
+
+    def test_nor_in_bfloat16(self) -> None:
+        net = Net()
+        small = net.const(1e-30, DType.BF16)
+        y = net(Mul(), net(Mul(), net.input(4, dtype=DType.BF16), small), small)
+        (refusal,) = run_passes(net.graph(y), self.PASSES, evaluate).refusals
+        assert "no normal numbers of bfloat16" in refusal.reason
+
+    def test_no_terms_whose_sum_overflows(self) -> None:
+        """x may be the number that brings the first sum back."""
+        net = Net()
+        y = net(Add(), net(Add(), net.input(N, 4), 3e38), 3e38)
+        (refusal,) = run_passes(net.graph(y), self.PASSES, evaluate).refusals
+        assert refusal.reason == "the sum of the constants overflows"
 
     def test_not_at_o1(self) -> None:
         net = Net()
