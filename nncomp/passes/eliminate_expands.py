@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nncomp.dims import Dim, DimLike, bounds, equal, product
+from nncomp.dims import Dim, DimLike, bounds, equal, equal_shapes, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.op import InferError
@@ -49,9 +49,7 @@ def _gives(inputs: list[Value | None], result: Value) -> bool:
         shape = broadcast(*(v.type for v in inputs if v is not None))
     except InferError:
         return False
-    return len(shape) == result.rank and all(
-        equal(a, b) is True for a, b in zip(shape, result.shape, strict=True)
-    )
+    return equal_shapes(shape, result.shape)
 
 
 class SumOfExpand(Rule):

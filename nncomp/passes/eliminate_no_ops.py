@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nncomp.dims import equal
+from nncomp.dims import equal_shapes
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.op import Op
@@ -43,11 +43,7 @@ Make = Callable[[Builder], Value]
 
 def same_type(x: Value, y: Value) -> bool:
     """Whether two values have equal dtypes, and shapes known to be equal."""
-    return (
-        x.type.dtype is y.type.dtype
-        and x.rank == y.rank
-        and all(equal(a, b) is True for a, b in zip(x.shape, y.shape, strict=True))
-    )
+    return x.type.dtype is y.type.dtype and equal_shapes(x.shape, y.shape)
 
 
 def operand(value: Value | None, *kinds: type[Op]) -> Node | None:
