@@ -88,6 +88,12 @@ class DType(Enum):
         return (found.min, found.max) if whole else (float(found.min), float(found.max))
 
     @property
+    def least_normal(self) -> float:
+        """The least number above 0 that has all digits; of floats."""
+        of: Any = ml_dtypes.finfo
+        return float(of(self.numpy).smallest_normal)
+
+    @property
     def epsilon(self) -> float:
         """From 1 to the next larger number; of floats."""
         of: Any = ml_dtypes.finfo

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from nncomp.dims import DimLike, Symbol, substitute
+from nncomp.decompile.names import dim_text
+from nncomp.dims import DimLike
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Body, Graph, Node, Value
 from nncomp.ir.naming import name_graph
@@ -84,9 +85,4 @@ class _Keys:
         return self.numbers.setdefault(key, len(self.numbers))
 
     def _dim(self, dim: DimLike) -> str:
-        if isinstance(dim, int):
-            return str(dim)
-        renamed: dict[Symbol, DimLike] = {
-            s: Symbol(self.symbols.get(s, s.name), s.minimum, s.maximum).dim for s in dim.symbols()
-        }
-        return str(substitute(dim, renamed))
+        return dim_text(dim, self.symbols)

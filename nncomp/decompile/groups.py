@@ -141,16 +141,7 @@ class _Resolver:
                 return self._axis(place)
         numbers = [n for n in column if isinstance(n, int)]
         if len(numbers) == len(column):
-            for place, sizes in axes:
-                whole = [n for n in sizes if isinstance(n, int)]
-                if len(whole) != len(sizes) or not self._is_width(place):
-                    continue
-                for k in _FACTORS:
-                    if all(n == k * size for n, size in zip(numbers, whole, strict=True)):
-                        return f"{k} * {self._axis(place)}"
-                    if all(n * k == size for n, size in zip(numbers, whole, strict=True)):
-                        return f"{self._axis(place)} // {k}"
-            return None
+            return self._by_width(numbers)
         if any(value != column[0] for value in column) or not isinstance(column[0], Dim):
             return None
         named: dict[Symbol, DimLike] = {}
@@ -160,6 +151,19 @@ class _Resolver:
                 return None
             named[symbol] = Symbol(self._axis(found), symbol.minimum, symbol.maximum).dim
         return str(substitute(column[0], named))
+
+    def _by_width(self, numbers: Sequence[int]) -> str | None:
+        """A multiple or part of an input's channels or features."""
+        for place, sizes in self._axis_columns():
+            whole = [n for n in sizes if isinstance(n, int)]
+            if len(whole) != len(sizes) or not self._is_width(place):
+                continue
+            for k in _FACTORS:
+                if all(n == k * size for n, size in zip(numbers, whole, strict=True)):
+                    return f"{k} * {self._axis(place)}"
+                if all(n * k == size for n, size in zip(numbers, whole, strict=True)):
+                    return f"{self._axis(place)} // {k}"
+        return None
 
     def _by_hyperparameter(self, column: Column) -> str | None:
         for other, name in self.known.items():

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from nncomp.decompile.groups import Group, fill
+from nncomp.decompile.names import dim_text
 from nncomp.decompile.pieces import Hole, Pieces, Use
 from nncomp.decompile.regions import Region
 from nncomp.decompile.spelling import literal_pieces, result_name, spell
 from nncomp.decompile.templates import Body, Template, Templates
-from nncomp.dims import DimLike, Symbol, substitute
+from nncomp.dims import DimLike
 from nncomp.ir.graph import Body as Closed
 from nncomp.ir.graph import Graph, Node, Value
 from nncomp.ir.literals import escaped
@@ -94,12 +95,7 @@ class Model:
         return fill(pieces, 0, written, self.groups)[0]
 
     def _dim(self, dim: DimLike) -> str:
-        if isinstance(dim, int):
-            return str(dim)
-        renamed: dict[Symbol, DimLike] = {
-            s: Symbol(self.symbols.get(s, s.name), s.minimum, s.maximum).dim for s in dim.symbols()
-        }
-        return str(substitute(dim, renamed))
+        return dim_text(dim, self.symbols)
 
 
 class _ModelBody(Body):

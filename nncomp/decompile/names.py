@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
+from nncomp.dims import DimLike, Symbol, substitute
 from nncomp.ir.naming import identifier
 
 # What exporters call every graph.
@@ -55,3 +56,13 @@ def _path(name: str) -> str:
     """The name with what no path holds made `_`: empty parts, what cannot be seen."""
     shown = "".join(c if c.isprintable() and c not in "{}" else "_" for c in name[:_LONGEST])
     return ".".join(part.strip() or "_" for part in shown.split("."))
+
+
+def dim_text(dim: DimLike, names: Mapping[Symbol, str]) -> str:
+    """A dim with its symbols called as `names` says, as text."""
+    if isinstance(dim, int):
+        return str(dim)
+    renamed: dict[Symbol, DimLike] = {
+        s: Symbol(names.get(s, s.name), s.minimum, s.maximum).dim for s in dim.symbols()
+    }
+    return str(substitute(dim, renamed))

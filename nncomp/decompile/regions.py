@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nncomp.ir.graph import Graph, Node, Value
@@ -115,46 +115,42 @@ def _ordered(nodes: list[Node], groups: Mapping[Node, str]) -> list[list[Node]]:
 def _sorted_pieces(nodes: list[Node], groups: Mapping[Node, str]) -> list[list[Node]] | None:
     """Groups and single nodes in a valid order, as near to the graph's as can be; None where
     groups need each other."""
-    piece_of: dict[Node, int] = {}
-    pieces: list[list[Node]] = []
-    numbers: dict[str, int] = {}
+    pieces: dict[Node | str, list[Node]] = {}
     for node in nodes:
-        name = groups.get(node)
-        if name is None or name not in numbers:
-            if name is not None:
-                numbers[name] = len(pieces)
-            piece_of[node] = len(pieces)
-            pieces.append([node])
-        else:
-            piece_of[node] = numbers[name]
-            pieces[numbers[name]].append(node)
+        pieces.setdefault(groups.get(node, node), []).append(node)
+    number_of = {node: n for n, piece in enumerate(pieces.values()) for node in piece}
     needs: list[set[int]] = [set() for _ in pieces]
     for node in nodes:
-        here = piece_of[node]
-        for value in node.operands:
-            there = piece_of.get(value.node) if value.node is not None else None
-            if there is not None and there != here:
-                needs[here].add(there)
+        above = {number_of[v.node] for v in node.operands if v.node in number_of}
+        needs[number_of[node]] |= above - {number_of[node]}
+    order = _in_order(needs)
+    parts = [*pieces.values()]
+    return None if order is None else [parts[number] for number in order]
+
+
+def _in_order(needs: Sequence[set[int]]) -> list[int] | None:
+    """All numbers, each right after what it needs that has not come yet; None where needs go round
+    in a circle."""
     order: list[int] = []
-    state = [0] * len(pieces)  # 1: its needs are being met, 2: placed
-    for first in range(len(pieces)):
-        stack = [(first, iter(sorted(needs[first])))]
+    state = [0] * len(needs)  # 1: its needs are being met, 2: placed
+    for first in range(len(needs)):
         if state[first]:
             continue
         state[first] = 1
+        stack = [(first, iter(sorted(needs[first])))]
         while stack:
-            piece, rest = stack[-1]
+            number, rest = stack[-1]
             following = next(rest, None)
             if following is None:
-                state[piece] = 2
-                order.append(piece)
+                state[number] = 2
+                order.append(number)
                 stack.pop()
             elif state[following] == 1:
                 return None
             elif not state[following]:
                 state[following] = 1
                 stack.append((following, iter(sorted(needs[following]))))
-    return [pieces[number] for number in order]
+    return order
 
 
 def _entangled(nodes: list[Node], groups: Mapping[Node, str]) -> set[str]:

@@ -8,6 +8,7 @@ unknown (`equal`). A dim name is an object: two `Symbol`s of one name are two di
 from nncomp.dims.bounds import Bounds as Bounds
 from nncomp.dims.bounds import bounds as bounds
 from nncomp.dims.bounds import equal as equal
+from nncomp.dims.bounds import equal_shapes as equal_shapes
 from nncomp.dims.bounds import undecided as undecided
 from nncomp.dims.functions import floordiv as floordiv
 from nncomp.dims.functions import maximum as maximum

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -137,3 +137,10 @@ def equal(left: DimLike, right: DimLike) -> bool | None:
     if pairs is not None:
         pairs.append((left, right))
     return None
+
+
+def equal_shapes(left: Sequence[DimLike], right: Sequence[DimLike]) -> bool:
+    """Whether two shapes are known to be equal: of one rank, with all dims equal."""
+    return len(left) == len(right) and all(
+        equal(a, b) is True for a, b in zip(left, right, strict=True)
+    )

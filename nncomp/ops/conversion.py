@@ -6,7 +6,7 @@ from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Value
 from nncomp.ir.op import Gradients, InferError, Op, Vjp, operator
 from nncomp.ops.comparison import GreaterOrEqual, Less, require_bool
-from nncomp.ops.elements import typed
+from nncomp.ops.elements import converted
 from nncomp.ops.rules import broadcast, require_one_of, same_dtype
 from nncomp.types import BITS, NARROW, STRINGS, UNSIGNED, DType, TensorType
 
@@ -59,9 +59,7 @@ class Cast(Op):
 
     def infer(self, x: TensorType) -> TensorType:
         require_one_of("round_mode", self.round_mode, ("up", "down", "nearest"))
-        # what fits 31 bits survives every cast between i32 and i64; dims are taken to fit
-        follow = {x.dtype, self.to} <= {DType.I32, DType.I64}
-        return typed(self.to, x.shape, x.elements if follow else None)
+        return converted(x, self.to)
 
     def vjp(self, at: Vjp) -> Gradients:
         source = at.x.type.dtype

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from nncomp.dims import DimLike, bounds, equal, floordiv, maximum
 from nncomp.ir.op import InferError, Op, operator
@@ -235,8 +235,3 @@ def _require_output(size: DimLike, window: Window, natural: DimLike, axis: int) 
             axis=axis,
             help="take less padding",
         )
-
-
-def explicit_attributes(op: Convolution) -> dict[str, Any]:
-    """strides, dilations and group, for a call."""
-    return {"strides": op.strides, "dilations": op.dilations, "group": op.group}

@@ -34,9 +34,8 @@ def zipped(
 
     function: gives None where the answer is not known
     """
-    limit = _INDEX_RANGE.get(left.dtype)
     a, b = left.elements, right.elements
-    if limit is None or a is None or b is None or len(shape) > 1:
+    if left.dtype not in _INDEX_RANGE or a is None or b is None or len(shape) > 1:
         return TensorType(left.dtype, shape)
     count = max(len(a), len(b)) if a and b else 0
     if len(a) == 1:
@@ -46,7 +45,7 @@ def zipped(
     found: list[DimLike] = []
     for x, y in zip(a, b, strict=True):
         value = function(x, y)
-        if value is None or (isinstance(value, int) and not -limit <= value < limit):
+        if value is None or not _fits(value, left.dtype):
             return TensorType(left.dtype, shape)
         found.append(value)
     return typed(left.dtype, shape, tuple(found))
@@ -57,13 +56,26 @@ def folded(
 ) -> TensorType:
     """The type of one number made of all elements of x, `function` of its contents if these are
     known."""
-    limit = _INDEX_RANGE.get(x.dtype)
-    if limit is None or not x.elements:
+    if x.dtype not in _INDEX_RANGE or not x.elements:
         return TensorType(x.dtype, shape)
     value = function(x.elements)
-    if value is None or (isinstance(value, int) and not -limit <= value < limit):
+    if value is None or not _fits(value, x.dtype):
         return TensorType(x.dtype, shape)
     return typed(x.dtype, shape, (value,))
+
+
+def converted(x: TensorType, dtype: DType) -> TensorType:
+    """The type of x in another dtype, with its contents if they are the same numbers there."""
+    elements = x.elements
+    if not {x.dtype, dtype} <= _INDEX_RANGE.keys() or elements is None:
+        return TensorType(dtype, x.shape)
+    return typed(dtype, x.shape, elements if all(_fits(e, dtype) for e in elements) else None)
+
+
+def _fits(value: DimLike, dtype: DType) -> bool:
+    """Whether the integer dtype holds the number; what is not known is taken to be small enough."""
+    limit = _INDEX_RANGE[dtype]
+    return not isinstance(value, int) or -limit <= value < limit
 
 
 def truncated_quotient(left: DimLike, right: DimLike) -> DimLike | None:

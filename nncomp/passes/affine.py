@@ -66,8 +66,12 @@ def affine_of(node: Node, facts: Facts) -> Affine | Refused | None:
             continue
         if not x.type.dtype.is_float or not same_type(x, node.outputs[0]) or x.rank < 2:
             return None
-        make = _vector(c, x)
-        return None if make is None else _arithmetic(node, x, make, swapped=place == 1)
+        make, swapped = _vector(c, x), place == 1
+        if make is None:
+            return None
+        if isinstance(node.op, Div) and not swapped and not _is_invertible(c, wide_of(x), facts):
+            return Refused("it divides by a number whose reciprocal is infinite")
+        return _arithmetic(node, x, make, swapped=swapped)
     return None
 
 
@@ -122,6 +126,15 @@ def _arithmetic(node: Node, x: Value, vector: Make, *, swapped: bool) -> Affine 
         return Affine(node, x, subtract=vector)
     minus_one = np.full(x.type.with_shape(x.shape[1:2]).static_shape, -1, wide_of(x).numpy)
     return Affine(node, x, multiply=lambda b: b.constant(minus_one), add=vector)
+
+
+def _is_invertible(c: Value, wide: DType, facts: Facts) -> bool:
+    """Whether the reciprocals of c are finite in that dtype, as far as that can be told."""
+    array = facts.computed(lambda b: c)
+    if array is None:
+        return True
+    with np.errstate(divide="ignore", over="ignore"):
+        return bool(np.isfinite(1 / array.astype(wide.numpy)).all())
 
 
 def _vector(c: Value, x: Value) -> Make | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nncomp.dims import equal, product, symbols_in
+from nncomp.dims import DimLike, bounds, equal, equal_shapes, product, symbols_in
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.op import InferError
@@ -19,7 +19,8 @@ from nncomp.ops.reduction import ReduceSum
 from nncomp.ops.rules import broadcast
 from nncomp.ops.shape import Expand, Reshape, Unsqueeze
 from nncomp.passes.eliminate_no_ops import operand
-from nncomp.passes.rewrite import Answer, Facts, Replacement, Rule, RulePass, by_node
+from nncomp.passes.rewrite import Answer, Facts, Refused, Replacement, Rule, RulePass, by_node
+from nncomp.types import DType
 
 BROADCASTING = (Add, Sub, Mul, Div, Pow, Max, Min, Mean, Sum, Where)
 
@@ -48,9 +49,7 @@ def _gives(inputs: list[Value | None], result: Value) -> bool:
         shape = broadcast(*(v.type for v in inputs if v is not None))
     except InferError:
         return False
-    return len(shape) == result.rank and all(
-        equal(a, b) is True for a, b in zip(shape, result.shape, strict=True)
-    )
+    return equal_shapes(shape, result.shape)
 
 
 class SumOfExpand(Rule):
@@ -75,6 +74,8 @@ class SumOfExpand(Rule):
         if not set(grown) <= set(summed):
             return None
         count = product(wide.shape[a] for a in grown)
+        if why := _why_no_number(count, x.type.dtype):
+            return Refused(why)
 
         def build(b: Builder) -> Value:
             y = x if not missing else b(Unsqueeze(), x, b.ints(*range(missing)))
@@ -82,6 +83,14 @@ class SumOfExpand(Rule):
             return b(Mul(), total, dim_as(b, count, total.type.dtype))
 
         return Replacement(build, (node, expand))
+
+
+def _why_no_number(count: DimLike, dtype: DType) -> str | None:
+    """Why a count, which float16 has only up to 65,504, cannot be a factor."""
+    most = bounds(count)[1]
+    if dtype is not DType.F16 or (most is not None and most <= dtype.limits[1]):
+        return None
+    return f"the number of copies, {count}, may be too large for {dtype}"
 
 
 class ExpandLater(Rule):

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nncomp.dims import equal
+from nncomp.dims import equal_shapes
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.op import Op
@@ -43,11 +43,7 @@ Make = Callable[[Builder], Value]
 
 def same_type(x: Value, y: Value) -> bool:
     """Whether two values have equal dtypes, and shapes known to be equal."""
-    return (
-        x.type.dtype is y.type.dtype
-        and x.rank == y.rank
-        and all(equal(a, b) is True for a, b in zip(x.shape, y.shape, strict=True))
-    )
+    return x.type.dtype is y.type.dtype and equal_shapes(x.shape, y.shape)
 
 
 def operand(value: Value | None, *kinds: type[Op]) -> Node | None:
@@ -194,14 +190,22 @@ class MergeReshapes(Rule):
         plain = plain_shape(x, y.shape)
         if plain is None:  # the dims have to be computed at run time
             shape = node.inputs[1] if isinstance(node.op, Reshape) else None
-            if shape is None or facts.constant(shape) is not None:
+            if shape is None or facts.constant(shape) is not None or _copies(node.op, shape):
                 return None
             return by_node(node.op, (x, shape), inner, node)
         return Replacement(lambda b: b(Reshape(), x, b.ints(*plain)), (inner, node))
 
 
+def _copies(op: Op, shape: Value) -> bool:
+    """Whether a 0 in the shape may stand for a size of the operand, so that another operand would
+    give another."""
+    assert isinstance(op, Reshape)
+    return not op.allowzero and (shape.type.elements is None or 0 in shape.type.elements)
+
+
 class MergeCasts(Rule):
-    """Cast(Cast(x, A), B) → Cast(x, B), where A holds every number of x's dtype."""
+    """Cast(Cast(x, A), B) → Cast(x, B), where A holds every number of x's dtype. Not to strings:
+    they tell one dtype from another."""
 
     name = "merge-casts"
     roots = (Cast,)
@@ -213,6 +217,8 @@ class MergeCasts(Rule):
         x = inner.inputs[0]
         assert x is not None
         if not is_wider(x.type.dtype, inner.outputs[0].type.dtype):
+            return None
+        if node.outputs[0].type.dtype is DType.STRING:
             return None
         return by_node(node.op, (x,), inner, node)
 
@@ -257,8 +263,8 @@ def is_wider(dtype: DType, other: DType) -> bool:
 
 
 class MergeSums(Rule):
-    """(x + c) + d → x + (c + d), for constants c and d whose sum is no larger than they are, if
-    nothing else reads x + c."""
+    """(x + c) + d → x + (c + d), for constants c and d whose sum is no larger than they are and
+    does not overflow, if nothing else reads x + c."""
 
     name = "merge-sums"
     roots: ClassVar[tuple[type[Op], ...]] = (Add,)
@@ -285,6 +291,12 @@ class MergeSums(Rule):
 
     def one(self, c: Value, d: Value, facts: Facts) -> Make | str:
         """The constant for both, or why there is none."""
+        left, right = facts.computed(lambda b: c), facts.computed(lambda b: d)
+        if c.type.dtype.is_float and left is not None and right is not None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                finite = np.isfinite(left + right)
+            if np.any(~finite & np.isfinite(left) & np.isfinite(right)):
+                return "the sum of the constants overflows"
         return lambda b: b(Add(), c, d)
 
 
@@ -301,9 +313,10 @@ class MergeScales(MergeSums):
             return "one of the constants is a parameter"
         with np.errstate(over="ignore", under="ignore"):
             product = np.asarray(left * right)
-        if product.dtype.kind != "f":
+        dtype = c.type.dtype
+        if not dtype.is_float:
             return lambda b: b.constant(product)
-        least = np.finfo(product.dtype).tiny
+        least = dtype.least_normal
         lost = (np.abs(product) < least) & (np.abs(left) >= least) & (np.abs(right) >= least)
         if lost.any() or not np.isfinite(product).all():
             return f"products of the constants are no normal numbers of {product.dtype}"

@@ -15,7 +15,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from nncomp.dims import DimLike, equal, product
+from nncomp.dims import DimLike, equal, equal_shapes, product
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node, Rewrite, Value
@@ -85,9 +85,7 @@ def _of_several(node: Node) -> tuple[Value, ...] | None:
         return None
     rows = []
     for value in node.operands:
-        if value.rank == len(shape) and all(
-            equal(a, b) is True for a, b in zip(value.shape, shape, strict=True)
-        ):
+        if equal_shapes(value.shape, shape):
             rows.append(value)
         elif value.rank > 1:
             return None

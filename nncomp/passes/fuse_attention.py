@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nncomp.dims import DimLike, equal
+from nncomp.dims import DimLike, equal, equal_shapes
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.activation import Softmax
@@ -97,6 +97,8 @@ class RecogniseAttention(Rule):
         nodes = (node, *guards, softmax, *steps, *scores.nodes, product)
         if scale <= 0:
             return Refused(f"Attention scales by a number above 0, not by {scale:g}")
+        if why := _why_not_alike(q.value, k.value, v):
+            return Refused(f"Attention does not broadcast: {why}")
         if mask is not None and (why := _misfit(mask, scores.value)):
             return Refused(f"Attention cannot take the mask: {why}")
         if mask is not None and not guards and not _leaves_a_key(mask, facts):
@@ -144,6 +146,18 @@ def _scores(softmax: Node) -> tuple[Scaled, Value | None, tuple[Node, ...]] | No
 def _is_scores(value: Value) -> bool:
     node = operand(value, MatMul)
     return node is not None and all(v.rank == 4 for v in node.operands)
+
+
+def _why_not_alike(q: Value, k: Value, v: Value) -> str | None:
+    """Why the operator does not take Q [N, heads, length, size], K, its last two axes swapped, and
+    V, where their product does: that repeats axes of size 1."""
+    if not equal_shapes(k.shape[:2], v.shape[:2]):
+        return f"K {k.type} and V {v.type} differ in their batch or heads"
+    if not equal_shapes(q.shape[:1], k.shape[:1]):
+        return f"Q {q.type} and K {k.type} differ in their batch"
+    if k.shape[1] != 1 and not equal_shapes(q.shape[1:2], k.shape[1:2]):
+        return f"Q {q.type} and K {k.type} differ in their heads"
+    return None
 
 
 def _misfit(mask: Value, scores: Value) -> str | None:
@@ -211,13 +225,7 @@ def _repeated(value: Value | None) -> Value | None:
         (apart.shape, (batch, heads, times, *rest)),
         (value.shape, (batch, heads * times, *rest)),
     )
-    return x if all(_same(own, wanted) for own, wanted in shapes) else None
-
-
-def _same(shape: Sequence[DimLike], other: Sequence[DimLike]) -> bool:
-    return len(shape) == len(other) and all(
-        equal(a, b) is True for a, b in zip(shape, other, strict=True)
-    )
+    return x if all(equal_shapes(own, wanted) for own, wanted in shapes) else None
 
 
 class JoinHeads(Rule):
@@ -301,7 +309,7 @@ def joined(b: Builder, x: Value) -> Value:
 
 def reshaped(b: Builder, x: Value, shape: Sequence[DimLike]) -> Value:
     """x in the shape; x itself if it has it."""
-    if _same(shape, x.shape):
+    if equal_shapes(shape, x.shape):
         return x
     plain = plain_shape(x, tuple(shape))
     return b(Reshape(), x, b.dims(tuple(shape)) if plain is None else b.ints(*plain))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from nncomp.dims import equal
+from nncomp.dims import equal_shapes
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node, Origin, Rewrite, Value
@@ -122,7 +122,7 @@ class _Hoisting:
         return (
             len({self.steady[v] for v in read}) == 1
             and all(v.rank == y.rank for v in read)
-            and any(_same_shape(v, y) for v in read)
+            and any(equal_shapes(v.shape, y.shape) for v in read)
         )
 
     def _regrouped(self, node: Node) -> Node:
@@ -134,7 +134,7 @@ class _Hoisting:
             if self.readers[product] > 1:
                 continue
             for a, x in (inside.operands, inside.operands[::-1]):
-                if self.steady.get(x) != self.steady[y] or not _same_shape(x, y):
+                if self.steady.get(x) != self.steady[y] or not equal_shapes(x.shape, y.shape):
                     continue
                 if not self.context.allows("regroup", inside, node):
                     continue
@@ -210,9 +210,3 @@ class _Hoisting:
 
 def _node(op: Op, inputs: tuple[Value, ...], origin: Origin, like: Value) -> Node:
     return Node(op, inputs, (plain(like.type),), origin, (like.name,))
-
-
-def _same_shape(x: Value, y: Value) -> bool:
-    return x.rank == y.rank and all(
-        equal(a, e) is True for a, e in zip(x.shape, y.shape, strict=True)
-    )

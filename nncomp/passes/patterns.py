@@ -12,7 +12,7 @@ from nncomp.ir.graph import Node, Value
 from nncomp.ops.elementwise import Add, Div, Mul, Neg, Sub
 from nncomp.ops.elementwise_math import Pow, Reciprocal, Sqrt, constant_number
 from nncomp.ops.reduction import ReduceMean
-from nncomp.passes.eliminate_no_ops import operand
+from nncomp.passes.eliminate_no_ops import operand, same_type
 from nncomp.passes.rewrite import Facts
 
 _DEEPEST = 6  # nodes from a polynomial's result to its variable
@@ -167,7 +167,7 @@ def normal_of(node: Node) -> Normal | None:
     """What a Div or Mul normalises by its root mean square."""
     for x, root, nodes in _over_root(node):
         add = operand(root, Add)
-        if add is None:
+        if add is None or not same_type(x, node.outputs[0]):
             continue
         for mean, epsilon in (add.inputs, add.inputs[::-1]):
             number = constant_number(epsilon)

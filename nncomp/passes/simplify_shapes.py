@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nncomp.dims import DimLike, equal, symbols_in
+from nncomp.dims import DimLike, equal, equal_shapes, symbols_in
 from nncomp.ir.constant import Constant, Dims
 from nncomp.ir.graph import Node, Value
 from nncomp.ir.op import Data, InferError
@@ -88,7 +88,7 @@ def _is_left_over(x: Value, plain: Sequence[int], shape: Shape) -> bool:
         found = Reshape().infer(x.type, Constant(Data(np.array(plain))).infer())
     except InferError:
         return False
-    return all(equal(a, b) is True for a, b in zip(found.shape, shape, strict=True))
+    return equal_shapes(found.shape, shape)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nncomp.dims import DimLike, equal
+from nncomp.dims import DimLike, equal, equal_shapes
 from nncomp.ir.builder import Builder
 from nncomp.ir.graph import Node, Value
 from nncomp.ops.shape import Reshape, Transpose
@@ -88,8 +88,8 @@ def _turned_first(x: Value, order: tuple[int, ...], node: Node, *others: Node) -
     wanted = node.outputs[0].shape
     perm = _with_ones(x, order, wanted)
     turned = Value(x.type.with_shape(tuple(x.shape[axis] for axis in perm)))
-    plain = None if _same(turned.shape, wanted) else plain_shape(turned, wanted)
-    if plain is None and not _same(turned.shape, wanted):
+    plain = None if equal_shapes(turned.shape, wanted) else plain_shape(turned, wanted)
+    if plain is None and not equal_shapes(turned.shape, wanted):
         return None
 
     def build(b: Builder) -> Value:
@@ -124,12 +124,6 @@ def merged_axes(shape: Sequence[DimLike], merged: Sequence[DimLike]) -> list[lis
             return None
         groups.append(group)
     return None if axes else groups
-
-
-def _same(shape: Sequence[DimLike], other: Sequence[DimLike]) -> bool:
-    return len(shape) == len(other) and all(
-        equal(a, b) is True for a, b in zip(shape, other, strict=True)
-    )
 
 
 AROUND: tuple[Rule, ...] = (

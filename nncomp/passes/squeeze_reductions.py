@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from nncomp.dims import equal
+from nncomp.dims import equal_shapes
 from nncomp.ir.graph import Node
 from nncomp.ops.pooling import GlobalAveragePool
 from nncomp.ops.reduction import ReduceMean, Reduction
@@ -37,10 +37,7 @@ class DropReducedAxes(Rule):
             return None
         reduced = op.axes(x.type, None if axes is None else axes.type)
         left = [dim for axis, dim in enumerate(x.shape) if axis not in reduced]
-        shape = node.outputs[0].shape
-        if not reduced or len(left) != len(shape):
-            return None
-        if not all(equal(a, b) is True for a, b in zip(left, shape, strict=True)):
+        if not reduced or not equal_shapes(left, node.outputs[0].shape):
             return None
         if why := facts.why_not_private(reduction.outputs[0]):
             return Refused(f"{op.name} keeps its axes: {why}")
@@ -57,11 +54,7 @@ class PoolToVector(Rule):
     def match(self, node: Node, facts: Facts) -> Answer:
         pool = operand(node.inputs[0], GlobalAveragePool)
         x = None if pool is None else pool.inputs[0]
-        if pool is None or x is None or node.outputs[0].rank != 2:
-            return None
-        if not all(
-            equal(a, b) is True for a, b in zip(x.shape[:2], node.outputs[0].shape, strict=True)
-        ):
+        if pool is None or x is None or not equal_shapes(x.shape[:2], node.outputs[0].shape):
             return None
         if why := facts.why_not_private(pool.outputs[0]):
             return Refused(f"{pool.op.name} keeps its axes: {why}")

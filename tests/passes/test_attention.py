@@ -325,6 +325,44 @@ class TestRefusals:
         reason = self.reason(net, net(MatMul(), weights(net, q, k, net.input(5)), v))
         assert reason == "Attention cannot take the mask: f32[5] has no axis of queries"
 
+    @pytest.mark.parametrize(
+        ("queries", "keys", "values", "differ"),
+        [
+            (
+                (1, 2),
+                (N, 2),
+                (N, 2),
+                "Q f32[1, 2, 5, 3] and K f32[N, 2, 3, 5] differ in their batch",
+            ),
+            (
+                (N, 1),
+                (N, 2),
+                (N, 2),
+                "Q f32[N, 1, 5, 3] and K f32[N, 2, 3, 5] differ in their heads",
+            ),
+            (
+                *((N, 2), (N, 2), (1, 2)),
+                "K f32[N, 2, 3, 5] and V f32[1, 2, 5, 3] differ in their batch or heads",
+            ),
+            (
+                *((N, 2), (N, 1), (N, 2)),
+                "K f32[N, 1, 3, 5] and V f32[N, 2, 5, 3] differ in their batch or heads",
+            ),
+        ],
+    )
+    def test_products_that_broadcast(
+        self,
+        queries: tuple[DimLike, ...],
+        keys: tuple[DimLike, ...],
+        values: tuple[DimLike, ...],
+        differ: str,
+    ) -> None:
+        """As queries that are learnt, and serve the whole batch, do."""
+        net = Net()
+        q, k, v = (net.input(*first, 5, 3) for first in (queries, keys, values))
+        reason = self.reason(net, net(MatMul(), weights(net, q, k), v))
+        assert reason == f"Attention does not broadcast: {differ}"
+
     def test_negative_scale(self) -> None:
         net = Net()
         q, k, v = self.parts(net)

@@ -13,6 +13,7 @@ from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Graph, Node, Origin, Value
 from nncomp.ir.op import Data
 from nncomp.ops.activation import LeakyRelu, Relu
+from nncomp.ops.conversion import Cast
 from nncomp.ops.elementwise import Add, Mul, Neg
 from nncomp.ops.elementwise_math import Exp
 from nncomp.ops.filling import ConstantOfShape
@@ -203,6 +204,11 @@ class TestShapes:
         net = Net()
         size = net(Squeeze(), self.batch_of(net, net.input(N, 4)), net.b.ints(0))
         check(net.graph(net(Unsqueeze(), size, net.b.ints(0))), self.PASSES, "Dims", exact=True)
+
+    def test_contents_that_wrap_are_not_known(self) -> None:
+        net = Net()
+        y = net(Cast(DType.I32), net.b.ints(2**31, 5))
+        check(net.graph(y), self.PASSES, "Cast", exact=True)
 
     def test_float_contents_are_left_alone(self) -> None:
         net = Net()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nncomp.dims import new_dim
+from nncomp.dims import DimLike, new_dim
 from nncomp.ops.comparison import And, Less
 from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Add, Max, Mul
@@ -17,6 +17,7 @@ from nncomp.ops.shape import Expand
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
 from nncomp.passes.eliminate_expands import EliminateExpands
 from nncomp.passes.fold_constants import FoldConstants
+from nncomp.passes.manager import run_passes
 from nncomp.types import DType
 from tests.passes.support import Net, check
 
@@ -65,6 +66,16 @@ def test_a_sum_over_a_new_symbolic_axis() -> None:
     wide = net(Expand(), x, net.b.dims((N, 5)))
     total = net(ReduceSum(keepdims=0), wide, net.b.ints(0))
     check(net.graph(total, net(Exp(), y)), PASSES, "Unsqueeze ReduceSum Dims Cast Mul Exp")
+
+
+@pytest.mark.parametrize(("copies", "refused"), [(65_504, False), (65_505, True), (N, True)])
+def test_not_more_copies_than_float16_counts(copies: DimLike, refused: bool) -> None:
+    net = Net()
+    x, y = net.input(5, dtype=DType.F16), net.input(N, 5)
+    wide = net(Expand(), x, net.b.dims((copies, 5)))
+    total = net(ReduceSum(keepdims=0), wide, net.b.ints(0))
+    refusals = run_passes(net.graph(total, net(Exp(), y)), PASSES).refusals
+    assert [r.reason.split(",")[0] for r in refusals] == ["the number of copies"] * refused
 
 
 def test_not_a_sum_along_other_axes() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from nncomp.backends.reference.interpreter import evaluate
 from nncomp.ir.graph import Value
 from nncomp.ops.activation import Relu
 from nncomp.ops.conv import Conv
-from nncomp.ops.elementwise import Add, Mul
+from nncomp.ops.elementwise import Add, Div, Mul
 from nncomp.ops.linear import Gemm
 from nncomp.ops.normalization_batch import BatchNormalization
+from nncomp.passes.manager import run_passes
 from tests.passes.batch_norms import PASSES, N, batch_norm, conv
 from tests.passes.support import Net, check
 
@@ -49,6 +51,15 @@ class TestRefusals:
         y = net(BatchNormalization(), y, scale, scale, net.input(6), variance)
         reason = self.refusal(net, y, left="Conv BatchNormalization")
         assert "scale, shift, mean or variance is computed at run time" in reason
+
+    @pytest.mark.parametrize("number", [1e-40, 0.0])
+    def test_reciprocal_that_is_infinite(self, number: float) -> None:
+        net = Net()
+        y = conv(net, net.input(N, 4, 9, 7), Conv(), 6, 4, 3, 3)
+        graph = net.bound(net(Div(), y, number))
+        result = run_passes(graph, PASSES, evaluate)
+        assert result.graph is graph
+        assert result.refusals[-1].reason == "it divides by a number whose reciprocal is infinite"
 
     def test_padding(self) -> None:
         net = Net()

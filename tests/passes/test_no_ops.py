@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from nncomp.backends.reference.interpreter import evaluate
 from nncomp.dims import new_dim
 from nncomp.ir.graph import Value
 from nncomp.ops.activation import Relu
@@ -22,6 +23,7 @@ from nncomp.passes.base import PassContext
 from nncomp.passes.eliminate_dead_nodes import EliminateDeadNodes
 from nncomp.passes.eliminate_no_ops import EliminateNoOps, is_wider
 from nncomp.passes.fold_constants import FoldConstants
+from nncomp.passes.manager import run_passes
 from nncomp.types import DType
 from tests.passes.support import Body, Net, check, names
 
@@ -182,6 +184,30 @@ def test_a_reshape_by_zeros_keeps_the_one_before() -> None:
     check(graph, EXACT, names(graph), exact=True)
 
 
+def test_a_reshape_by_a_computed_shape_with_a_zero_keeps_the_one_before() -> None:
+    net = Net()
+    first = net(Reshape(), net.input(N, T, 4), net.b.dims((T, N, 4)))
+    graph = net.graph(net(Reshape(), first, net.b.dims((0, 2 * N, -1))))
+    check(graph, EXACT, names(graph), exact=True)
+
+
+def test_a_reshape_by_a_shape_that_the_run_tells_keeps_the_one_before() -> None:
+    """It may be 0 somewhere; with `allowzero` that copies nothing."""
+    for allowzero, left in ((0, "Dims Reshape Reshape"), (1, "Reshape")):
+        net = Net()
+        first = net(Reshape(), net.input(N, T, 4), net.b.dims((T, N, 4)))
+        given = net.input(3, dtype=DType.I64)
+        graph = net.graph(net(Reshape(allowzero=allowzero), first, given))
+        assert names(run_passes(graph, EXACT).graph) == left.split()
+
+
+def test_a_cast_to_string_tells_dtypes_apart() -> None:
+    """0.1 of float32 is 0.10000000149011612 of float64."""
+    net = Net()
+    graph = net.graph(net(Cast(DType.STRING), net(Cast(DType.F64), net.input(4))))
+    assert names(run_passes(graph, EXACT).graph) == ["Cast", "Cast"]
+
+
 def test_stop_gradient_stays_while_a_grad_is_there() -> None:
     net = Net()
     x = net.input()
@@ -240,6 +266,20 @@ class TestMergeSums:
             y = net(Mul(), y, number)
         (refusal,) = check(net.bound(y), self.PASSES, "Mul Mul").refusals
         assert "no normal numbers of float32" in refusal.reason
+
+    def test_nor_in_bfloat16(self) -> None:
+        net = Net()
+        small = net.const(1e-30, DType.BF16)
+        y = net(Mul(), net(Mul(), net.input(4, dtype=DType.BF16), small), small)
+        (refusal,) = run_passes(net.graph(y), self.PASSES, evaluate).refusals
+        assert "no normal numbers of bfloat16" in refusal.reason
+
+    def test_no_terms_whose_sum_overflows(self) -> None:
+        """x may be the number that brings the first sum back."""
+        net = Net()
+        y = net(Add(), net(Add(), net.input(N, 4), 3e38), 3e38)
+        (refusal,) = run_passes(net.graph(y), self.PASSES, evaluate).refusals
+        assert refusal.reason == "the sum of the constants overflows"
 
     def test_not_at_o1(self) -> None:
         net = Net()

@@ -276,6 +276,14 @@ def test_rms_norm(form: str) -> None:
     assert (op.axis, op.epsilon) == (-1, pytest.approx(1e-6))
 
 
+def test_no_norm_where_epsilon_adds_an_axis() -> None:
+    net = Net()
+    x = net.input(N, 6)
+    mean = reduce_mean(net.b, net(Mul(), x, x), [1], keep=True)
+    y = net(Div(), x, net(Sqrt(), net(Add(), mean, net.const([[[1e-6]]]))))
+    check(net.bound(y), [FuseRmsNorm()], "Mul ReduceMean Add Sqrt Div")
+
+
 class TestRmsNormRefusals:
     def test_other_reader(self) -> None:
         net = Net()

@@ -22,8 +22,8 @@ from nncomp.backends.ort.blocked.operators import (
     BlockedGlobalAveragePool,
 )
 from nncomp.backends.ort.blocked.values import Values, operand
-from nncomp.dims import equal
-from nncomp.ir.graph import Graph, Node, Rewrite, Value
+from nncomp.dims import equal_shapes
+from nncomp.ir.graph import Graph, Node, Rewrite
 from nncomp.ir.live import live_nodes
 from nncomp.ir.op import Op
 from nncomp.ir.rebuild import remap
@@ -149,7 +149,7 @@ def _add(layout: _Layout, node: Node) -> bool:
         assert x is not None
         assert z is not None
         conv = layout.open_convolution(x)
-        if conv is None or len(conv.inputs) > 3 or not _same_shape(x, z):
+        if conv is None or len(conv.inputs) > 3 or not equal_shapes(x.shape, z.shape):
             continue
         w, bias = conv.inputs[1], conv.inputs[2] if len(conv.inputs) > 2 else None
         y = layout.b(conv.op, conv.inputs[0], w, bias, layout.added(z, node))
@@ -172,7 +172,7 @@ def _relu(layout: _Layout, node: Node) -> bool:
 def _elementwise(layout: _Layout, node: Node) -> bool:
     """The operator itself, where an operand is blocked and all are of one shape, or numbers."""
     y = node.outputs[0]
-    whole = [v for v in node.operands if _same_shape(v, y)]
+    whole = [v for v in node.operands if equal_shapes(v.shape, y.shape)]
     numbers = [v for v in node.operands if set(v.shape) <= {1} and v not in whole]
     if len(whole) + len(numbers) < len(list(node.operands)):
         return False
@@ -229,12 +229,6 @@ def _cast(layout: _Layout, node: Node) -> bool:
         layout.give_blocked(node.outputs[0], numbers)
         return True
     return layout.has_blocked(mask) and _elementwise(layout, node)
-
-
-def _same_shape(x: Value, y: Value) -> bool:
-    return x.rank == y.rank and all(
-        equal(a, e) is True for a, e in zip(x.shape, y.shape, strict=True)
-    )
 
 
 def _global_average(layout: _Layout, node: Node) -> bool:

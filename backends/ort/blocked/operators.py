@@ -108,8 +108,9 @@ def _require_blocks(x: TensorType, block: int) -> TensorType:
 class BlockedConv(Convolution, Blocked):
     """activation(conv(X, W) + B + Z), Y and Z blocked.
 
-    X: blocked; plain where it has fewer channels than a block. W: [K, C / group, R, S] in the
-    order that `filter_order` says. B: [K]. activation, activation_params: as FusedConv's
+    X: blocked; plain where it has fewer channels than a block. W: [K, C / group, R, S], in memory
+    K/b, C/b, R, S, b(c), b(k), where b(k) is K's part in a block; without the blocks of C where
+    there are fewer channels than one holds. B: [K]. activation, activation_params: as FusedConv's
     """
 
     signature = "X, W, B?, Z? -> Y"
@@ -157,11 +158,6 @@ class BlockedConv(Convolution, Blocked):
             apart = reshape(b, w, k // self.block, c // self.block, r, s, self.block, self.block)
             return reshape(b, transpose(b, apart, 0, 5, 1, 4, 2, 3), *w.shape)
         return reshape(b, transpose(b, reshape(b, w, *inner), *order), *w.shape)
-
-
-def filter_order(channels: int, block: int) -> str:
-    """How filters [K, C, R, S], C for each group, lie in memory; b(k) is K's part in a block."""
-    return "K/b, C/b, R, S, b(c), b(k)" if channels >= block else "K/b, C, R, S, b(k)"
 
 
 @operator

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import prod
 
 from nncomp.backends.ort.bodies.body import Body, Target, constant_cost, operand
-from nncomp.dims import equal
+from nncomp.dims import equal_shapes
 from nncomp.ir.builder import Builder
 from nncomp.ir.constant import Constant
 from nncomp.ir.graph import Node, Value
@@ -27,18 +27,12 @@ def _trailing_ones(value: Value) -> int:
     return count
 
 
-def _same_shape(x: Value, y: Value) -> bool:
-    return x.rank == y.rank and all(
-        equal(a, b) is True for a, b in zip(x.shape, y.shape, strict=True)
-    )
-
-
 def _shorter_refuses(node: Node, target: Target) -> str | None:
     if target.provider != "cpu":
         return "only the CPU goes number by number"
     if not _trailing_ones(node.outputs[0]):
         return "its last dim is not 1"
-    if _same_shape(operand(node, 0), operand(node, 1)):
+    if equal_shapes(operand(node, 0).shape, operand(node, 1).shape):
         return "nothing is broadcast"
     known = [size for size in node.outputs[0].shape if isinstance(size, int)]
     return None if prod(known) >= _MANY else "it has few numbers"

@@ -40,9 +40,14 @@ def into(function: np.ufunc) -> Callable[..., Any]:
 def divide(_op: e.Div, a: Array, b: Array, out: Array | None = None) -> Array:
     if a.dtype.kind not in "iu":
         return np.asarray(np.divide(a, b, out=out))
+    return truncated_quotient(a, b)
+
+
+def truncated_quotient(a: Array, b: Array) -> Array:
+    """Of integers, rounded towards zero."""
     quotient = np.floor_divide(a, b)
     if a.dtype.kind == "u":
-        return quotient
+        return np.asarray(quotient)
     below = ((a < 0) != (b < 0)) & (quotient * b != a)  # rounded down, not towards zero
     return np.asarray(quotient + below.astype(a.dtype))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nncomp.backends.reference.kernels.elementwise import truncated_quotient
 from nncomp.backends.reference.kernels.precision import widened
 from nncomp.ir.op import Op
 from nncomp.ops import reduction as r
@@ -37,7 +38,7 @@ def _sum(x: Array, axes: Axes, keep: bool) -> Any:
 def _mean(x: Array, axes: Axes, keep: bool) -> Any:
     count = x.dtype.type(np.prod([x.shape[axis] for axis in axes], dtype=np.int64))
     total = _sum(x, axes, keep)
-    return total / count if x.dtype.kind == "f" else total // count
+    return total / count if x.dtype.kind == "f" else truncated_quotient(total, count)
 
 
 def _max(x: Array, axes: Axes, keep: bool) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 
 def blockwise(
@@ -15,48 +15,72 @@ def blockwise(
     read. n log n in nodes and sources; where sources go round in a circle, the first by hint
     breaks it.
     """
-    count = len(scopes)
-    waiting = [0] * count
-    readers: list[list[int]] = [[] for _ in range(count)]
-    for number, given in enumerate(sources):
-        for source in set(given) - {number}:
-            waiting[number] += 1
-            readers[source].append(number)
-    rank = [0] * count
+    waiting, readers = _readers_of(sources)
     by_hint = _by_hint(hints, waiting, readers)
+    rank = [0] * len(scopes)
     for place, number in enumerate(by_hint):
         rank[number] = place
-    chains: dict[str, list[list[int]]] = {}  # of a scope, the heaps of all blocks around it
-    heaps: dict[str, list[int]] = {"": []}  # of a block, its ranks that may come next
-    for scope in scopes:
-        if scope not in chains:
-            chains[scope] = [heaps.setdefault(path, []) for path in _around(scope)]
-    for number in range(count):
-        if not waiting[number]:
-            for heap in chains[scopes[number]]:
-                heap.append(rank[number])
-    for heap in heaps.values():
-        heapify(heap)
-    done = bytearray(count)  # by rank
+    ready = _Ready(scopes)
+    for number, sources_left in enumerate(waiting):
+        if not sources_left:
+            ready.add(rank[number], scopes[number])
     order: list[int] = []
-    here = chains.get("", [heaps[""]])
-    first = 0
-    while len(order) < count:
-        chosen = next((r for heap in here if (r := _top(heap, done)) >= 0), -1)
-        if chosen < 0:
-            while done[first]:
-                first += 1
-            chosen = first
-        done[chosen] = 1
-        number = by_hint[chosen]
+    scope = ""
+    while len(order) < len(scopes):
+        number = by_hint[ready.take(scope)]
         order.append(number)
-        here = chains[scopes[number]]
+        scope = scopes[number]
         for reader in readers[number]:
             waiting[reader] -= 1
-            if not waiting[reader] and not done[rank[reader]]:
-                for heap in chains[scopes[reader]]:
-                    heappush(heap, rank[reader])
+            if not waiting[reader]:
+                ready.add(rank[reader], scopes[reader])
     return order
+
+
+def _readers_of(sources: Sequence[Iterable[int]]) -> tuple[list[int], list[list[int]]]:
+    """Of each number how many others it reads, and which read it."""
+    counts = [0] * len(sources)
+    readers: list[list[int]] = [[] for _ in sources]
+    for number, given in enumerate(sources):
+        for source in set(given) - {number}:
+            counts[number] += 1
+            readers[source].append(number)
+    return counts, readers
+
+
+class _Ready:
+    """Ranks that may come next, in a heap of each block around them."""
+
+    def __init__(self, scopes: Sequence[str]) -> None:
+        heaps: dict[str, list[int]] = {}
+        self._around = {  # of a scope, the heaps of the blocks around it, the innermost first
+            scope: [heaps.setdefault(path, []) for path in _around(scope)]
+            for scope in ("", *scopes)
+        }
+        self._taken = bytearray(len(scopes))
+        self._first = 0  # none below it is left
+
+    def add(self, rank: int, scope: str) -> None:
+        if not self._taken[rank]:
+            for heap in self._around[scope]:
+                heappush(heap, rank)
+
+    def take(self, scope: str) -> int:
+        """The first rank of the innermost block around the scope that has one; where none is ready,
+        as sources go round in a circle, the first of all."""
+        chosen = next((r for heap in self._around[scope] if (r := self._top(heap)) >= 0), -1)
+        if chosen < 0:
+            while self._taken[self._first]:
+                self._first += 1
+            chosen = self._first
+        self._taken[chosen] = 1
+        return chosen
+
+    def _top(self, heap: list[int]) -> int:
+        """The first rank that is not taken yet, -1 if there is none."""
+        while heap and self._taken[heap[0]]:
+            heappop(heap)
+        return heap[0] if heap else -1
 
 
 def _by_hint(
@@ -85,10 +109,3 @@ def _around(scope: str) -> list[str]:
         scope = scope.rpartition(".")[0]
         found.append(scope)
     return [*found, ""]
-
-
-def _top(heap: list[int], done: bytearray) -> int:
-    """The first rank that is not done yet, -1 if there is none."""
-    while heap and done[heap[0]]:
-        heappop(heap)
-    return heap[0] if heap else -1

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from nncomp.inspect.cost import known_before_run
 from nncomp.inspect.opened import opened
 from nncomp.ir.constant import Constant, Dims
-from nncomp.ir.graph import Graph, Node, Value
+from nncomp.ir.graph import Graph, Node
 
 MAX_CHILDREN = 150  # parts of one block that are shown as they are; more are put in bundles
 BUNDLES = 30
@@ -292,8 +292,3 @@ def chain(root: Box, number: int) -> list[Box]:
         number = representative(box, number)
         found.append(box)
     return found
-
-
-def values_read(node: Node) -> list[Value]:
-    """The operands, each once."""
-    return list(dict.fromkeys(node.operands))

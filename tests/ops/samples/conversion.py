@@ -24,6 +24,7 @@ SAMPLES = [
     Sample(c.Cast(DType.BOOL), np.float32([[0, 0.5, -3]]), id="bool", grad=False),
     Sample(c.Cast(DType.F32), _CONDITION, id="from bool"),
     Sample(c.Cast(DType.I32), ints(2, 3), id="known"),
+    Sample(c.Cast(DType.I32), ints(2**31, -(2**31) - 1, 5), id="known, and wraps"),
     Sample(c.Cast(DType.U64), np.array([[-1, 5]]), id="wraps"),
     Sample(c.BitCast(DType.I32), normal(2, 3), grad=False),
     Sample(c.BitCast(DType.F64), np.array([[7, -3]]), id="to floats"),

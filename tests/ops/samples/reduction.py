@@ -44,6 +44,7 @@ SAMPLES = [
 SAMPLES += [
     Sample(r.ReduceProd(), np.float32([[2, 0, 3], [0, 5, 0]]), ints(1), id="zeros", second=False),
     Sample(r.ReduceSum(keepdims=0), np.arange(6).reshape(2, 3), ints(0), id="integers"),
+    Sample(r.ReduceMean(), np.int32([[-5, 3, 1], [5, -3, 0]]), ints(1), id="truncates", grad=False),
     Sample(r.ReduceMax(keepdims=0), np.array([[True, False]] * 3), ints(0), id="bool"),
     Sample(r.ReduceMax(), np.arange(6, dtype=np.int32).reshape(2, 3), ints(1), id="integers"),
     Sample(r.ReduceLogSumExp(), 100 * _X, ints(2), id="large", second=False),

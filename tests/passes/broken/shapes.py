@@ -140,7 +140,7 @@ FAULTS = (
     of_formula(
         "axes parted in another order",
         *("simplify-transposes", "transpose-of-merged", merged),
-        ((simplify_transposes, "_same", always),),
+        ((simplify_transposes, "equal_shapes", always),),
     ),
     of_formula(
         "the first of two transposes forgotten",
