@@ -279,6 +279,7 @@ _GUESSES: tuple[Callable[[Place], CompileError | None], ...] = (
     foreign.type_in_round_brackets,
     foreign.untyped,
     foreign.open_dim,
+    foreign.star,
     foreign.choice,
     _after_stage,
     _chained_comparison,

@@ -64,6 +64,15 @@ def open_dim(p: Place) -> CompileError | None:
     return error("NN0101", f"`{p.text()}` is no dim", p.span, help=help)
 
 
+def star(p: Place) -> CompileError | None:
+    """`from std import *`."""
+    if p.text() != "*" or p.kind(-1) != "IMPORT":
+        return None
+    module = "".join(p.text(step) for step in range(p.first - p.index + 1, -1))
+    help = f"write `from {module} import Name, other`, or `import {module}` and `{module}.Name`"
+    return error("NN0101", "names are imported one by one", p.span, help=help)
+
+
 def choice(p: Place) -> CompileError | None:
     """`condition ? a : b`."""
     if p.text() != "?":

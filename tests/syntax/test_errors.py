@@ -116,6 +116,7 @@ FILES = [
     ("x = (", "NN0105", 1, 5, "the file ends without a `)`"),
     ("x = 1 +", "NN0101", 1, 8, "the end of the file does not fit here"),
     ("from std import", "NN0101", 1, 16, "expected a name or `(`"),
+    ("from std.optim import *", "NN0101", 1, 23, "`from std.optim import Name, other`"),
     ('"""a"""\n"""b"""\n"""c"""\nx = 1', "NN0106", 2, 1, "describes nothing"),
     ('x = 1\n"""b"""', "NN0106", 2, 1, "no declaration follows"),
 ]
