@@ -70,12 +70,18 @@ class Kinds:
             return None
         if name in self._trainable:
             return "param"
-        if not array.ndim or _is_mask(array):
+        if not array.ndim or _is_mask(array) or _is_of_formula(name, array):
             return None
         if places and places <= _STATISTICS:
             return "buffer"
         learnt = not self._trainable or any(matches(pattern, name) for pattern in self._trainable)
         return "param" if learnt else "buffer"
+
+
+def _is_of_formula(name: str, array: Array) -> bool:
+    """Whether it is a number like the 3 and 6 of a hard swish, rather than a weight of one element
+    (PP-OCR scales its maps by such): by what exporters call them, `helper.constant.0`."""
+    return array.size == 1 and "const" in name.lower()
 
 
 def _is_mask(array: Array) -> bool:

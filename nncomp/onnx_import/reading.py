@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass, field
 
@@ -80,8 +79,7 @@ _IR_OF_INITIALISERS = 4  # from which on they need not be inputs, too
 
 
 def _tensor_of(node: onnx.NodeProto) -> onnx.TensorProto | None:
-    """What a `Constant` node holds if it may be a weight: several floats. A single one, like the 3
-    and 6 of a hard swish, is a part of a formula."""
+    """What a `Constant` node holds if it may be a weight: floats of rank 1 or more."""
     if node.op_type != "Constant" or node.domain not in ("", "ai.onnx"):
         return None
     if len(node.attribute) != 1 or len(node.output) != 1 or not node.output[0]:
@@ -89,8 +87,7 @@ def _tensor_of(node: onnx.NodeProto) -> onnx.TensorProto | None:
     attribute = node.attribute[0]
     if attribute.name != "value" or not attribute.HasField("t") or attribute.ref_attr_name:
         return None
-    is_weight = attribute.t.data_type in _FLOATS and math.prod(attribute.t.dims) > 1
-    return attribute.t if is_weight else None
+    return attribute.t if attribute.t.dims and attribute.t.data_type in _FLOATS else None
 
 
 _FLOATS = {

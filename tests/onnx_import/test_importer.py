@@ -312,17 +312,23 @@ def test_weights_in_constant_nodes() -> None:
         """f (float[N, 2] x) => (float[N, 3] y) {
             w = Constant <value = float[2, 3] {1, -2, 3, 0.5, 4, -1}> ()
             b = Constant <value = float[3] {0.1, 0.2, 0.3}> ()
-            six = Constant <value = float[1] {6}> ()
+            constant_6 = Constant <value = float[1] {6}> ()
+            scale = Constant <value = float[1] {0.5}> ()
             axes = Constant <value = int64[1] {0}> ()
             p = MatMul (x, w)
             s = Add (p, b)
-            q = Div (s, six)
-            u = Unsqueeze (q, axes)
+            q = Div (s, constant_6)
+            t = Mul (q, scale)
+            u = Unsqueeze (t, axes)
             y = Squeeze (u, axes)
         }""",
         x=np.array([[1.0, 2.0], [-3.0, 0.25]], np.float32),
     )
-    assert {p.path: p.kind for p in found.graph.parameters} == {"w": "param", "b": "param"}
+    assert [(p.path, p.kind) for p in found.graph.parameters] == [
+        ("w", "param"),
+        ("b", "param"),
+        ("scale", "param"),
+    ]
 
 
 def test_constants_beside_initialisers_stay() -> None:
