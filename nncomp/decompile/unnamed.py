@@ -49,7 +49,7 @@ def with_layers(
         for p in graph.parameters
         if module_path(p.path) is None and len(uses.get(p.value, ())) == 1
     }
-    layers: list[tuple[list[Node], list[Value]]] = []
+    layers: dict[str, list[tuple[list[Node], list[Value]]]] = {}
     for node in graph.nodes:
         if type(node.op) not in _NAMES or node not in scopes:
             continue
@@ -58,17 +58,21 @@ def with_layers(
         inside = {v for n in nodes for v in n.outputs}
         given = {v for n in nodes for v in n.operands} - {*own} - inside
         if own and len(given) == 1 and len({scopes.get(n) for n in nodes}) == 1:
-            layers.append((nodes, own))
-    theirs = {v for _, own in layers for v in own}
+            layers.setdefault(scopes[node], []).append((nodes, own))
+    theirs = {v for some in layers.values() for _, own in some for v in own}
     taken = (*scopes.values(), *(p.path for p in graph.parameters if p.value not in theirs))
-    names = Names({part for path in taken for part in path.split(".")})
+    parts = {part for path in taken for part in path.split(".")}
     guessed = set()
-    for nodes, own in layers:
-        around = f"{scopes[nodes[0]]}." if scopes[nodes[0]] else ""
-        kind = next(_NAMES[type(n.op)] for n in nodes if type(n.op) in _NAMES)
-        path = around + names.fresh(stem_of(unnamed[own[0]]) or kind)
-        guessed.add(path)
-        found |= dict.fromkeys(nodes, path)
+    for around, some in layers.items():
+        if around and len(some) == 1:
+            continue  # the block around it is the layer
+        names = Names(parts)
+        for nodes, own in some:
+            kind = next(_NAMES[type(n.op)] for n in nodes if type(n.op) in _NAMES)
+            name = names.fresh(stem_of(unnamed[own[0]]) or kind)
+            path = f"{around}.{name}" if around else name
+            guessed.add(path)
+            found |= dict.fromkeys(nodes, path)
     return found, guessed
 
 

@@ -407,3 +407,47 @@ def test_layers_of_which_no_name_tells_the_block() -> None:
 )
 def test_what_a_layer_is_called(name: str, stem: str) -> None:
     assert stem_of(name) == stem
+
+
+def test_layers_without_names_in_blocks_of_the_exporter() -> None:
+    """Two products in each block are layers in it; the product of `head` is that layer."""
+    text = "f (float[N, 4] x) => (float[N, 5] y) {\n"
+    value = "x"
+    for n in range(2):
+        text += f"a{n} = MatMul ({value}, v{n}0)\nb{n} = Tanh (a{n})\n"
+        text += f"c{n} = MatMul (b{n}, v{n}1)\n"
+        value = f"c{n}"
+    proto = parsed(f"{text}y = MatMul ({value}, v2)\n}}")
+    rng = np.random.default_rng(0)
+    for name, shape in {f"v{n}{k}": (4, 4) for n in range(2) for k in range(2)}.items():
+        array = rng.normal(size=shape).astype(np.float32)
+        proto.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    last = rng.normal(size=(4, 5)).astype(np.float32)
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(last, "v2"))
+    for number, node in enumerate(proto.graph.node):
+        scope = "head" if number == 6 else f"layers.{number // 3}"
+        node.name = f"/{scope}/{node.op_type}_{number}"
+    file = parse_model(proto.SerializeToString(), "net.onnx")
+    found = source_of(import_model(file, evaluate), file)
+    assert (
+        body(found)
+        == """\
+from std import Linear
+
+block Layer()(x: f32[N, 4]) {
+  return x
+    |> Linear(4, use_bias=false, transposed=true) as linear
+    |> tanh
+    |> Linear(4, use_bias=false, transposed=true) as linear_2
+}
+
+model f {
+  input x: f32[N, 4]
+  h = x
+  for i in range(2) {
+    h = h |> Layer() as layers
+  }
+  output y = h |> Linear(5, use_bias=false, transposed=true) as head
+}
+"""
+    )
