@@ -286,7 +286,7 @@ def _missing_pad(op: Op, value: Value, wanted: Value, axis: int) -> str | None:
 
 def _kept_axes(node: Node, wanted: Value) -> str | None:
     """What to do where what is left of a tensor meets the tensor itself, as in x / sum(x, 1)."""
-    whole = node.inputs[0]
+    whole = node.inputs[0] if node.inputs else None  # dims and constants have none
     if getattr(node.op, "keepdims", 1) or whole is None or whole.shape != wanted.shape:
         return None
     return "`keepdims=true` leaves an axis of size 1 where one is reduced, which fits any size"

@@ -115,3 +115,9 @@ def test_an_earlier_value_of_a_parameter_is_meant_by_its_name() -> None:
         "    minimize mean(y) over before by SGD(1e-3)\n  }\n}\n"
     )
     assert list(program(text).train["train"].step.updates) == ["net.weight"]
+
+
+def test_a_list_of_sizes_beside_a_tensor() -> None:
+    """It is the work of no node, and has no axes that were reduced."""
+    found = failure(f"{HEAD}  output y = reshape(image / [N, 3 * H])\n}}\n")
+    assert "W and 2 are not known to be equal" in found.message
