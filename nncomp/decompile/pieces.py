@@ -55,7 +55,7 @@ class Stage:
     hint: str = ""
 
 
-PIPE, UNARY, ATOM = 0, 7, 9  # how tight expressions bind; operators lie between
+PIPE, NOT, MINUS, ATOM = 0, 3, 7, 9  # how tight expressions bind; operators lie between
 
 
 @dataclass

@@ -15,7 +15,7 @@ from nncomp.decompile.functions import (
     literal_of,
     size_pieces,
 )
-from nncomp.decompile.pieces import UNARY, Chain, Hole, Pieces, Stage, joined
+from nncomp.decompile.pieces import MINUS, NOT, Chain, Hole, Pieces, Stage, joined
 from nncomp.decompile.plain import dim_as_number
 from nncomp.dims import Dim
 from nncomp.ir.constant import Constant, Dims
@@ -173,8 +173,10 @@ def _is_called(node: Node) -> bool:
 def _called(node: Node, operand: Operand) -> Chain:
     """`where(c, a, b)`, `concat([a, b], axis=1)`, `not c`, `-x`."""
     parts = [operand_pieces(node, i, v, operand) for i, v in enumerate(node.operands)]
-    if node.op.name in ("Not", "Neg"):
-        return Chain(["not " if node.op.name == "Not" else "-", *parts[0]], tightness=UNARY)
+    if node.op.name == "Not":
+        return Chain(["not ", *parts[0]], tightness=NOT)
+    if node.op.name == "Neg":
+        return Chain(["-", *parts[0]], tightness=MINUS)
     if node.op.name == "Where":
         return Chain(["where(", *joined(parts), ")"])
     axis = node.op.attributes().get("axis")
