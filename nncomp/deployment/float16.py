@@ -21,7 +21,7 @@ from nncomp.ir.op import Data
 from nncomp.ir.rebuild import remap
 from nncomp.ir.verify import verify
 from nncomp.ops.conversion import Cast
-from nncomp.ops.products import holders_of_products
+from nncomp.ops.products import why_in_float32
 from nncomp.passes.retype import retyped_op
 from nncomp.source import Span
 from nncomp.types import DType
@@ -68,12 +68,10 @@ def narrowed(
     found = {node: role_of(node, _largest(node, seen or {})) for node in graph.nodes}
     roles = {node: role for node, (role, _) in found.items()}
     if Role.HALF not in roles.values():
-        holders = " and ".join(f"`{holder}`" for holder in holders_of_products(graph))
         raise error(
             "NN0606",
-            f"the products of {graph.name} stand in the body of {holders}, which stays float32"
-            if holders
-            else f"{graph.name} has no product in float32 that float16 could compute",
+            why_in_float32(graph)
+            or f"{graph.name} has no product in float32 that float16 could compute",
             help="convolutions and matrix products are what float16 makes faster and smaller",
         )
     half = halves(graph, roles, Role.HALF if ports else Role.FULL)

@@ -7,9 +7,14 @@ from nncomp.ir.graph import Graph, Node
 PRODUCTS = frozenset({"Conv", "FusedConv", "ConvTranspose", "Gemm", "MatMul", "Einsum"})
 
 
-def holders_of_products(graph: Graph) -> list[str]:
-    """The operators of the graph in whose bodies products stand."""
-    return sorted({node.op.name for node in graph.holders if _holds_product(node)})
+def why_in_float32(graph: Graph) -> str | None:
+    """What to say of a graph of which no product can be float16: that they stand in bodies of
+    control flow; None if there are none."""
+    found = sorted({node.op.name for node in graph.holders if _holds_product(node)})
+    holders = " and ".join(f"`{name}`" for name in found)
+    if not found:
+        return None
+    return f"the products of {graph.name} stand in the body of {holders}, which stays float32"
 
 
 def _holds_product(node: Node) -> bool:

@@ -29,7 +29,7 @@ from nncomp.ops.comparison import Equal, Less
 from nncomp.ops.conversion import Cast, Where
 from nncomp.ops.elementwise import Add, Div, Mul
 from nncomp.ops.grad import Grad
-from nncomp.ops.products import PRODUCTS, holders_of_products
+from nncomp.ops.products import PRODUCTS, why_in_float32
 from nncomp.ops.reduction import ReduceSumSquare
 from nncomp.training.accumulation import Accumulation
 from nncomp.types import DType, TensorType
@@ -59,12 +59,10 @@ def mixed(
     """
     halves = _Halves(graph, learning, accumulation)
     if not halves.products:
-        holders = " and ".join(f"`{holder}`" for holder in holders_of_products(graph))
         raise error(
             "NN0404",
-            f"the products of {graph.name} stand in the body of {holders}, which stays float32"
-            if holders
-            else f"{graph.name} has no product in float32 to compute in float16",
+            why_in_float32(graph)
+            or f"{graph.name} has no product in float32 to compute in float16",
             help="without `--precision mixed` it trains in float32",
         )
     return halves.graph()
